@@ -1,0 +1,147 @@
+"""The uv that a catalog pins, and the environment in which warmbase runs it.
+
+One uv makes the locks, fills the cache and is shipped in the image: bucket numbers change with uv. It comes from
+the user's index as any wheel does and is kept in warmbase's cache folder.
+
+Of the variables of uv's own only those reach it that say where packages come from and how to get there. Its
+configuration files count as a whole, because that is where many have their index: the user's, the system's, and the
+one that UV_CONFIG_FILE names. What else they say (`exclude-newer`, `resolution`) decides what is locked, as it does
+in the user's projects; a lock is what it is from then on. A configuration file in the folder where warmbase is started
+never counts: uv runs in a folder of its own, or in the root folder.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from warmbase.effects.process import Finished, Processes, run_process
+from warmbase.errors import PackagesError, ProcessError
+
+_PASSED = re.compile(
+    r"""HOME|PATH|USER|LANG|LC_.*|TMPDIR|NETRC|XDG_CONFIG_.*|NO_COLOR
+      | SSL_CERT_(FILE|DIR)|SSL_CLIENT_CERT|(HTTPS?|ALL|NO)_PROXY
+      | UV_(DEFAULT_INDEX|INDEX_URL|INDEX|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER
+          |INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|CONFIG_FILE|OFFLINE)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+_NEUTRAL = Path("/")  # uv looks for projects and uv.toml from its folder upwards
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uv:
+    """A uv binary of a known version; `environment` is what it runs in."""
+
+    binary: Path
+    version: str
+    environment: Mapping[str, str] = field(repr=False)
+    processes: Processes = run_process
+    answers: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
+
+    def run(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        cache: Path,
+        cwd: Path | None = None,
+        input: bytes = b"",
+        check: bool = True,
+    ) -> Finished:
+        """Run uv with `cache` as its cache folder, in the root folder unless `cwd` is given; see `run_process`."""
+        command = [self.binary, *arguments, "--no-progress", "--color", "never", "--cache-dir", cache]
+        return self.processes(command, env=self.environment, cwd=cwd or _NEUTRAL, input=input, check=check)
+
+    def default_index(self) -> str:
+        """The address of the index that uv uses when nobody names one, without the user's settings."""
+        bare = {name: value for name, value in self.environment.items() if not name.startswith(("UV_", "XDG_"))}
+        return self._ask_index(bare, "--no-config")
+
+    def serving_index(self) -> str:
+        """The address of the index that uv uses here: the default one or the user's mirror of it."""
+        return self._ask_index(self.environment)
+
+    def _ask_index(self, environment: Mapping[str, str], *options: str) -> str:
+        """Ask uv which index it uses, once: every answer takes a process."""
+        if options not in self.answers:
+            asked: list[str | Path] = [
+                self.binary,
+                "pip",
+                "compile",
+                "-",
+                "--emit-index-url",
+                "--no-header",
+                "--offline",
+            ]
+            said = self.processes([*asked, *options], env=environment, cwd=_NEUTRAL, input=b"\n").text
+            address = re.search(r"^(?:--index-url|-i|--default-index) (\S+)$", said, re.MULTILINE)
+            if not address:
+                raise PackagesError(
+                    "uv does not say which index it uses",
+                    next_step="set UV_DEFAULT_INDEX to the address of an index",
+                )
+            self.answers[options] = address[1].rstrip("/")
+        return self.answers[options]
+
+
+def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The part of an environment that uv may see."""
+    kept = {name: value for name, value in environment.items() if _PASSED.fullmatch(name)}
+    kept.setdefault("UV_SYSTEM_CERTS", "1")
+    return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+
+
+def find_uv(
+    wanted: str,
+    *,
+    cache: Path,
+    environment: Mapping[str, str] = os.environ,
+    processes: Processes = run_process,
+) -> Uv:
+    """Find uv `wanted`: the one that is installed with warmbase, or one fetched once into `cache`.
+
+    Raises PackagesError when the index does not have it.
+    """
+    from uv import find_uv_bin
+
+    kept = uv_environment(environment)
+    installed = Path(find_uv_bin())
+    try:
+        if version("uv") == wanted:
+            return Uv(binary=installed, version=wanted, environment=kept, processes=processes)
+    except PackageNotFoundError:
+        pass
+    home = cache / "uv" / wanted
+    binary = home / "bin" / "uv"
+    if not binary.is_file():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=home.parent, prefix=f".{wanted}-"))
+        command: list[str | Path] = [
+            installed,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            partial,
+            f"uv=={wanted}",
+        ]
+        try:
+            processes(command, env=kept, cwd=_NEUTRAL)
+            partial.rename(home)
+        except ProcessError as error:
+            raise PackagesError(
+                f"uv {wanted} cannot be installed\n{error.message}",
+                next_step="name a published version of uv in the catalog (`uv:`)",
+            ) from None
+        except OSError:  # another build was faster
+            if not binary.is_file():
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return Uv(binary=binary, version=wanted, environment=kept, processes=processes)

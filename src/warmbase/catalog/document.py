@@ -1,0 +1,300 @@
+"""The types of `images.yaml` as it is written; the JSON Schema is generated from them.
+
+A field's name is the key in the document, its default means that the key may be left out, its metadata is
+what editors show. What a type cannot say (a set that exists, a Python that the foundation offers) is
+checked in `resolve.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from warmbase.catalog.shape import UNIQUE, Text, WholeNumber, about
+
+# OCI distribution specification 1.1, "Pulling manifests": the grammar of a repository's name.
+_COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY_PATTERN = rf"{_COMPONENT}(/{_COMPONENT})*"
+_HOST = r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
+
+Registry = Annotated[
+    str,
+    Text(
+        noun="a registry's address",
+        pattern=rf"{_HOST}(:[0-9]{{1,5}})?(/{REPOSITORY_PATTERN})?",
+        advice="write host[:port][/path] in lowercase, without 'https://' and without a tag",
+        examples=("registry.example.com/bases", "localhost:5000/bases"),
+    ),
+]
+UvVersion = Annotated[
+    str,
+    Text(
+        noun="an exact uv version",
+        pattern=r"[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?",
+        advice="write one version without an operator, e.g. 0.13.8",
+        examples=("0.13.8",),
+    ),
+]
+Platform = Annotated[
+    str,
+    Text(
+        noun="a platform",
+        pattern=r"linux/[a-z0-9_]+(/[a-z0-9]+)?",
+        advice="write linux/<architecture>[/<variant>], e.g. linux/amd64",
+        examples=("linux/amd64", "linux/arm64"),
+    ),
+]
+PythonVersion = Annotated[
+    str,
+    Text(
+        noun="a Python version",
+        pattern=r"3\.(0|[1-9][0-9]?)",
+        advice='write the minor version in quotes, e.g. "3.13"',
+        examples=("3.13",),
+    ),
+]
+FoundationName = Annotated[
+    str,
+    Text(
+        noun="a foundation's name",
+        pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
+        advice="as a part of tags, use lowercase letters and digits with single '.', '_' or '-' between",
+    ),
+]
+SetName = Annotated[
+    str,
+    Text(
+        noun="a set's name",
+        pattern=r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*",
+        advice="use letters, digits and single '.', '_' or '-' between them",
+    ),
+]
+ImageName = Annotated[
+    str,
+    Text(
+        noun="a repository name",
+        pattern=REPOSITORY_PATTERN,
+        advice="use lowercase letters, digits and '.', '_' or '-' between them; '/' separates components",
+    ),
+]
+Suite = Annotated[
+    str,
+    Text(
+        noun="a Debian suite",
+        pattern=r"[a-z][a-z0-9]*([.-][a-z0-9]+)*",
+        advice="write a release's code name, e.g. trixie",
+        examples=("trixie", "bookworm"),
+    ),
+]
+# Debian policy, section 5.6.1
+DebianPackage = Annotated[
+    str,
+    Text(
+        noun="a Debian package's name",
+        pattern=r"[a-z0-9][a-z0-9+.-]+",
+        advice="write the name as apt knows it, without a version",
+        examples=("libgomp1",),
+    ),
+]
+ArchiveAddress = Annotated[
+    str,
+    Text(
+        noun="an archive's address",
+        pattern=r"(https?|file)://[^ \t\r\n]+",
+        advice="write an http, https or file address",
+        examples=("https://mirror.example/debian",),
+    ),
+]
+Requirement = Annotated[
+    str,
+    Text(
+        noun="a requirement",
+        examples=("pandas", "numpy>=2", "uvicorn[standard]", "tomli; python_version<'3.11'"),
+    ),
+]
+# Docker's guide on object labels: lowercase, reverse DNS; '/' as Kubernetes and OpenShift write theirs
+LabelName = Annotated[
+    str,
+    Text(
+        noun="a label's name",
+        pattern=r"[a-z0-9]+([._/-][a-z0-9]+)*",
+        advice="use lowercase letters and digits with single '.', '-', '_' or '/' between them, "
+        "best in reverse DNS, e.g. com.example.team",
+    ),
+]
+RelativePath = Annotated[
+    str,
+    Text(
+        noun="a path inside the catalog's folder",
+        pattern=r"[^/\u0000]+(/[^/\u0000]+)*",
+        advice="write it relative to the catalog's folder, with '/' between folders",
+        examples=("bases/data/smoke.py",),
+    ),
+]
+WinnerPath = Annotated[
+    str,
+    Text(
+        noun="a path or glob inside the venv's site-packages",
+        pattern=r"[^/\u0000]+(/[^/\u0000]+)*",
+        advice="write it relative, with '/' between folders, e.g. tests/*",
+    ),
+]
+PackageName = Annotated[
+    str,
+    Text(
+        noun="a package's name",
+        pattern=r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?",
+        advice="write the name of a distribution, without a version",
+    ),
+]
+# passwd names and ids as the OCI image specification's `User` takes them: user, uid, user:group, uid:gid
+User = Annotated[
+    str,
+    Text(
+        noun="a user",
+        pattern=r"([A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?)?",
+        advice="write a name or uid, with :group if wanted",
+        examples=("1000", "app:app"),
+    ),
+]
+AbsolutePath = Annotated[
+    str, Text(noun="an absolute path", pattern=r"/[^\u0000]*", advice="begin it with '/'", examples=("/app",))
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressionEntry:
+    """How layers are compressed."""
+
+    codec: Literal["zstd", "gzip"] = field(
+        default="zstd", metadata=about("zstd, or gzip for clients older than Docker 23 and containerd 1.5.")
+    )
+    level: Annotated[int, WholeNumber(least=1, most=22)] = field(
+        default=1, metadata=about("1 is fastest; gzip ends at 9, zstd at 22.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundationEntry:
+    """What variants stand on: a root filesystem made from a Debian archive, with the suite's own Python."""
+
+    debian: Suite = field(metadata=about("The Debian suite, e.g. trixie."))
+    python: PythonVersion | None = field(
+        default=None,
+        metadata=about("The suite's own Python. Known for Debian's releases; to be given for any other suite."),
+    )
+    packages: Annotated[tuple[DebianPackage, ...], UNIQUE] = field(
+        default=(), metadata=about("Debian packages to add to the minimal system.")
+    )
+    mirror: ArchiveAddress | None = field(
+        default=None, metadata=about("The archive to install from, instead of mmdebstrap's own choice.")
+    )
+    snapshot: ArchiveAddress | None = field(
+        default=None,
+        metadata=about("An archive that keeps old versions; {timestamp} in it becomes the time of the lock."),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetEntry:
+    """A package set that includes others. A set without `include` may be written as a plain list."""
+
+    include: Annotated[tuple[SetName, ...], UNIQUE] = field(
+        default=(), metadata=about("Sets whose requirements come before this set's own.")
+    )
+    requirements: tuple[Requirement, ...] = field(default=(), metadata=about("PEP 508 requirements."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConfigEntry:
+    """What a container of the image starts as. What is left out stays as the foundation has it."""
+
+    user: User | None = field(default=None, metadata=about("User name or uid, and :group."))
+    workdir: AbsolutePath | None = field(default=None, metadata=about("The working directory."))
+    entrypoint: tuple[str, ...] | None = field(default=None, metadata=about("The entry point, as a list."))
+    command: tuple[str, ...] | None = field(default=None, metadata=about("The default command, as a list."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatchEntry:
+    """Names variants by what they have; all that is given must hold."""
+
+    foundation: FoundationName | None = field(default=None, metadata=about("The foundation's name."))
+    python: PythonVersion | None = field(default=None, metadata=about('The Python version, e.g. "3.13".'))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverrideEntry:
+    """What some variants of an image have in addition."""
+
+    match: MatchEntry = field(metadata=about("The variants that this is for."))
+    requirements: tuple[Requirement, ...] = field(default=(), metadata=about("Requirements to add."))
+    sets: Annotated[tuple[SetName, ...], UNIQUE] = field(default=(), metadata=about("Sets to add."))
+    warm: tuple[Requirement, ...] = field(default=(), metadata=about("Requirements to add to the cache only."))
+    labels: Mapping[LabelName, str] = field(default_factory=dict, metadata=about("Labels to add or replace."))
+    config: ConfigEntry | None = field(default=None, metadata=about("Configuration to add or replace."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefaultsEntry:
+    """What every image has unless it says otherwise: its lists replace these, its mappings are merged in."""
+
+    foundation: FoundationName | None = field(default=None, metadata=about("Short for one of `foundations`."))
+    foundations: Annotated[tuple[FoundationName, ...], UNIQUE] | None = field(
+        default=None, metadata=about("The foundations to build on; the first gets the short tags.")
+    )
+    python: Annotated[tuple[PythonVersion, ...], UNIQUE] | None = field(
+        default=None, metadata=about("The Python versions; left out: what each foundation offers.")
+    )
+    exclude: tuple[MatchEntry, ...] | None = field(
+        default=None, metadata=about("Pairs of foundation and Python that are not built.")
+    )
+    sets: Annotated[tuple[SetName, ...], UNIQUE] | None = field(
+        default=None, metadata=about("Package sets, installed in the venv.")
+    )
+    requirements: tuple[Requirement, ...] | None = field(
+        default=None, metadata=about("Further requirements, installed in the venv.")
+    )
+    warm: tuple[Requirement, ...] | None = field(
+        default=None, metadata=about("Requirements that go into the cache only.")
+    )
+    backends: tuple[Requirement, ...] | None = field(
+        default=None,
+        metadata=about("Build backends, and what they ask for at build time; in the cache only."),
+    )
+    winners: Mapping[WinnerPath, PackageName] = field(
+        default_factory=dict,
+        metadata=about("Path or glob → the package whose file wins where two wheels differ."),
+    )
+    labels: Mapping[LabelName, str] = field(default_factory=dict, metadata=about("Labels of the image."))
+    config: ConfigEntry | None = field(default=None, metadata=about("What a container starts as."))
+    overrides: tuple[OverrideEntry, ...] | None = field(
+        default=None, metadata=about("What some variants have in addition.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageEntry(DefaultsEntry):
+    """One image: a repository, with a variant for each pair of foundation and Python."""
+
+    description: str = field(default="", metadata=about("What the image is for, in a sentence."))
+    smoke: RelativePath | None = field(
+        default=None, metadata=about("The check run in every variant; bases/<image>/smoke.py if it exists.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogDocument:
+    """The catalog of base images that warmbase builds."""
+
+    uv: UvVersion = field(metadata=about("The uv that makes the cache and is shipped in every image."))
+    foundations: Mapping[FoundationName, FoundationEntry] = field(metadata=about("What variants stand on."))
+    images: Mapping[ImageName, ImageEntry] = field(metadata=about("The images, by repository name."))
+    registry: Registry | None = field(default=None, metadata=about("Where images are published: host[:port][/path]."))
+    platforms: Annotated[tuple[Platform, ...], UNIQUE] = field(
+        default=("linux/amd64",), metadata=about("The platforms that every variant is built for.")
+    )
+    compression: CompressionEntry = field(default=CompressionEntry(), metadata=about("How layers are compressed."))
+    sets: Mapping[SetName, tuple[Requirement, ...] | SetEntry] = field(
+        default_factory=dict, metadata=about("Named lists of requirements that images include.")
+    )
+    defaults: DefaultsEntry = field(default=DefaultsEntry(), metadata=about("What every image has."))

@@ -1,0 +1,310 @@
+"""Images become variants: foundations times Python versions, with defaults, sets and overrides applied.
+
+An image's own lists replace those of `defaults`; its mappings are merged over them. Overrides come last and
+only add.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
+from warmbase.catalog.model import CatalogRequirement, DebianFoundation, Image, ImageConfig, Variant
+from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
+from warmbase.catalog.product import Pair, Product, check_product
+from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
+
+MOST_VARIANTS = 2_000
+LONGEST_REPOSITORY = 255  # OCI distribution specification: a limit that many implementations share
+RESERVED = "foundations"  # the repository of the foundations' own layers
+
+# Written by warmbase itself, from what it knows better (OCI image specification, annotations.md)
+OWN_LABELS = frozenset(
+    f"org.opencontainers.image.{name}"
+    for name in (
+        "title",
+        "description",
+        "version",
+        "created",
+        "source",
+        "revision",
+        "base.name",
+        "base.digest",
+    )
+)
+OWN_LABEL_PREFIXES = ("dev.warmbase.", "io.containerd.", "com.docker.", "io.docker.", "org.dockerproject.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageContext:
+    """What all images of a catalog are made from."""
+
+    folder: Path
+    registry: str | None
+    platforms: tuple[str, ...]
+    defaults: DefaultsEntry
+    foundations: Mapping[str, DebianFoundation]
+    declared_foundations: frozenset[str]
+    sets: PackageSets
+    reader: RequirementReader
+    report: Report
+
+
+def resolve_images(entries: Mapping[str, ImageEntry], context: ImageContext) -> tuple[Image, ...]:
+    """Return the images that can be used, with their variants; report what is wrong."""
+    _DefaultsResolver(context).check()
+    images = []
+    variants = 0
+    for name, entry in entries.items():
+        image = _ImageResolver(name, entry, context).resolve(MOST_VARIANTS - variants)
+        if image is None:
+            message = f"the catalog makes more than {MOST_VARIANTS:,} variants"
+            context.report.add(("images",), message, "split it", key=True)
+            break
+        variants += len(image.variants)
+        images.append(image)
+    return tuple(images)
+
+
+class _EntryResolver:
+    """Reads the settings of one entry, each with the path where it is written."""
+
+    path: DocumentPath
+
+    def __init__(self, entry: DefaultsEntry, context: ImageContext) -> None:
+        self.entry = entry
+        self.context = context
+        self.report = context.report
+
+    def written(self, key: str) -> tuple[Any, DocumentPath]:
+        """Return the value of `key` (empty if it is nowhere) and its path."""
+        own = getattr(self.entry, key)
+        if own is not None:
+            return own, (*self.path, key)
+        inherited = getattr(self.context.defaults, key)
+        return (() if inherited is None else inherited), ("defaults", key)
+
+    def read(self, key: str) -> tuple[CatalogRequirement, ...]:
+        return self.context.reader.read(*self.written(key))
+
+    def foundation_names(self) -> tuple[tuple[str, DocumentPath], ...]:
+        """Return the names of the entry's foundations that are declared, each with its path."""
+        for entry, path in ((self.entry, self.path), (self.context.defaults, ("defaults",))):
+            if entry.foundation is not None and entry.foundations is not None:
+                self.report.add((*path, "foundation"), "`foundations` is there as well", "keep one", key=True)
+            if entry.foundation is not None:
+                named = [(entry.foundation, (*path, "foundation"))]
+            elif entry.foundations is not None:
+                named = [(it, (*path, "foundations", i)) for i, it in enumerate(entry.foundations)]
+            else:
+                continue
+            return tuple(pair for pair in named if self.check_foundation(*pair))
+        return ()
+
+    def check_foundation(self, name: str, path: DocumentPath) -> bool:
+        declared = self.context.declared_foundations
+        if name not in declared:
+            advice = suggest_nearest(name, declared) or "define it under `foundations`"
+            self.report.add(path, f"there is no foundation {quote(name)}", advice)
+        return name in declared
+
+    def matches(self, key: str) -> Iterator[tuple[MatchEntry, Any, DocumentPath]]:
+        """Yield what `exclude` or `overrides` match, with the entry and the path of the match."""
+        entries, path = self.written(key)
+        for index, entry in enumerate(entries):
+            where: DocumentPath = (*path, index)
+            match = entry
+            if isinstance(entry, OverrideEntry):
+                match, where = entry.match, (*where, "match")
+            if match.foundation is None or self.check_foundation(match.foundation, (*where, "foundation")):
+                yield match, entry, where
+
+    def check_labels(self, labels: Mapping[str, str], path: DocumentPath) -> None:
+        for name in labels:
+            if name in OWN_LABELS or name.startswith(OWN_LABEL_PREFIXES):
+                message = f"the label {quote(name)} is not yours to set"
+                self.report.add((*path, name), message, "choose a name below your own domain", key=True)
+
+    def check_content(self) -> None:
+        """Report what is wrong with the entry's own words, whether or not a variant uses them."""
+        self.context.sets.check_names(*self.written("sets"))
+        for key in ("requirements", "warm", "backends"):
+            self.read(key)
+        self.check_labels(self.entry.labels, (*self.path, "labels"))
+        for pattern in self.entry.winners:
+            if ".." in pattern.split("/"):
+                self.report.add(
+                    (*self.path, "winners", pattern), "a path must not leave the venv", "take the '..' out", key=True
+                )
+        overrides, path = self.written("overrides")
+        for index, override in enumerate(overrides):
+            where: DocumentPath = (*path, index)
+            self.context.sets.check_names(override.sets, (*where, "sets"))
+            self.context.reader.read(override.requirements, (*where, "requirements"))
+            self.context.reader.read(override.warm, (*where, "warm"))
+            self.check_labels(override.labels, (*where, "labels"))
+
+
+class _DefaultsResolver(_EntryResolver):
+    path = ("defaults",)
+
+    def __init__(self, context: ImageContext) -> None:
+        super().__init__(context.defaults, context)
+
+    def check(self) -> None:
+        self.check_content()
+        self.foundation_names()
+        for key in ("exclude", "overrides"):
+            for _ in self.matches(key):
+                pass
+
+
+class _ImageResolver(_EntryResolver):
+    entry: ImageEntry
+
+    def __init__(self, name: str, entry: ImageEntry, context: ImageContext) -> None:
+        super().__init__(entry, context)
+        self.name = name
+        self.path = ("images", name)
+
+    def resolve(self, most: int) -> Image | None:
+        """Return the image, or None if it has more than `most` variants."""
+        self.check_name()
+        self.check_content()
+        pairs = self.pairs(most)
+        if pairs is None:
+            return None
+        overrides = self.overrides(pairs)
+        self.check_packages()
+        smoke = self.smoke()
+        seen: set[str] = set()
+        variants = []
+        for pair in pairs:
+            applied = [override for match, override in overrides if pair.fits(match)]
+            variants.append(self.variant(pair, applied, smoke=smoke, first=pair.python not in seen))
+            seen.add(pair.python)
+        return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
+
+    def check_name(self) -> None:
+        if self.name.split("/")[0] == RESERVED:
+            message = f"the name {quote(RESERVED)} is reserved for the layers of foundations"
+            self.report.add(self.path, message, "choose another name", key=True)
+        _, _, parent = (self.context.registry or "").partition("/")
+        length = len(f"{parent}/{self.name}" if parent else self.name)
+        if length > LONGEST_REPOSITORY:
+            message = f"the repository's name has {length} characters"
+            self.report.add(self.path, message, f"use at most {LONGEST_REPOSITORY}", key=True)
+
+    def check_packages(self) -> None:
+        """An image is for its packages: one without any is a mistake. What is written but wrong is reported anyway."""
+        written = [self.written(key)[0] for key in ("requirements", "warm")]
+        sets = list(self.written("sets")[0])
+        for override in self.written("overrides")[0]:
+            written += [override.requirements, override.warm]
+            sets += override.sets
+        if not any(written) and not self.context.sets.say_anything(sets):
+            advice = "name some under `requirements` or `sets`, here or in `defaults`"
+            self.report.add(self.path, "the image has no packages", advice, key=True)
+
+    def pairs(self, most: int) -> list[Pair] | None:
+        """Return the variants' foundations and versions, or None if there are more than `most`."""
+        named = self.foundation_names()
+        if not named:
+            if not self.written("foundations")[0] and not self.written("foundation")[0]:
+                advice = "write `foundations: [...]` here or in `defaults`"
+                self.report.add(self.path, "the image has no foundation", advice, key=True)
+            return []
+        known = [(self.context.foundations[name], path) for name, path in named if name in self.context.foundations]
+        pythons, python_path = self.written("python")
+        product = Product(
+            path=self.path,
+            foundations=known,
+            pythons=pythons,
+            python_path=python_path,
+            excludes=[(match, path) for match, _, path in self.matches("exclude")],
+        )
+        if product.size > MOST_VARIANTS:
+            return None
+        if len(known) == len(named):  # else the reason is reported elsewhere
+            check_product(product, self.report)
+        variants = product.variants()
+        return variants if len(variants) <= most else None
+
+    def overrides(self, pairs: Sequence[Pair]) -> list[tuple[MatchEntry, OverrideEntry]]:
+        found = []
+        for match, override, path in self.matches("overrides"):
+            found.append((match, override))
+            if pairs and path[0] != "defaults" and not any(pair.fits(match) for pair in pairs):
+                tags = list_words(f"py{pair.python}-{pair.foundation.name}" for pair in pairs)
+                self.report.add(path, "this matches no variant of the image", f"its variants are {tags}")
+        return found
+
+    def smoke(self) -> Path | None:
+        text = self.entry.smoke or f"bases/{self.name}/smoke.py"
+        path: DocumentPath = (*self.path, "smoke") if self.entry.smoke else self.path
+        file = self.context.folder / text
+        try:
+            inside = file.resolve().is_relative_to(self.context.folder.resolve())
+            exists = file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            self.report.add(path, f"the path {quote(text)} cannot be followed: {error}", "correct it")
+            return None
+        if not inside:
+            message = f"{quote(text)} leads out of the catalog's folder"
+            self.report.add(path, message, "keep what a catalog needs beside it")
+        elif not exists and self.entry.smoke:
+            self.report.add(path, f"there is no file {quote(text)}", "write it, or correct the path")
+        return file if exists and inside else None
+
+    def variant(self, pair: Pair, overrides: Sequence[OverrideEntry], *, smoke: Path | None, first: bool) -> Variant:
+        defaults, sets = self.context.defaults, self.context.sets
+        set_names = sets.expand((*self.written("sets")[0], *(name for it in overrides for name in it.sets)))
+        requirements = drop_duplicates(
+            (
+                *sets.requirements(set_names),
+                *self.read("requirements"),
+                *self.added("requirements", overrides),
+            )
+        )
+        warm = (*self.read("warm"), *self.read("backends"), *self.added("warm", overrides))
+        labels = dict(defaults.labels) | dict(self.entry.labels)
+        for override in overrides:
+            labels |= override.labels
+        winners = {
+            **self.entry.winners,
+            **{k: v for k, v in defaults.winners.items() if k not in self.entry.winners},
+        }
+        return Variant(
+            image=self.name,
+            python=pair.python,
+            foundation=pair.foundation,
+            first=first,
+            description=self.entry.description,
+            requirements=requirements,
+            warm=drop_duplicates(warm, known=requirements),
+            winners=tuple((path, canonicalize_name(package)) for path, package in winners.items()),
+            sets=set_names,
+            smoke=smoke,
+            config=_merge_config(defaults.config, self.entry.config, *(it.config for it in overrides)),
+            labels=tuple(sorted(labels.items())),
+            platforms=self.context.platforms,
+        )
+
+    def added(self, key: str, overrides: Sequence[OverrideEntry]) -> Iterator[CatalogRequirement]:
+        """Yield the requirements that the applied overrides add under `key`."""
+        everything, path = self.written("overrides")
+        for index, override in enumerate(everything):
+            if any(override is applied for applied in overrides):
+                yield from self.context.reader.read(getattr(override, key), (*path, index, key))
+
+
+def _merge_config(*entries: ConfigEntry | None) -> ImageConfig:
+    merged: dict[str, Any] = {}
+    for entry in entries:
+        if entry is not None:
+            values = {item.name: getattr(entry, item.name) for item in fields(entry)}
+            merged |= {name: value for name, value in values.items() if value is not None}
+    return ImageConfig(**merged)

@@ -1,0 +1,107 @@
+"""`load_catalog`: from the file to a `Catalog`, or to everything that is wrong with it.
+
+    bytes → source → document → catalog
+
+A catalog that fits the schema is converted in one walk. For one that does not, jsonschema tells what is
+wrong, the broken parts are cut out, and the rest is still checked for meaning: people mend a catalog once,
+not once per problem.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warmbase.catalog.document import CatalogDocument
+from warmbase.catalog.foundations import resolve_foundations, resolve_platforms
+from warmbase.catalog.images import ImageContext, resolve_images
+from warmbase.catalog.model import Catalog, Compression
+from warmbase.catalog.problems import DocumentPath, Report
+from warmbase.catalog.requirements import PackageSets, RequirementReader
+from warmbase.catalog.shape import UnexpectedShapeError, convert
+from warmbase.catalog.source import PlainData, Source, read_source
+from warmbase.errors import CatalogError
+
+if TYPE_CHECKING:
+    from warmbase.catalog.structure import Remainder
+
+_HIGHEST_GZIP_LEVEL = 9
+_STAND_INS: Mapping[str, PlainData] = {"uv": "0.0.0", "foundations": {}, "images": {}}
+
+
+def load_catalog(path: Path) -> Catalog:
+    """Read, check and resolve the catalog at `path`.
+
+    Raises `CatalogError`, whose `problems` are all that is wrong with it, in the order of the file.
+    """
+    source = read_source(path)
+    report = Report(lambda where, key: source.position(where, key=key), source.problems)
+    try:
+        catalog = _resolve(source, convert(CatalogDocument, source.data), report)
+    except UnexpectedShapeError:
+        catalog = _resolve_what_fits(source, report)
+    if report.problems:
+        raise CatalogError(report.problems)
+    return catalog
+
+
+def _resolve_what_fits(source: Source, report: Report) -> Catalog:
+    from warmbase.catalog.structure import salvage
+
+    remainder = salvage(source, _STAND_INS, report)
+    if remainder is None:
+        raise CatalogError(report.problems)
+    return _resolve(source, convert(CatalogDocument, remainder.data), _ReportOnRemainder(report, remainder))
+
+
+class _ReportOnRemainder(Report):
+    """Reports on a document without its broken parts, under the paths of the whole one.
+
+    What surrounds a broken part is left out: a problem there may only follow from it.
+    """
+
+    def __init__(self, report: Report, remainder: "Remainder") -> None:
+        self._report = report
+        self._remainder = remainder
+        self._around_broken = {path[:length] for path in remainder.broken for length in range(len(path) + 1)}
+
+    def add(self, path: DocumentPath, message: str, advice: str = "", *, key: bool = False) -> None:
+        if (original := self._remainder.original(path)) not in self._around_broken:
+            self._report.add(original, message, advice, key=key)
+
+
+def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catalog:
+    reader = RequirementReader(source, report)
+    foundations = resolve_foundations(document.foundations, report)
+    platforms = resolve_platforms(document.platforms, report)
+    compression = Compression(codec=document.compression.codec, level=document.compression.level)
+    if compression.codec == "gzip" and compression.level > _HIGHEST_GZIP_LEVEL:
+        message = f"gzip has no level {compression.level}"
+        report.add(("compression", "level"), message, f"write a number from 1 to {_HIGHEST_GZIP_LEVEL}")
+    if not document.images:
+        report.add(("images",), "the catalog has no images", "add one, or there is nothing to build")
+    context = ImageContext(
+        folder=source.file.parent,
+        registry=document.registry,
+        platforms=platforms,
+        defaults=document.defaults,
+        foundations=foundations,
+        declared_foundations=_declared_names(source, "foundations"),
+        sets=PackageSets(document.sets, _declared_names(source, "sets"), reader, report),
+        reader=reader,
+        report=report,
+    )
+    return Catalog(
+        path=source.file,
+        uv=document.uv,
+        registry=document.registry,
+        platforms=platforms,
+        compression=compression,
+        foundations=tuple(foundations.values()),
+        images=resolve_images(document.images, context),
+    )
+
+
+def _declared_names(source: Source, key: str) -> frozenset[str]:
+    """Return the names that the document defines under `key`, broken or not."""
+    entries = source.data.get(key) if isinstance(source.data, dict) else None
+    return frozenset(entries) if isinstance(entries, dict) else frozenset()

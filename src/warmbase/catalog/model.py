@@ -1,0 +1,137 @@
+"""What a catalog says, as frozen values. The loader makes them; every later stage reads them.
+
+A catalog is a cross product written once: an image names foundations and Python versions, and each pair
+that the foundation offers and `exclude` does not remove is a variant. Everything that a variant needs is
+resolved here (defaults, sets, overrides), so that no later stage knows how the YAML was written.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Position:
+    """A place in a YAML file: line and column count from 1."""
+
+    file: Path
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogRequirement:
+    """A PEP 508 requirement and the place in the catalog that asks for it.
+
+    `group` is the name of the set that brings it, "" where an image or an override does.
+    """
+
+    requirement: Requirement = field(hash=False)
+    text: str
+    position: Position = field(compare=False)
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DebianFoundation:
+    """A root filesystem made by mmdebstrap from a Debian archive.
+
+    `packages` are added to the minimal system; `mirror` replaces mmdebstrap's own default, `snapshot` is an
+    archive that keeps old versions (`{timestamp}` in it becomes the pin's time); `python` is the minor
+    version of the suite's own interpreter, e.g. "3.13".
+    """
+
+    name: str
+    suite: str
+    python: str
+    packages: tuple[str, ...] = ()
+    mirror: str | None = None
+    snapshot: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageConfig:
+    """What a container of the image starts as (OCI image specification, config.md)."""
+
+    user: str = ""
+    workdir: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compression:
+    """How layers are compressed. `codec` is "zstd" or "gzip"."""
+
+    codec: str = "zstd"
+    level: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variant:
+    """One image for one Python version on one foundation: what is locked, built, verified and tagged."""
+
+    image: str
+    python: str
+    foundation: DebianFoundation
+    first: bool  # the foundation is the first of the image's that offers this Python: it gets the short name
+    description: str
+    requirements: tuple[CatalogRequirement, ...]
+    warm: tuple[CatalogRequirement, ...]  # in the cache only: the `warm` requirements and the build backends
+    winners: tuple[tuple[str, str], ...]  # (path or glob below the venv, the package whose file wins)
+    sets: tuple[str, ...]  # the sets that the variant includes, in order
+    smoke: Path | None
+    config: ImageConfig
+    labels: tuple[tuple[str, str], ...]
+    platforms: tuple[str, ...]
+
+    @property
+    def tag(self) -> str:
+        """The rolling tag, e.g. "py3.13-trixie"."""
+        return f"py{self.python}-{self.foundation.name}"
+
+    @property
+    def name(self) -> str:
+        """The variant's full name, e.g. "data:py3.13-trixie"."""
+        return f"{self.image}:{self.tag}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The rolling tag and, for the first foundation, its short name."""
+        return (self.tag, f"py{self.python}") if self.first else (self.tag,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """One named entry of the catalog and its variants, in the order of foundations, then Python versions."""
+
+    name: str
+    description: str
+    variants: tuple[Variant, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalog:
+    """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version."""
+
+    path: Path
+    uv: str
+    registry: str | None
+    platforms: tuple[str, ...]
+    compression: Compression
+    foundations: tuple[DebianFoundation, ...]
+    images: tuple[Image, ...]
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths of the catalog are relative to."""
+        return self.path.parent
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Every variant of every image, in catalog order."""
+        return tuple(variant for image in self.images for variant in image.variants)

@@ -1,0 +1,153 @@
+"""The lock stage: pin the foundations, resolve the variants, write what changed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from warmbase.catalog.model import Catalog, DebianFoundation, Variant
+from warmbase.errors import FoundationError, LockError, WarmbaseError
+from warmbase.events import Ended, Report, Started
+from warmbase.foundation.debian import pin_debian
+from warmbase.foundation.model import FoundationPin
+from warmbase.lock.files import lock_fits, read_lock, read_pins, read_previous, write_lock, write_pins
+from warmbase.lock.model import Lock
+from warmbase.lock.resolve import Resolver, Upgrade
+
+Pins = Mapping[tuple[str, str], FoundationPin]
+"""Pins by foundation name and platform."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Locked:
+    """What became of one variant's lock: whether its files changed, or the error that left them alone."""
+
+    variant: Variant
+    changed: bool = False
+    moved: tuple[str, ...] = ()
+    error: WarmbaseError | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocksRead:
+    """The locks beside a catalog: those that fit it, by variant name; the variants for which there is none such, and
+    why; and those whose lock, or whose foundation's pin, cannot be read."""
+
+    fitting: Mapping[str, Lock]
+    missing: tuple[tuple[Variant, str], ...]
+    damaged: tuple[tuple[Variant, WarmbaseError], ...]
+
+
+def read_locks(catalog: Catalog, variants: Iterable[Variant]) -> LocksRead:
+    """Read the locks of `variants`."""
+    fitting, missing, damaged = {}, [], []
+    for variant in variants:
+        try:
+            lock, pinned = read_lock(catalog, variant), _foundation_pinned(catalog, variant)
+            if lock is None:
+                missing.append((variant, "it has no lock"))
+            elif not lock_fits(catalog, variant, lock):
+                missing.append((variant, "its lock was made from something else than the catalog asks for now"))
+            elif not pinned:
+                missing.append((variant, f"no pin fits its foundation {variant.foundation.name}"))
+            else:
+                fitting[variant.name] = lock
+        except WarmbaseError as error:
+            damaged.append((variant, error))
+    return LocksRead(fitting=fitting, missing=tuple(missing), damaged=tuple(damaged))
+
+
+def read_all_pins(catalog: Catalog) -> Pins:
+    """The pins of all foundations of the catalog, but for those that cannot be read: variants on them are `damaged`."""
+    pins = {}
+    for foundation in catalog.foundations:
+        with suppress(FoundationError):
+            for platform, pin in read_pins(catalog, foundation).items():
+                pins[foundation.name, platform] = pin
+    return pins
+
+
+def lock_variants(
+    catalog: Catalog,
+    variants: Iterable[Variant],
+    *,
+    resolver: Callable[[], Resolver],
+    upgrade: Upgrade,
+    report: Report,
+) -> tuple[Locked, ...]:
+    """Lock each of `variants`; one that fails leaves its own files and all others as they were.
+
+    Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so.
+    """
+    results = []
+    failed: dict[str, WarmbaseError] = {}
+    done: set[str] = set()
+    for variant in variants:
+        foundation = variant.foundation
+        try:
+            if foundation.name in failed:
+                raise failed[foundation.name]
+            if foundation.name not in done:
+                _pin(catalog, foundation, variant.platforms, upgrade, report)
+                done.add(foundation.name)
+            results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
+        except WarmbaseError as error:
+            if foundation.name not in done:
+                failed[foundation.name] = error
+            results.append(Locked(variant=variant, error=error))
+    return tuple(results)
+
+
+def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrade: Upgrade, report: Report) -> Locked:
+    report(Started(subject=variant.name, stage="lock"))
+    previous = read_previous(catalog, variant)
+    pins = read_pins(catalog, variant.foundation)
+    glibc = {platform: glibc_minor(pins[platform]) for platform in variant.platforms}
+    lock = resolver.resolve(variant, glibc=glibc, previous=previous, upgrade=upgrade)
+    changed = write_lock(catalog, variant, lock)
+    moved = tuple(describe_moves(previous, lock))
+    report(Ended(subject=variant.name, stage="lock", seconds=0, detail=", ".join(moved)))
+    return Locked(variant=variant, changed=changed, moved=moved)
+
+
+def describe_moves(previous: Lock | None, lock: Lock) -> Iterable[str]:
+    """Each package whose version is another than before: "numpy 2.5.4 → 2.5.5"; nothing for a first lock."""
+    if previous is None:
+        return
+    before = {p.name: p.version for p in previous.packages if p.use != "index"}
+    after = {p.name: p.version for p in lock.packages if p.use != "index"}
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield f"{name} {before.get(name, '(new)')} → {after.get(name, '(gone)')}"
+
+
+def glibc_minor(pin: FoundationPin) -> int:
+    """The minor version of the glibc of a pinned Debian system: libc6 2.41-12 → 41."""
+    version = dict(pin.packages).get("libc6", "")
+    try:
+        return int(version.split("-")[0].split(".")[1])
+    except (IndexError, ValueError):
+        raise LockError(
+            f"the pin of {pin.suite} names no libc6 ({version!r})", next_step="run `warmbase lock --upgrade-foundation`"
+        ) from None
+
+
+def _pin(
+    catalog: Catalog, foundation: DebianFoundation, platforms: Iterable[str], upgrade: Upgrade, report: Report
+) -> None:
+    pins = dict(read_pins(catalog, foundation))
+    for platform in platforms:
+        if upgrade.moves_foundations or not _pin_fits(foundation, pins.get(platform)):
+            report(Started(subject=foundation.name, stage="pin", detail=platform))
+            pins[platform] = pin_debian(foundation, platform, previous=pins.get(platform))
+    write_pins(catalog, foundation, pins)
+
+
+def _pin_fits(foundation: DebianFoundation, pin: FoundationPin | None) -> bool:
+    return (
+        pin is not None and pin.suite == foundation.suite and set(foundation.packages) <= {n for n, _ in pin.packages}
+    )
+
+
+def _foundation_pinned(catalog: Catalog, variant: Variant) -> bool:
+    pins = read_pins(catalog, variant.foundation)
+    return all(_pin_fits(variant.foundation, pins.get(platform)) for platform in variant.platforms)

@@ -1,0 +1,71 @@
+"""Which wheel of a package is installed on a platform: its tags decide (PEP 425, PEP 600)."""
+
+from collections.abc import Iterable, Iterator
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+"""OCI platforms and the names that wheels give them."""
+
+_LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+_OLDEST_GLIBC = {"x86_64": 5, "aarch64": 17}
+
+
+def platform_tags(platform: str, glibc: int) -> list[str]:
+    """The platform tags that an OCI `platform` with glibc 2.`glibc` accepts, best first."""
+    architecture = ARCHITECTURES[platform]
+    tags = []
+    for minor in range(glibc, _OLDEST_GLIBC[architecture] - 1, -1):
+        tags.append(f"manylinux_2_{minor}_{architecture}")
+        if minor in _LEGACY:
+            tags.append(f"{_LEGACY[minor]}_{architecture}")
+    return [*tags, f"linux_{architecture}"]
+
+
+def supported_tags(python: str, platform: str, glibc: int) -> list[Tag]:
+    """All tags that CPython `python` ("3.13") on `platform` accepts, best first."""
+    major, minor = (int(part) for part in python.split("."))
+    platforms = platform_tags(platform, glibc)
+    interpreter = f"cp{major}{minor}"
+    tags: Iterator[Tag] = cpython_tags((major, minor), abis=[interpreter], platforms=platforms)
+    return [*tags, *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms)]
+
+
+def choose_wheel(names: Iterable[str], tags: Iterable[Tag]) -> str | None:
+    """The file name among `names` that fits best, None where none fits. `tags` are ordered, best first."""
+    rank = {tag: place for place, tag in enumerate(tags)}
+    best: tuple[int, tuple[int, str], str] | None = None
+    for name in sorted(names):
+        try:
+            _, _, build, offered = parse_wheel_filename(name)
+        except InvalidWheelFilename:
+            continue
+        places = [rank[tag] for tag in offered if tag in rank]
+        if places:
+            number, rest = build if build else (-1, "")
+            candidate = (min(places), (-number, rest), name)
+            best = min(best, candidate) if best else candidate
+    return best[2] if best else None
+
+
+def runs_on_python(name: str, python: str) -> bool:
+    """Whether a wheel's tags admit CPython `python` on any platform; true for anything that is not a wheel."""
+    if not name.endswith(".whl"):
+        return True
+    major, minor = (int(part) for part in python.split("."))
+    try:
+        offered = parse_wheel_filename(name)[3]
+    except InvalidWheelFilename:
+        return False
+    return any(_admits(tag, major, minor) for tag in offered)
+
+
+def _admits(tag: Tag, major: int, minor: int) -> bool:
+    kind, digits = tag.interpreter[:2], tag.interpreter[2:]
+    if kind not in ("cp", "py") or not digits.isdigit() or int(digits[0]) != major:
+        return False
+    own = int(digits[1:] or 0)
+    if kind == "py":
+        return own <= minor
+    return (own == minor and tag.abi in (f"cp{digits}", "none", "abi3")) or (own < minor and tag.abi == "abi3")

@@ -1,0 +1,261 @@
+"""Foundations from a Debian archive: what they would be made of today, and making one.
+
+A Debian mirror offers only the newest versions, so a pin is a preference, not a promise. What the archives
+still have is taken as pinned, first from the mirror, then from a snapshot archive where the catalog has one.
+The rest is today's, and the difference is reported, exactly, from what was installed. A key that decides
+about bytes is therefore made from the packages that a foundation got (`foundation_recipe`).
+
+The interpreter's and libc's versions are those of their packages, so nothing of another platform has to run.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from warmbase.catalog.model import DebianFoundation
+from warmbase.effects.process import Processes, run_process
+from warmbase.errors import FoundationError, ProcessError
+from warmbase.foundation import mmdebstrap
+from warmbase.foundation.model import (
+    ArchiveState,
+    Drift,
+    Foundation,
+    FoundationPin,
+    Package,
+    find_drift,
+)
+from warmbase.foundation.rootfs import LAYER_FORMAT, read_contents
+from warmbase.oci.digests import Json
+
+_TIMEOUT = 3600  # seconds; an emulated build takes minutes
+_PREFERENCES = "/etc/apt/preferences.d/warmbase"
+_SNAPSHOT_SOURCES = "/etc/apt/sources.list.d/snapshot.list"
+_ASKED = "/warmbase-pin"
+# What mmdebstrap installs for --variant=minbase, asked of apt without installing anything.
+_MINBASE = ("?essential", "?priority(required)", "apt")
+_INSTALL = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", re.MULTILINE)
+
+
+def pin_debian(
+    foundation: DebianFoundation,
+    platform: str,
+    *,
+    previous: FoundationPin | None = None,
+    processes: Processes = run_process,
+) -> FoundationPin:
+    """Ask the archives which packages at which versions make the foundation today, without building it.
+
+    Takes seconds and no emulator. If these are the packages of `previous`, that is returned unchanged:
+    archives are signed anew every day, a foundation changes only when a package does. Raises FoundationError.
+    """
+    archives, packages = _ask_archives(foundation, platform, pin=None, processes=processes)
+    if previous and previous.suite == foundation.suite and previous.packages == packages:
+        return previous
+    epoch = max(int(datetime.fromisoformat(archive.date).timestamp()) for archive in archives)
+    return FoundationPin(suite=foundation.suite, platform=platform, epoch=epoch, archives=archives, packages=packages)
+
+
+def build_debian(
+    foundation: DebianFoundation,
+    pin: FoundationPin,
+    platform: str,
+    workdir: Path,
+    *,
+    locked: bool = False,
+    processes: Processes = run_process,
+) -> Foundation:
+    """Build the pinned foundation in `workdir`. With `locked` a drift is an error, else it is reported.
+
+    Takes 10 to 30 s natively, minutes under an emulator. Raises FoundationError.
+    """
+    architecture = mmdebstrap.architecture_of(platform)
+    mmdebstrap.check_tools()
+    mmdebstrap.check_emulator(architecture)
+    workdir.mkdir(parents=True, exist_ok=True)
+    snapshot: tuple[str, ...] = ()
+    if locked or foundation.snapshot:
+        offered = _ask_archives(foundation, platform, pin=pin, processes=processes)[1]
+        if offered != pin.packages:
+            snapshot = mmdebstrap.snapshot_lines(foundation, pin)
+            if locked and not snapshot:
+                raise _drifted(foundation, find_drift(pin.packages, offered))
+    rootfs = workdir / f"{foundation.name}-{architecture}.tar"
+    with tempfile.TemporaryDirectory(prefix="mmdebstrap-", dir=workdir) as folder:
+        output = Path(folder, "rootfs.tar")
+        command = [
+            *mmdebstrap.base_command(architecture),
+            "--variant=minbase",
+            f"--include={','.join(_wanted(foundation))}",
+            *_pin_hooks(Path(folder), pin, snapshot),
+            *mmdebstrap.targets(foundation, str(output)),
+        ]
+        _run(command, foundation, Path(folder), pin.epoch, processes)
+        output.replace(rootfs)
+    return _describe(foundation, pin, platform, rootfs, locked=locked)
+
+
+def foundation_recipe(
+    foundation: DebianFoundation, packages: tuple[tuple[str, str], ...], *, epoch: int, platform: str
+) -> Mapping[str, Json]:
+    """Return everything that decides the bytes of a foundation's layer: the key of the layer store.
+
+    `packages` are the pin's, or the names and versions that a drifted foundation really got.
+    """
+    return {
+        "kind": "debian",
+        "format": LAYER_FORMAT,
+        "suite": foundation.suite,
+        "platform": platform,
+        "requested": sorted(_wanted(foundation)),  # apt remembers which packages were asked for
+        "mirror": foundation.mirror or "",
+        "epoch": epoch,
+        "packages": [list(package) for package in packages],
+    }
+
+
+def _wanted(foundation: DebianFoundation) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*mmdebstrap.ALWAYS, *foundation.packages)))
+
+
+def _ask_archives(
+    foundation: DebianFoundation, platform: str, *, pin: FoundationPin | None, processes: Processes
+) -> tuple[tuple[ArchiveState, ...], tuple[tuple[str, str], ...]]:
+    """Return the archives' states and the packages that would be installed, preferring `pin`'s if given."""
+    architecture = mmdebstrap.architecture_of(platform)
+    mmdebstrap.check_tools()
+    # The hook runs inside mmdebstrap's namespaces, where the host's files are out of reach: `copy-out` brings
+    # what it wrote.
+    simulate = (
+        f'mkdir "$1{_ASKED}" && cp "$1"/var/lib/apt/lists/*Release "$1{_ASKED}" && '
+        'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --quiet --simulate --no-install-recommends install '
+        f'{" ".join(repr(name) for name in (*_MINBASE, *_wanted(foundation)))} > "$1{_ASKED}/plan"'
+    )
+    with tempfile.TemporaryDirectory(prefix="warmbase-pin-") as folder:
+        command = [
+            *mmdebstrap.base_command(architecture),
+            "--variant=custom",
+            "--format=null",
+            "--skip=check/qemu",
+            *(_pin_hooks(Path(folder), pin, ()) if pin else ()),
+            f"--customize-hook={simulate}",
+            f"--customize-hook=copy-out {_ASKED} {folder}",
+            *mmdebstrap.targets(foundation, "-"),
+        ]
+        _run(command, foundation, Path(folder), None, processes)
+        found = Path(folder, _ASKED.lstrip("/"))
+        archives = [_archive_state(path) for path in sorted(found.glob("*Release"))]
+        packages = dict(_INSTALL.findall((found / "plan").read_text()))
+    if not archives or not packages:
+        raise FoundationError(f"the archive of {foundation.suite} offers nothing for {platform}")
+    return tuple(sorted(archives, key=lambda state: state.suite)), tuple(sorted(packages.items()))
+
+
+def _pin_hooks(folder: Path, pin: FoundationPin, snapshot: tuple[str, ...]) -> list[str]:
+    preferences = folder / "preferences"
+    preferences.write_text(mmdebstrap.preferences(pin.packages))
+    hooks = [mmdebstrap.upload_hook(preferences, _PREFERENCES)]
+    if snapshot:
+        sources = folder / "snapshot.list"
+        sources.write_text("".join(f"{line}\n" for line in snapshot))
+        hooks.append(mmdebstrap.upload_hook(sources, _SNAPSHOT_SOURCES))
+    return hooks
+
+
+def _run(
+    command: list[str], foundation: DebianFoundation, folder: Path, epoch: int | None, processes: Processes
+) -> None:
+    environment = mmdebstrap.environment(epoch, os.environ)
+    if os.geteuid() == 0:  # else mmdebstrap makes namespaces itself, and its folder must be open to other ids
+        environment["TMPDIR"] = str(folder)
+        command = [*_contain(processes), *command]
+    try:
+        processes(command, env=environment, timeout=_TIMEOUT)
+    except ProcessError as error:
+        said = [line for line in error.message.splitlines() if not line.startswith(("I: ", "W: ", "Ign:"))]
+        raise FoundationError(
+            "\n".join((f"foundation {foundation.name}: mmdebstrap failed", *said[1:])),
+            next_step=f"see that the mirror is reachable and that it has {foundation.suite} with the packages "
+            "that the catalog names",
+        ) from error
+
+
+def _contain(processes: Processes) -> tuple[str, ...]:
+    """Return the start of a command whose processes and mounts all go when it is killed.
+
+    As root mmdebstrap mounts /proc and /sys where everyone sees them. Where namespaces are forbidden (in a
+    container without privileges) it can mount nothing either, and needs no containing.
+    """
+    unshare = ("unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child", "--")
+    try:
+        allowed = processes([*unshare, "true"], check=False).code == 0
+    except ProcessError:
+        allowed = False
+    return unshare if allowed else ()
+
+
+def _archive_state(path: Path) -> ArchiveState:
+    content = path.read_bytes()
+    fields = dict(re.findall(r"^(Codename|Date): (.+)$", content.decode(), re.MULTILINE))
+    try:
+        date = parsedate_to_datetime(fields["Date"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return ArchiveState(suite=fields["Codename"], date=date, sha256=hashlib.sha256(content).hexdigest())
+    except (KeyError, ValueError) as error:
+        raise FoundationError(f"an archive's Release file has no {error}") from error
+
+
+def _describe(
+    foundation: DebianFoundation, pin: FoundationPin, platform: str, rootfs: Path, *, locked: bool
+) -> Foundation:
+    contents = read_contents(rootfs)
+    drift = find_drift(pin.packages, ((package.name, package.version) for package in contents.packages))
+    if drift and locked:
+        raise _drifted(foundation, drift)
+    return Foundation(
+        name=foundation.name,
+        platform=platform,
+        rootfs=rootfs,
+        interpreter=f"/usr/bin/python{foundation.python}",
+        python=_python_version(foundation, contents.packages),
+        libc=("glibc", _upstream(_version_of("libc6", contents.packages))),
+        os_release=contents.os_release,
+        packages=contents.packages,
+        sources=mmdebstrap.image_sources(contents.sources),
+        created=pin.created,
+        epoch=pin.epoch,
+        drift=drift,
+    )
+
+
+def _drifted(foundation: DebianFoundation, drift: tuple[Drift, ...]) -> FoundationError:
+    return FoundationError(
+        f"foundation {foundation.name} is no longer what its pin says:\n"
+        + "\n".join(f"  {difference}" for difference in drift),
+        next_step="run `warmbase lock --upgrade-foundation`, or name a snapshot archive in the catalog",
+    )
+
+
+def _python_version(foundation: DebianFoundation, packages: tuple[Package, ...]) -> str:
+    version = _upstream(_version_of(f"python{foundation.python}-minimal", packages))
+    return version.replace("~", "")  # "3.14.0~rc2" sorts before the release in Debian, "3.14.0rc2" in Python
+
+
+def _version_of(name: str, packages: tuple[Package, ...]) -> str:
+    for package in packages:
+        if package.name == name:
+            return package.version
+    pythons = sorted(found[1] for p in packages if (found := re.fullmatch(r"python(3\.\d+)-minimal", p.name)))
+    raise FoundationError(
+        f"the built system has no package {name}; its Python is {', '.join(pythons) or 'missing'}",
+        next_step="set the Python version of the foundation in the catalog to the suite's own",
+    )
+
+
+def _upstream(version: str) -> str:
+    """Return the upstream part of a Debian version: [epoch:]upstream[-revision] (deb-version(7))."""
+    without_epoch = re.sub(r"^\d+:", "", version)
+    return without_epoch.rpartition("-")[0] or without_epoch

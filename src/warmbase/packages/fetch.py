@@ -1,0 +1,71 @@
+"""Fetching wheels: uv downloads and unpacks them into a cache folder, for any platform, on the host.
+
+The host's uv does it because it is the host that has the user's index settings, credentials, proxy and CA
+bundle; nothing of that enters a sandbox or an image.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmbase.effects.uv import Uv
+from warmbase.errors import PackagesError, ProcessError
+from warmbase.lock.model import LockedPackage
+from warmbase.lock.wheels import ARCHITECTURES
+from warmbase.packages import uvcache
+
+NEWEST_GLIBC = 40
+"""The newest manylinux platform that uv 0.13's `--python-platform` knows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetcher:
+    """Fetches wheels for CPython `python` on `platform` with glibc 2.`glibc`."""
+
+    uv: Uv
+    platform: str
+    python: str
+    glibc: int
+
+    def fetch(self, packages: Sequence[LockedPackage], cache: Path) -> Mapping[str, Path]:
+        """Fetch the wheels of `packages` into `cache`: SHA-256 of a wheel → its unpacked files. Errors as of `sync`."""
+        if not packages:
+            return {}
+        target = Path(tempfile.mkdtemp(dir=cache.parent, prefix="fetched-"))
+        try:
+            self.sync(packages, cache, target, link_mode="hardlink")
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+        return {sha256: folder for sha256, _, folder in uvcache.find_archives(cache)}
+
+    def sync(self, packages: Sequence[LockedPackage], cache: Path, target: Path, *, link_mode: str) -> None:
+        """Install exactly the locked wheels into the plain folder `target`, through `cache`.
+
+        Raises PackagesError with uv's explanation when an index does not have one, or has another under its name.
+        """
+        command: list[str | Path] = ["pip", "sync", "-", "--quiet", "--require-hashes", *self._options]
+        command += ["--link-mode", link_mode, "--target", target]
+        try:
+            self.uv.run(command, cache=cache, input=requirements(packages, self.platform).encode())
+        except ProcessError as error:
+            raise PackagesError(
+                f"uv cannot fetch the locked wheels for {self.platform}\n{error.message}",
+                next_step="if the index no longer has them, `warmbase lock --upgrade-package NAME` moves the lock",
+            ) from None
+
+    @property
+    def _options(self) -> list[str]:
+        platform = f"{ARCHITECTURES[self.platform]}-manylinux_2_{min(self.glibc, NEWEST_GLIBC)}"
+        return ["--only-binary", ":all:", "--python-version", self.python, "--python-platform", platform]
+
+
+def requirements(packages: Iterable[LockedPackage], platform: str) -> str:
+    """Requirements that admit exactly the locked wheel of each package on `platform`."""
+    lines = []
+    for package in packages:
+        wheel = package.wheel(platform)
+        if wheel:
+            lines.append(f"{package.name}=={package.version} --hash=sha256:{wheel.sha256}")
+    return "\n".join(lines) + "\n"

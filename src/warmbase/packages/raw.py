@@ -1,0 +1,116 @@
+"""Packages under a uv whose cache this version of warmbase does not know yet.
+
+An upgrade of uv is never held up: uv fills its own cache and the venv, and both are shipped as they are, hardlinked in
+one layer. Such an image works like any other, but it is not reproducible, and every change makes that layer anew.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from warmbase.catalog.model import Variant
+from warmbase.effects.runner import Bind
+from warmbase.errors import PackagesError
+from warmbase.layers.codec import Codec
+from warmbase.layers.layer import Packed
+from warmbase.layers.pack import ModePolicy, pack_tree
+from warmbase.lock.model import Lock
+from warmbase.lock.project import preferences
+from warmbase.oci.tar import Kind
+from warmbase.packages.fetch import requirements
+from warmbase.packages.warm import PROJECT, WarmCache
+from warmbase.packages.wheels import CACHE, SANDBOX_ENVIRONMENT, VENV, Workshop, compile_archives, make_venv
+
+
+class RawPolicy(ModePolicy):
+    """The modes of a cache whose layout is not known: all but the unpacked wheels is open to every user."""
+
+    def mode(self, path: str, kind: Kind, host_mode: int) -> int:
+        """The mode of an entry; `host_mode` is what the tree has."""
+        below = path.removeprefix(f"{CACHE}/") if f"{path}/".startswith(f"{CACHE}/") else ""
+        if kind in ("dir", "file") and below and not (below.startswith("archive-") and "/" in below):
+            return 0o777 if kind == "dir" else 0o666
+        return ModePolicy.mode(self, path, kind, host_mode)
+
+
+RAW_POLICY = RawPolicy(group_writable=(VENV,))
+
+
+def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, work: Path) -> tuple[Packed, WarmCache]:
+    """Fill a cache and the venv with everything in `lock`: their layer, and what the contract wants to know.
+
+    Raises PackagesError where uv cannot fetch, resolve or install the lock.
+    """
+    if "@" in workshop.uv.serving_index():
+        raise PackagesError(
+            "the index's address holds credentials, and the cache of this uv would keep them",
+            next_step="give them in netrc or UV_INDEX_…_USERNAME and _PASSWORD, or use a uv that warmbase knows",
+        )
+    cache = workshop.folder / CACHE
+    cache.mkdir(parents=True)
+    packages = lock.installed(workshop.platform)
+    workshop.fetcher.sync(packages, cache, workshop.folder / "unused", link_mode="hardlink")
+    project = workshop.folder / PROJECT.lstrip("/")
+    project.mkdir()
+    (project / "pyproject.toml").write_text(_pyproject(variant))
+    (project / "uv.lock").write_text(preferences(lock.versions(), workshop.uv.serving_index()))
+    (project / "all.txt").write_text("".join(f"{name}=={version}\n" for name, version in lock.versions().items()))
+    wanted = requirements([package for package in packages if package.use == "venv"], workshop.platform)
+    certificates, environment = _network(workshop)
+    with workshop.open_sandbox(network=True, binds=certificates) as sandbox:
+
+        def run(*command: str, input: str = "", cwd: str = PROJECT, env: Mapping[str, str] = environment) -> str:
+            finished = sandbox.run(["uv", *command], env=env, cwd=cwd, input=input.encode())
+            if finished.code:
+                said = finished.stderr.decode(errors="replace")
+                raise PackagesError(
+                    f"uv cannot {command[0]} the lock\n{said}", next_step="run `warmbase lock --upgrade`"
+                )
+            return finished.text
+
+        make_venv(sandbox, workshop.interpreter, workshop.folder / VENV)
+        folders = [(path.name, "/" + str(path.relative_to(workshop.folder))) for path in cache.glob("archive-*/*")]
+        for _ in compile_archives(sandbox, workshop.interpreter, folders, workshop.jobs):
+            pass
+        install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", "-"]
+        run(*install, "--python", f"/{VENV}/bin/python", input=wanted, env=environment | {"UV_OFFLINE": "1"})
+        run("pip", "compile", "--quiet", "all.txt", "--python", workshop.interpreter)
+        run("lock", "--quiet", "--python", workshop.interpreter)
+        pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
+    uv_lock = (project / "uv.lock").read_text()
+    return pack_tree(_ship(workshop, cache, project), RAW_POLICY, codec, work), WarmCache(
+        entries=(), uv_lock=uv_lock, pylock=pylock
+    )
+
+
+def _ship(workshop: Workshop, cache: Path, project: Path) -> Path:
+    """The tree to pack: what uv filled, without what is of no use elsewhere."""
+    shutil.rmtree(project)
+    for stale in cache.glob("interpreter-*"):  # interpreters are told by paths and times of the sandbox
+        shutil.rmtree(stale)
+    shipped = workshop.folder / "shipped"
+    shipped.mkdir()
+    (workshop.folder / "opt").rename(shipped / "opt")
+    return shipped
+
+
+def _network(workshop: Workshop) -> tuple[tuple[Bind, ...], dict[str, str]]:
+    """What uv needs in a sandbox to reach the index: a CA bundle to bind, and its environment."""
+    host = workshop.uv.environment
+    bundle = Path(host.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+    own = {name: value for name, value in host.items() if name.startswith("UV_") or name.lower().endswith("_proxy")}
+    environment = {name: value for name, value in SANDBOX_ENVIRONMENT.items() if name != "UV_OFFLINE"}
+    environment |= own | {"UV_DEFAULT_INDEX": workshop.uv.serving_index(), "UV_CACHE_DIR": f"/{CACHE}"}
+    if not bundle.is_file():
+        return (), environment
+    environment["SSL_CERT_FILE"] = "/run/warmbase-ca.pem"
+    return (Bind(source=bundle, target="/run/warmbase-ca.pem", read_only=True),), environment
+
+
+def _pyproject(variant: Variant) -> str:
+    wanted = [requirement.text for requirement in variant.requirements]
+    return (
+        '[project]\nname = "app"\nversion = "0.1.0"\n'
+        f'requires-python = ">={variant.python}"\ndependencies = {json.dumps(wanted)}\n'
+    )

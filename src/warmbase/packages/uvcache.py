@@ -1,0 +1,160 @@
+"""The layout of uv's cache: the one module that knows it.
+
+A bucket is a folder whose name carries its format's revision. `archive-v0/<id>` holds one unpacked wheel;
+`wheels-v7/<index>/<name>/<stem>` is a relative link to it, `<stem>.http` the pointer that uv reads (archive id,
+hashes, file name, size), `<stem>.msgpack` the wheel's metadata; `simple-v27/<index>/<name>.rkyv` an index page.
+
+The last three are framed alike:
+
+    data | zeros up to a multiple of 16 | policy | CRC-32 | length of data
+
+The CRC (u32) covers everything between the data and itself, and the length (u64, both little endian). The policy
+is the HTTP cache's: a nonce of 16 characters, the request's address, times in seconds. The nonce and the times
+are all that differs between two runs of uv that were told the same, so they are set to constants; the data of a
+pointer is small MessagePack and is written here from the lock.
+
+This is read from what the pinned uv writes and is checked on every use; `KNOWN` says for which versions it was
+seen to hold. Everything here fails with `UnknownLayoutError` rather than write a cache that uv would not read.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+
+from warmbase.errors import WarmbaseError
+
+KNOWN = SpecifierSet(">=0.13.0,<0.14")
+ARCHIVES = "archive-v0"
+WHEELS = "wheels-v7"
+PAGES = "simple-v27"
+SOURCES = "sdists-v10"
+DEFAULT_INDEX_BUCKET = "pypi"  # uv files its own default index under this name, whatever the address
+
+_ALIGNMENT = 16
+_NONCE = b"0" * 16
+
+
+class UnknownLayoutError(WarmbaseError):
+    """uv's cache does not look as this module expects it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Framed:
+    """A cache entry taken apart: what uv stored, and the HTTP policy under which it did."""
+
+    data: bytes
+    policy: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CoreMetadata:
+    """What a resolver reads of a package's core metadata."""
+
+    name: str
+    version: str
+    requires_dist: tuple[str, ...]
+    requires_python: str
+    extras: tuple[str, ...]
+
+
+def is_known(uv_version: str) -> bool:
+    """Whether the cache of this uv version is one that this module can read and write."""
+    return KNOWN.contains(uv_version, prereleases=True)
+
+
+def check_known(uv_version: str) -> None:
+    """Raise UnknownLayoutError for a uv version whose cache this module does not know."""
+    if not is_known(uv_version):
+        raise UnknownLayoutError(f"the cache of uv {uv_version} is not known, only that of uv {KNOWN}")
+
+
+def read_framed(entry: bytes) -> Framed:
+    """Take a pointer, metadata or page entry apart. Raises UnknownLayoutError where the frame or its CRC is wrong."""
+    if len(entry) < 12:
+        raise UnknownLayoutError("a cache entry of uv is shorter than its frame")
+    (length,) = struct.unpack("<Q", entry[-8:])
+    (crc,) = struct.unpack("<I", entry[-12:-8])
+    start = length + -length % _ALIGNMENT
+    if start > len(entry) - 12 or zlib.crc32(entry[length:-12] + entry[-8:]) != crc:
+        raise UnknownLayoutError("a cache entry of uv is not framed as expected")
+    return Framed(data=entry[:length], policy=entry[start:-12])
+
+
+def write_framed(framed: Framed) -> bytes:
+    """The inverse of `read_framed`."""
+    length = struct.pack("<Q", len(framed.data))
+    padded = bytes(-len(framed.data) % _ALIGNMENT) + framed.policy
+    return framed.data + padded + struct.pack("<I", zlib.crc32(padded + length)) + length
+
+
+def settle(framed: Framed, *, alias: bytes, address: bytes, run: tuple[int, int], time: int) -> Framed:
+    """Take out of an entry what differs between two runs, and put the real index's address in the place of its alias.
+
+    `alias` and `address` are of one length and both name scheme and host. `run` is the first and last second
+    (Unix time) in which uv ran: every time in that span becomes `time`.
+    """
+    if len(alias) != len(address):
+        raise ValueError("an alias must be as long as the address that it stands for")
+    at = framed.policy.find(alias)
+    if at < len(_NONCE):
+        raise UnknownLayoutError(
+            "the HTTP policy of a uv cache entry does not start with a nonce and the address asked"
+        )
+    policy = bytearray(framed.policy)
+    policy[at - len(_NONCE) : at] = _NONCE
+    offsets = [at for at in range(0, len(policy) - 7, 8) if run[0] <= struct.unpack_from("<Q", policy, at)[0] <= run[1]]
+    if not offsets:  # or the clock was set back meanwhile
+        raise UnknownLayoutError("the HTTP policy of a uv cache entry holds no time of this run")
+    for offset in offsets:
+        struct.pack_into("<Q", policy, offset, time)
+    return Framed(data=framed.data.replace(alias, address), policy=bytes(policy).replace(alias, address))
+
+
+def read_metadata(entry: bytes) -> CoreMetadata:
+    """The core metadata in a `.msgpack` entry."""
+    import msgpack
+
+    record = msgpack.unpackb(read_framed(entry).data)
+    if not isinstance(record, list) or len(record) != 6:
+        raise UnknownLayoutError("the metadata entries of uv's cache are not as expected")
+    name, version, requires_dist, requires_python, extras, _dynamic = record
+    return CoreMetadata(
+        name=name,
+        version=version,
+        requires_dist=tuple(requires_dist),
+        requires_python=requires_python or "",
+        extras=tuple(extras),
+    )
+
+
+def pointer_data(*, archive: str, sha256: str, filename: str, size: int) -> bytes:
+    """The data of a pointer: the archive `archive` holds the wheel `filename` of `size` bytes."""
+    import msgpack
+
+    packed: Any = msgpack.packb([archive, [{"Sha256": sha256}], filename, 0, size])
+    return bytes(packed)
+
+
+def archive_id(sha256: str) -> str:
+    """The name under which a wheel's unpacked files lie in the cache, the same in every image.
+
+    uv draws random names; it reads any. The wheel's own hash makes the name stable, and 24 hex digits (96 bits) tell
+    all wheels apart.
+    """
+    return sha256[:24]
+
+
+def find_archives(cache: Path) -> Iterator[tuple[str, str, Path]]:
+    """Every wheel that uv has unpacked in `cache`: (SHA-256 of the wheel, its file name, folder of its files)."""
+    import msgpack
+
+    for pointer in sorted(cache.glob(f"{WHEELS}/**/*.http")):
+        record = msgpack.unpackb(read_framed(pointer.read_bytes()).data)
+        archive, hashes, filename, *_ = record
+        sha256 = next(h["Sha256"] for h in hashes if "Sha256" in h)
+        yield sha256, filename, cache / ARCHIVES / archive

@@ -1,0 +1,184 @@
+"""Wheel trees: what becomes of one wheel in an image, made alone, whatever else the image has.
+
+A tree has the wheel's unpacked files at `opt/uv/cache/archive-v0/<id>`, bytecode included, and below `opt/venv` what
+uv makes of them: hardlinks of the same files, and the few that an installation writes (RECORD, scripts). Installing
+one wheel at a time keeps its tree the same in every image; where the trees of two wheels share a path, the fixed
+order of layers decides, not the order in which uv's threads happened to run.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
+from warmbase.effects.uv import Uv
+from warmbase.errors import PackagesError
+from warmbase.layers.pack import ModePolicy
+from warmbase.lock.model import LockedPackage
+from warmbase.oci.tar import MTIME
+from warmbase.packages import inside, uvcache
+from warmbase.packages.fetch import Fetcher, requirements
+
+VENV = "opt/venv"
+CACHE = "opt/uv/cache"
+WHEEL_POLICY = ModePolicy(group_writable=(VENV,))
+"""The modes of a wheel layer."""
+
+SANDBOX_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp",  # noqa: S108  the sandbox's own
+    "LANG": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "UV_CACHE_DIR": f"/{CACHE}",
+    "UV_OFFLINE": "1",
+    "UV_NO_PROGRESS": "1",
+    "UV_PYTHON_DOWNLOADS": "never",
+    "UV_LINK_MODE": "hardlink",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workshop:
+    """Where wheels become trees: a foundation's root filesystem `roots` (layers, lowest first) with its interpreter.
+
+    `folder` is scratch space on the file system of the layer store.
+    """
+
+    roots: tuple[Path, ...]
+    interpreter: str
+    python: str
+    glibc: int
+    platform: str
+    runner: Runner
+    uv: Uv
+    folder: Path
+    jobs: int
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """What fetches wheels for this workshop's platform and Python."""
+        return Fetcher(uv=self.uv, platform=self.platform, python=self.python, glibc=self.glibc)
+
+    def build_trees(self, packages: Sequence[LockedPackage], done: Callable[[LockedPackage, Path], None]) -> None:
+        """Make the tree of each package's wheel; `done` is called with each as soon as it stands.
+
+        Packages for which `use` is "warm" are not installed: their tree has the archive alone.
+        """
+        if not packages:
+            return
+        cache = self.folder / CACHE
+        cache.mkdir(parents=True, exist_ok=True)
+        archives = self.fetcher.fetch(packages, cache)
+        by_hash = {self._hash(package): package for package in packages}
+        ordered = sorted(by_hash, key=lambda sha256: (-self._size(by_hash[sha256]), sha256))
+        index = self.uv.serving_index()
+        with self.open_sandbox() as sandbox:
+            skeleton = make_venv(sandbox, self.interpreter, self.folder / VENV)
+            for sha256 in compile_archives(sandbox, self.interpreter, self._inside(archives, ordered), self.jobs):
+                package = by_hash[sha256]
+                tree = self.folder / "trees" / sha256
+                if package.use == "venv":
+                    self._install(sandbox, package, index)
+                    take_installed(self.folder / VENV, skeleton, tree / VENV)
+                archive = tree / CACHE / uvcache.ARCHIVES / uvcache.archive_id(sha256)
+                archive.parent.mkdir(parents=True)
+                archives[sha256].rename(archive)
+                done(package, tree)
+
+    @contextmanager
+    def open_sandbox(
+        self, *, hosts: Mapping[str, str] = NO_HOSTS, network: bool = False, binds: Sequence[Bind] = ()
+    ) -> Iterator[Sandbox]:
+        """A sandbox on the foundation, with this workshop's /opt, uv and the programs of `inside`."""
+        (self.folder / "opt").mkdir(parents=True, exist_ok=True)
+        own = [
+            Bind(source=self.folder / "opt", target="/opt"),
+            Bind(source=self.uv.binary, target="/usr/local/bin/uv", read_only=True),
+            Bind(source=Path(inside.__file__).parent, target="/run/warmbase", read_only=True),
+        ]
+        with self.runner.open(self.roots, binds=[*own, *binds], hosts=hosts, network=network) as sandbox:
+            yield sandbox
+
+    def _install(self, sandbox: Sandbox, package: LockedPackage, index: str) -> None:
+        environment = SANDBOX_ENVIRONMENT | {"UV_DEFAULT_INDEX": index}
+        command = [
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            "-",
+            "--python",
+            f"/{VENV}/bin/python",
+        ]
+        finished = sandbox.run(command, env=environment, input=requirements([package], self.platform).encode())
+        if finished.code:
+            said = finished.stderr.decode(errors="replace")
+            raise PackagesError(
+                f"uv cannot install {package.name} {package.version}\n{said}",
+                next_step="report it with the wheel's name",
+            )
+
+    def _hash(self, package: LockedPackage) -> str:
+        wheel = package.wheel(self.platform)
+        if wheel is None:
+            raise PackagesError(
+                f"{package.name} {package.version} has no wheel for {self.platform} in the lock",
+                next_step="run `warmbase lock`",
+            )
+        return wheel.sha256
+
+    def _size(self, package: LockedPackage) -> int:
+        wheel = package.wheel(self.platform)
+        return wheel.size if wheel else 0
+
+    def _inside(self, archives: Mapping[str, Path], ordered: Sequence[str]) -> list[tuple[str, str]]:
+        return [(sha256, "/" + str(archives[sha256].relative_to(self.folder))) for sha256 in ordered]
+
+
+def make_venv(sandbox: Sandbox, interpreter: str, venv: Path) -> frozenset[str]:
+    """Make the relocatable venv, `venv` as the host sees it, and list its files as paths below it."""
+    shutil.rmtree(venv, ignore_errors=True)
+    command = ["uv", "venv", "--quiet", "--relocatable", "--no-project", "--python", interpreter, f"/{VENV}"]
+    finished = sandbox.run(command, env=SANDBOX_ENVIRONMENT)
+    if finished.code:
+        raise PackagesError("uv cannot make a venv of the foundation's interpreter\n" + finished.stderr.decode())
+    (venv / ".lock").touch()  # uv makes it with the first installation
+    return frozenset(str(path.relative_to(venv)) for path in venv.rglob("*"))
+
+
+def compile_archives(
+    sandbox: Sandbox, interpreter: str, folders: Sequence[tuple[str, str]], jobs: int
+) -> Iterator[str]:
+    """Compile every Python file in `folders` (name, folder in the sandbox); each name is yielded when it is done."""
+    command = [interpreter, "-I", "-S", "-B", "/run/warmbase/compile.py", str(MTIME), str(jobs)]
+    process = sandbox.start(command, env=SANDBOX_ENVIRONMENT)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(json.dumps(list(folders)).encode())
+    process.stdin.close()
+    for line in process.stdout:
+        yield line.decode().strip()
+    said = process.stderr.read().decode(errors="replace")
+    if process.wait():
+        raise PackagesError(f"the foundation's interpreter cannot compile the wheels\n{said}")
+
+
+def take_installed(venv: Path, skeleton: frozenset[str], target: Path) -> None:
+    """Move what was installed into `venv` beyond its `skeleton` to `target`, which leaves the skeleton behind."""
+    pending = [venv]
+    while pending:
+        folder = pending.pop()
+        for entry in folder.iterdir():
+            below = str(entry.relative_to(venv))
+            if below not in skeleton:
+                (target / below).parent.mkdir(parents=True, exist_ok=True)
+                entry.rename(target / below)
+            elif entry.is_dir() and not entry.is_symlink():
+                pending.append(entry)

@@ -1,0 +1,161 @@
+"""The contract: what every image promises its children, whatever its packages.
+
+Its files and the cache's mutable part are the image's last layer, which is small and changes with every lock. It
+also restates the folders that the wheel layers made, because the topmost layer decides their modes:
+
+- the venv is changed in place by root and by any user of group 0, so its folders are group-writable;
+- the cache serves everyone, so its bucket folders are open to all, and the archives in it to nobody but root;
+- what root's uv writes in a child stays writable for group 0: a default ACL (POSIX 1003.1e draft 17) on those folders
+  overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5)).
+
+Variables that would leak into a project's lock or break its hits are not set: VIRTUAL_ENV, UV_LINK_MODE,
+UV_COMPILE_BYTECODE, UV_SYSTEM_PYTHON, UV_PYTHON, UV_OFFLINE, UV_NO_CACHE and their like.
+"""
+
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from warmbase.layers.pack import ModePolicy, scan_tree
+from warmbase.lock.model import Lock, LockedPackage
+from warmbase.oci.tar import Entry, Xattrs, file_of
+from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
+from warmbase.packages.warm import SHARED_FOLDER, WarmCache
+from warmbase.packages.wheels import CACHE, VENV
+
+CONTRACT_REVISION = 1
+"""Raised when the same lock would get other contract files."""
+
+FOLDER = "opt/warmbase"
+BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
+PATH = f"/{VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+ENVIRONMENT: Mapping[str, str] = {
+    "PATH": PATH,
+    "UV_CACHE_DIR": f"/{CACHE}",
+    "UV_PROJECT_ENVIRONMENT": f"/{VENV}",
+    "UV_PYTHON_DOWNLOADS": "manual",
+    "UV_SYSTEM_CERTS": "1",
+}
+
+_LOGIN_SHELLS = f"""\
+# Login shells reset PATH: keep the image's venv in front.
+case ":$PATH:" in
+  *:/{VENV}/bin:*) ;;
+  *) PATH="/{VENV}/bin:$PATH"; export PATH ;;
+esac
+"""
+
+_EXTERNALLY_MANAGED = f"""\
+[externally-managed]
+Error=This is the Python of the system. The packages of this image are in /{VENV}.
+ In a project: uv add NAME, then uv sync --frozen (UV_PROJECT_ENVIRONMENT names /{VENV}).
+ Without a project: uv pip install NAME --python /{VENV}/bin/python.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What an image says of itself in `base.json`."""
+
+    name: str
+    python: str
+    uv: str
+    platform: str
+    index: str
+    recipe: str
+    reproducible: bool = True
+
+
+def default_acl(*, others: int) -> Xattrs:
+    """A default ACL that gives owner and group everything and `others` these permission bits (0 to 7).
+
+    The layout is that of Linux's `posix_acl_xattr.h`: a version, then tag, permissions and id of each entry.
+    """
+    user_obj, group_obj, other, undefined = 0x01, 0x04, 0x20, 0xFFFFFFFF
+    entries = ((user_obj, 7), (group_obj, 7), (other, others))
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, bits, undefined) for tag, bits in entries)
+    return (("system.posix_acl_default", packed),)
+
+
+def contract_entries(lock: Lock, identity: Identity, warm: WarmCache, venv: Path, interpreter: str) -> Iterator[Entry]:
+    """Everything in the last layer. `venv` is the host's path of the empty venv that the wheels go into."""
+    yield from map(_shared, warm.entries)
+    yield from _venv_entries(venv)
+    installed = [package for package in lock.packages if package.use == "venv" and package.wheel(identity.platform)]
+    files = {
+        f"{FOLDER}/base.json": _json(
+            {
+                "name": identity.name,
+                "python": identity.python,
+                "uv": identity.uv,
+                "platform": identity.platform,
+                "index": identity.index,
+                "buckets": BUCKETS if identity.reproducible else {},
+                "recipe": identity.recipe,
+                "reproducible": identity.reproducible,
+                "contract": CONTRACT_REVISION,
+            }
+        ),
+        f"{FOLDER}/constraints.txt": "".join(f"{p.name}=={p.version}\n" for p in installed),
+        f"{FOLDER}/pylock.toml": warm.pylock,
+        f"{FOLDER}/uv.lock": warm.uv_lock,
+        f"{FOLDER}/sbom.cdx.json": _json(bill_of_materials(installed, identity)),
+        "etc/profile.d/warmbase.sh": _LOGIN_SHELLS,
+        f"{_standard_library(interpreter)}/EXTERNALLY-MANAGED": _EXTERNALLY_MANAGED,
+    }
+    for path, text in files.items():
+        if not text:  # there is no such lock for this image
+            continue
+        yield file_of(path, text.encode())
+
+
+def bill_of_materials(packages: Iterable[LockedPackage], identity: Identity) -> Mapping[str, object]:
+    """The packages as a CycloneDX 1.6 document (ECMA-424), without times and random numbers."""
+    components = []
+    for package in packages:
+        wheel = package.wheel(identity.platform)
+        components.append(
+            {
+                "type": "library",
+                "name": package.name,
+                "version": package.version,
+                "purl": f"pkg:pypi/{package.name}@{package.version}",
+                "hashes": [{"alg": "SHA-256", "content": wheel.sha256}] if wheel else [],
+            }
+        )
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {"type": "container", "name": identity.name}},
+        "components": components,
+    }
+
+
+def _shared(entry: Entry) -> Entry:
+    """The bucket folders pass their openness on to what is made in them."""
+    return (
+        replace(entry, xattrs=default_acl(others=7)) if entry.kind == "dir" and entry.mode == SHARED_FOLDER else entry
+    )
+
+
+def _venv_entries(venv: Path) -> Iterator[Entry]:
+    inherited = default_acl(others=5)
+    policy = ModePolicy(group_writable=("",), exact=((".lock", 0o666),))
+    yield Entry(path=VENV, kind="dir", mode=0o775, xattrs=inherited)
+    for entry in scan_tree(venv, policy):
+        moved = replace(entry, path=f"{VENV}/{entry.path}")
+        yield replace(moved, mode=0o775, xattrs=inherited) if entry.kind == "dir" else moved
+
+
+def _standard_library(interpreter: str) -> str:
+    """Where an interpreter's EXTERNALLY-MANAGED file goes: `/usr/bin/python3.13` → `usr/lib/python3.13`."""
+    path = Path(interpreter)
+    return str(path.parent.parent / "lib" / path.name).lstrip("/")
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,149 @@
+"""The image stage: wheel layers, pools, the last layer, and the documents that name them.
+
+From the lowest: the foundation's layer, uv, the wheels (large ones alone, small ones in pools), the contract.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from warmbase.errors import StoreError
+from warmbase.foundation.stage import FoundationLayer
+from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
+from warmbase.image.contract import Identity, contract_entries
+from warmbase.layers.codec import Codec
+from warmbase.layers.compose import compose_pool
+from warmbase.layers.layer import Layer
+from warmbase.layers.pack import pack_entries
+from warmbase.layers.plan import SizedWheel, plan_layers
+from warmbase.layers.recipe import pool_recipe, recipe_key
+from warmbase.layers.store import LayerStore
+from warmbase.lock.model import Lock, hash_inputs, lock_to_json
+from warmbase.packages.installed import InstalledWheel, order_wheels
+from warmbase.packages.raw import pack_raw
+from warmbase.packages.warm import warm_cache
+from warmbase.packages.wheels import VENV, Workshop
+from warmbase.plan import BuildStep, image_recipe
+
+
+def make_contract_layer(
+    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, store: LayerStore, codec: Codec
+) -> Layer:
+    """The last layer of the image with the recipe `recipe`."""
+    key = recipe_key("contract", {"contract": step.contract, "image": recipe}, codec)
+    known = store.get(key)
+    if known:
+        return known
+    requirements = [requirement.text for requirement in step.variant.requirements]
+    warm = warm_cache(workshop, step.lock, requirements, [requirement.text for requirement in step.variant.warm])
+    identity = _identity(step, recipe, foundation, workshop, reproducible=True)
+    entries = contract_entries(step.lock, identity, warm, workshop.folder / VENV, workshop.interpreter)
+    with store.workspace() as work:
+        return store.put(key, pack_entries(entries, codec, work))
+
+
+def make_raw_layers(
+    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, store: LayerStore, codec: Codec
+) -> tuple[Layer, Layer]:
+    """The packages' one layer and the last layer of an image whose uv's cache is not known (see `raw`)."""
+    keys = [recipe_key(kind, {"contract": step.contract, "image": recipe}, codec) for kind in ("raw", "raw contract")]
+    known = [store.get(key) for key in keys]
+    if known[0] and known[1]:
+        return known[0], known[1]
+    with store.workspace() as work:
+        packed, warm = pack_raw(step.variant, step.lock, workshop, codec, work)
+        raw = store.put(keys[0], packed)
+        identity = _identity(step, recipe, foundation, workshop, reproducible=False)
+        skeleton = workshop.folder / "skeleton"
+        skeleton.mkdir()
+        entries = contract_entries(step.lock, identity, warm, skeleton, workshop.interpreter)
+        return raw, store.put(keys[1], pack_entries(entries, codec, work))
+
+
+def _identity(
+    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, reproducible: bool
+) -> Identity:
+    return Identity(
+        name=step.variant.name,
+        python=foundation.foundation.python,
+        uv=step.lock.uv.version,
+        platform=step.platform,
+        index=workshop.uv.default_index() if reproducible else workshop.uv.serving_index(),
+        recipe=recipe,
+        reproducible=reproducible,
+    )
+
+
+def stack_wheels(
+    step: BuildStep, layers: Mapping[str, Layer], *, store: LayerStore, codec: Codec
+) -> list[tuple[Layer, str]]:
+    """The wheels' layers in their order, pools composed, each with the names of its packages.
+
+    Raises OverlapError where wheels disagree about a path and the catalog names no winner.
+    """
+    by_name = {wheel.package.name: wheel for wheel in step.wheels}
+    installed = [
+        InstalledWheel(name=name, files=_files(layers[wheel.recipe])) for name, wheel in sorted(by_name.items())
+    ]
+    files = {wheel.name: frozenset(wheel.files) for wheel in installed}
+    sized = [
+        SizedWheel(
+            recipe=by_name[name].recipe,
+            group=by_name[name].group,
+            size=layers[by_name[name].recipe].size,
+            paths=files[name],
+        )
+        for name in order_wheels(installed, step.variant.winners, step.variant.name)
+    ]
+    names = {wheel.recipe: f"{wheel.package.name} {wheel.package.version}" for wheel in step.wheels}
+    stack = []
+    for planned in plan_layers(sized):
+        members = [layers[recipe] for recipe in planned.members]
+        words = ", ".join(names[recipe] for recipe in planned.members)
+        stack.append((_layer_of(members, store, codec), words))
+    return stack
+
+
+def make_image(
+    step: BuildStep,
+    foundation: FoundationLayer,
+    uv: Layer,
+    packages: Sequence[tuple[Layer, str]],
+    contract: Layer,
+    codec: Codec,
+) -> BuiltImage:
+    """Put an image together from its layers."""
+    stack = [
+        (foundation.layer, f"foundation {step.variant.foundation.name}"),
+        (uv, f"uv {step.lock.uv.version}"),
+        *packages,
+        (contract, "contract"),
+    ]
+    provenance = Provenance(
+        recipe=image_recipe(step, foundation.recipe, codec),
+        lock=hash_inputs({"lock": lock_to_json(step.lock)}),
+        created=created(step.lock, foundation.foundation.created),
+        python=foundation.foundation.python,
+        uv=step.lock.uv.version,
+        foundation=step.variant.foundation.name,
+    )
+    return assemble_image(step.variant, step.platform, stack, provenance)
+
+
+def created(lock: Lock, foundation: str) -> str:
+    """The time of the newest input as RFC 3339 text in UTC, to the second."""
+    return max(lock.newest()[:19] + "Z" if lock.newest() else "", foundation)
+
+
+def _layer_of(members: Sequence[Layer], store: LayerStore, codec: Codec) -> Layer:
+    if len(members) == 1:
+        return members[0]
+    recipe = pool_recipe(members, codec)
+    return store.get(recipe) or compose_pool(store, members, recipe, codec)
+
+
+def _files(layer: Layer) -> Mapping[str, str]:
+    files = layer.notes["files"]
+    if not isinstance(files, Mapping):
+        raise StoreError(
+            f"the notes of the layer {layer.recipe} are not a wheel's", next_step="run `warmbase store verify`"
+        )
+    return {path: str(recorded) for path, recorded in files.items()}

@@ -1,0 +1,72 @@
+"""Records of verifications, so that an unchanged image is not verified again.
+
+One canonical JSON file each, `<digest in hex>-<verifier's revision>-<runner>.json`, written whole or not at all. A
+record that is damaged, of another revision or of another digest than its name says counts as none.
+"""
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from warmbase.errors import StoreError
+from warmbase.oci.digests import canonical_json, digest_of_file, hex_of
+from warmbase.verify.model import VERIFIER_REVISION, Finding, Outcome, Verification
+
+_OUTCOMES: frozenset[Outcome] = frozenset(("passed", "failed", "not run"))
+
+
+def write_record(folder: Path, verification: Verification) -> None:
+    """Keep a verification in `folder`. Raises StoreError."""
+    path = _path(folder, verification.digest, verification.runner)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".record-", delete=False) as file:
+            file.write(canonical_json(asdict(verification)))
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(path)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the verification {path}: {error.strerror}",
+            next_step=f"see that {folder} can be written and has room",
+        ) from error
+
+
+def read_record(folder: Path, digest: str, runner: str) -> Verification | None:
+    """The verification of an image by this revision with this runner, or None."""
+    found = _read(_path(folder, digest, runner))
+    return found if found and (found.digest, found.runner) == (digest, runner) else None
+
+
+def read_verified(folder: Path) -> frozenset[tuple[str, str]]:
+    """All images that this revision has run and that passed: their digests, with the hash of the smoke.py that ran.
+
+    How they were run does not matter to those who ask this.
+    """
+    found = (_read(path) for path in folder.glob(f"*-{VERIFIER_REVISION}-*.json"))
+    return frozenset(
+        (record.digest, record.smoke) for record in found if record and record.has_passed and record.has_run
+    )
+
+
+def hash_smoke(smoke: Path | None) -> str:
+    """What a record knows an image's smoke.py by; "" for none. Raises StoreError if it cannot be read."""
+    try:
+        return digest_of_file(smoke) if smoke else ""
+    except OSError as error:
+        raise StoreError(f"cannot read {smoke}: {error.strerror}", next_step="see that it is there") from error
+
+
+def _path(folder: Path, digest: str, runner: str) -> Path:
+    return folder / f"{hex_of(digest)}-{VERIFIER_REVISION}-{runner}.json"
+
+
+def _read(path: Path) -> Verification | None:
+    try:
+        value = json.loads(path.read_bytes())
+        findings = tuple(Finding(**finding) for finding in value.pop("findings"))
+        record = Verification(**value, findings=findings)
+        sound = record.revision == VERIFIER_REVISION and path.name.startswith(hex_of(record.digest))
+        return record if sound and all(finding.outcome in _OUTCOMES for finding in findings) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

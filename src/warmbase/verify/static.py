@@ -1,0 +1,229 @@
+"""What can be said of an image without running it. Pure but for the content of its unpacked files.
+
+That every blob and every tar has the digest that the manifest and the config name is proven by unpacking, which
+takes both (see `layers.unpack`); here the documents are held against the layers.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from warmbase.image import contract
+from warmbase.image.assemble import BuiltImage
+from warmbase.layers.unpack import Listing
+from warmbase.lock.model import Lock
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import Config, Manifest
+from warmbase.packages.wheels import CACHE, VENV
+from warmbase.verify.model import Finding
+
+_FORBIDDEN_VARIABLES = frozenset(
+    {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",
+     "UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL",
+     "UV_CONSTRAINT", "UV_OVERRIDE"}
+)  # fmt: skip
+_FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.json")
+_SHORTEST_TRACE = 8  # shorter secrets would be found by chance in compiled code
+_SHORTEST_WORD = 16  # and so would words, which are settings more often than secrets
+_USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_SECRET_NAME = re.compile(r"TOKEN|PASSWORD|SECRET", re.IGNORECASE)
+_SHORTEST_PATH = 3  # parts, with the root
+_MOST = 5  # examples in a message
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The unpacked layers of an image, the lowest first: what is in each, and where."""
+
+    listings: tuple[Listing, ...]
+    folders: tuple[Path, ...]
+
+    @cached_property
+    def paths(self) -> Mapping[str, int]:
+        """Every path that is no folder → the highest layer that has it. Whiteouts are not followed."""
+        found: dict[str, int] = {}
+        for number, listing in enumerate(self.listings):
+            found |= {entry.path: number for entry in listing.entries if entry.kind != "dir"}
+        return found
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, None if no layer has it."""
+        number = self.paths.get(path)
+        return None if number is None else (self.folders[number] / path).read_bytes()
+
+
+def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[Finding]:
+    """All static findings. `traces` are what no file and no history may hold: what it is → its bytes."""
+    yield _finding("documents", _check_documents(image))
+    yield _finding("no path twice in a layer", _check_paths(files.listings))
+    yield _finding("hardlinks inside their layer", _check_hardlinks(files.listings))
+    yield _finding("readable by everyone", _check_modes(files.listings))
+    yield _finding("variables", _check_variables(image))
+    yield _finding("contract files", _check_contract(image, lock, files))
+    yield _finding("no secret and no path of the build machine", _check_traces(image, files, traces))
+
+
+def traces_of(
+    environment: Mapping[str, str], paths: Iterable[Path], addresses: Iterable[str] = ()
+) -> Mapping[str, bytes]:
+    """What must not get into an image: secrets in the variables of a build and in addresses, and its own paths.
+
+    Short paths, such as /project or /home/user, are not looked for: wheels are full of those of their own builds.
+    """
+    absolute = dict.fromkeys(path.absolute() for path in paths)
+    traces = {f"the path {path}": os.fsencode(path) for path in absolute if len(path.parts) > _SHORTEST_PATH}
+    for name, value in environment.items():
+        secrets = [value] if _SECRET_NAME.search(name) else _USERINFO.findall(value)
+        traces |= {f"the secret in {name}": os.fsencode(secret) for secret in secrets if _is_secret(secret)}
+    for address in addresses:
+        found = _secrets_of_address(address)
+        traces |= {what: os.fsencode(secret) for what, secret in found.items() if _is_secret(secret)}
+    return traces
+
+
+def _secrets_of_address(address: str) -> Mapping[str, str]:
+    """The user information of an address (RFC 3986, section 3.2.1), as it is written and as it is sent."""
+    parts = urlsplit(address)
+    userinfo = parts.netloc.rpartition("@")[0]
+    user, _, password = userinfo.partition(":")
+    index = f"of {parts.hostname}"
+    return {
+        f"the user and password {index}": userinfo if password else "",
+        f"the password {index}": password or user,  # a token is a user without a password
+        f"the decoded password {index}": unquote(password or user),
+    }
+
+
+def _is_secret(value: str) -> bool:
+    """Whether a value is one to look for: no path of a file that holds the secret, and nothing found by chance."""
+    return not value.startswith("/") and len(value) >= (_SHORTEST_WORD if value.isalpha() else _SHORTEST_TRACE)
+
+
+def _finding(check: str, problems: Iterable[str]) -> Finding:
+    found = list(problems)
+    more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
+    return Finding(check=check, outcome="failed" if found else "passed", detail="\n".join(found[:_MOST] + more))
+
+
+def _check_documents(image: BuiltImage) -> Iterator[str]:
+    manifest_bytes, config_bytes = image.documents
+    manifest, config = Manifest.from_bytes(manifest_bytes), Config.from_bytes(config_bytes)
+    if digest_of(manifest_bytes) != image.digest:
+        yield f"the manifest is {digest_of(manifest_bytes)}, not {image.digest}"
+    if digest_of(config_bytes) != manifest.config.digest:
+        yield f"the config is {digest_of(config_bytes)}, the manifest names {manifest.config.digest}"
+    if manifest.layers != tuple(layer.descriptor() for layer in image.layers):
+        yield "the manifest names other layers than the image has"
+    if config.diff_ids != tuple(layer.diff_id for layer in image.layers):
+        yield "the config's diff_ids are not those of the layers"
+    if config.history and sum(not step.empty_layer for step in config.history) != len(config.diff_ids):
+        yield "the history does not match the layers"
+    if str(config.platform) != image.platform:
+        yield f"the config is for {config.platform}, not for {image.platform}"
+
+
+def _check_paths(listings: Sequence[Listing]) -> Iterator[str]:
+    for number, listing in enumerate(listings):
+        seen: set[str] = set()
+        for entry in listing.entries:
+            if entry.path in seen:
+                yield f"layer {number}: {entry.path}"
+            seen.add(entry.path)
+
+
+def _check_hardlinks(listings: Sequence[Listing]) -> Iterator[str]:
+    for number, listing in enumerate(listings):
+        files = {entry.path for entry in listing.entries if entry.kind == "file"}
+        for entry in listing.entries:
+            if entry.kind == "hardlink" and entry.target not in files:
+                yield f"layer {number}: {entry.path} points to {entry.target}"
+
+
+def _check_modes(listings: Sequence[Listing]) -> Iterator[str]:
+    for number, listing in enumerate(listings):
+        for entry in listing.entries:
+            if entry.path.startswith((f"{VENV}/", f"{CACHE}/")):
+                wanted = {"dir": 0o555, "file": 0o444}.get(entry.kind, 0)
+                if entry.mode & wanted != wanted:
+                    yield f"layer {number}: {entry.path} has the mode {entry.mode:o}"
+
+
+def _check_variables(image: BuiltImage) -> Iterator[str]:
+    variables = environment_of(image)
+    for name, value in contract.ENVIRONMENT.items():
+        if variables.get(name) != value:
+            yield f"{name} is {variables.get(name)!r}, not {value!r}"
+    for name in sorted(_FORBIDDEN_VARIABLES & variables.keys()):
+        yield f"{name} is set, which reaches into the children's locks and environments"
+
+
+def environment_of(image: BuiltImage) -> dict[str, str]:
+    """The variables that a container of the image starts with."""
+    run = Config.from_bytes(image.documents[1]).run
+    pairs = run.get("Env") or ()
+    assert isinstance(pairs, list)
+    return dict(str(pair).split("=", 1) for pair in pairs)
+
+
+def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterator[str]:
+    wanted = [f"{contract.FOLDER}/{name}" for name in _FILES]
+    wanted += ["etc/profile.d/warmbase.sh", "usr/local/bin/uv", "usr/local/bin/uvx", f"{VENV}/bin/python",
+               f"{VENV}/pyvenv.cfg", f"{CACHE}/CACHEDIR.TAG"]  # fmt: skip
+    missing = [path for path in wanted if path not in files.paths]
+    yield from (f"{path} is missing" for path in missing)
+    if not any(path.endswith("/EXTERNALLY-MANAGED") for path in files.paths):
+        yield "no EXTERNALLY-MANAGED file tells people where to install"
+    if missing:
+        return
+    try:
+        base = json.loads(files.read(f"{contract.FOLDER}/base.json") or b"")
+        json.loads(files.read(f"{contract.FOLDER}/sbom.cdx.json") or b"")
+        facts = {"name": image.variant.name, "platform": image.platform, "recipe": image.recipe, "uv": lock.uv.version}
+        for key, value in facts.items():
+            if base.get(key) != value:
+                yield f"base.json says {key} {base.get(key)!r}, not {value!r}"
+    except ValueError as error:
+        yield f"base.json or sbom.cdx.json is no JSON: {error}"
+    constraints = (files.read(f"{contract.FOLDER}/constraints.txt") or b"").decode().split()
+    pins = [f"{p.name}=={p.version}" for p in lock.packages if p.use == "venv" and p.wheel(image.platform)]
+    for pin in sorted(set(pins) ^ set(constraints)):
+        yield f"constraints.txt and the lock differ in {pin}"
+
+
+def _check_traces(image: BuiltImage, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[str]:
+    for what, content in traces.items():
+        if any(content in document for document in image.documents):
+            yield f"the manifest or the config holds {what}"
+    for number, (listing, folder) in enumerate(zip(files.listings, files.folders, strict=True)):
+        for entry in listing.entries:
+            if entry.kind == "file" and entry.size >= _SHORTEST_TRACE:
+                with (folder / entry.path).open("rb", buffering=0) as file:
+                    for what in find_traces(file, traces):
+                        yield f"layer {number}: {entry.path} holds {what}"
+            elif entry.kind == "symlink":
+                for what, content in traces.items():
+                    if content in os.fsencode(entry.target):
+                        yield f"layer {number}: {entry.path} points to {what}"
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+def find_traces(file: _Readable, traces: Mapping[str, bytes]) -> Iterator[str]:
+    """Those of `traces` that the file holds, each once; a file of any size is read in little memory."""
+    overlap = max(map(len, traces.values()), default=1) - 1
+    left, tail = dict(traces), b""
+    while left and (chunk := file.read(_CHUNK)):
+        text = tail + chunk
+        for what in [what for what, content in left.items() if content in text]:
+            del left[what]
+            yield what
+        tail = text[max(len(text) - overlap, 0) :]

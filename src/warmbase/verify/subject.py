@@ -1,0 +1,70 @@
+"""Who is examined and who acts: an image with its lock, and the users that the contract names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from packaging.utils import canonicalize_name
+
+from warmbase.image.assemble import BuiltImage
+from warmbase.lock.model import Lock, LockedPackage
+from warmbase.packages.wheels import VENV
+
+BIN = f"/{VENV}/bin"
+PYTHON = f"{BIN}/python"
+INSIDE = "/run/warmbase"
+"""Where a sandbox finds the programs of `verify.inside`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """Somebody who runs commands: `id` is "uid:gid" in numbers; `home` is made for them if `owns_home`."""
+
+    id: str
+    home: str
+    owns_home: bool = False
+
+
+ROOT = User(id="0:0", home="/root")
+ANY_UID = User(id="12345:0", home="/tmp")  # noqa: S108 - the image's own; as OpenShift runs containers
+OWN_GROUP = User(id="1000:1000", home="/home/app", owns_home=True)  # as `useradd app` makes one
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """An image under examination; `environment` is what its containers start with."""
+
+    image: BuiltImage
+    lock: Lock
+    environment: Mapping[str, str] = field(hash=False)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What the catalog asks for, as PEP 508 text."""
+        return tuple(requirement.text for requirement in self.image.variant.requirements)
+
+    @property
+    def top_level(self) -> tuple[str, ...]:
+        """The names of the packages that the catalog asks for and that this platform gets."""
+        installed = {package.name for package in self.lock.installed(self.image.platform) if package.use == "venv"}
+        names = (canonicalize_name(r.requirement.name) for r in self.image.variant.requirements)
+        return tuple(dict.fromkeys(name for name in names if name in installed))
+
+    @property
+    def cached(self) -> frozenset[str]:
+        """The names of all packages whose wheels are in the cache."""
+        return frozenset(package.name for package in self.lock.installed(self.image.platform))
+
+    def smallest(self, count: int) -> tuple[LockedPackage, ...]:
+        """The `count` packages of the top level that cost least to install: without requirements, then small."""
+
+        def cost(package: LockedPackage) -> tuple[bool, int, str]:
+            wheel = package.wheel(self.image.platform)
+            needs = any("extra ==" not in requirement for requirement in package.requires_dist)
+            return needs, wheel.size if wheel else 0, package.name
+
+        packages = [package for package in self.lock.packages if package.name in self.top_level]
+        return tuple(sorted((p for p in packages if p.wheel(self.image.platform)), key=cost)[:count])
+
+    def variables(self, user: User, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The exact environment of a command."""
+        return {**self.environment, "HOME": user.home, **(extra or {})}

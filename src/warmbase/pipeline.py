@@ -1,0 +1,256 @@
+"""The pipeline: from a plan to verified images in an OCI layout.
+
+    plan → foundation → packages → layers → image → verify → layout
+
+One variant's failure does not stop the others. What is in the layout is whole at every moment, and what a killed build
+had put into the store is there for the next one.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warmbase.catalog.model import Catalog
+from warmbase.effects.runner import Runner
+from warmbase.effects.uv import Uv
+from warmbase.effects.workspaces import open_workspace
+from warmbase.errors import StoreError, WarmbaseError
+from warmbase.events import Advanced, Ended, Report, Started, Warned
+from warmbase.foundation.stage import FoundationLayer, make_foundation
+from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
+from warmbase.image.stage import make_contract_layer, make_image, make_raw_layers, stack_wheels
+from warmbase.layers.codec import Codec
+from warmbase.layers.layer import Layer
+from warmbase.layers.store import LayerStore
+from warmbase.layers.unpack import UnpackedLayers
+from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
+from warmbase.packages import uvcache
+from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
+from warmbase.packages.wheels import Workshop
+from warmbase.plan import BuildStep, Plan, image_recipe
+
+if TYPE_CHECKING:
+    from warmbase.verify.model import VerifiedImage
+
+_UNPACKED = 6  # how many times its size a wheel takes while it is worked on, at most
+_UNKNOWN_SIZE = 200_000_000
+_UV_SIZE = 200_000_000
+
+DEFAULT_REGISTRY = "docker.io/library"
+
+Verify = Callable[[BuiltImage, BuildStep, UnpackedLayers], "VerifiedImage"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where a build happens: its store and what is unpacked of it, its tools, and where its events go."""
+
+    store: LayerStore
+    unpacked: UnpackedLayers
+    codec: Codec
+    uv: Uv
+    runner: Runner
+    verify: Verify | None
+    jobs: int
+    report: Report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one step: an image, or the error that ended it. `made` of its `layers` are new."""
+
+    step: BuildStep
+    seconds: float
+    image: BuiltImage | None = None
+    verified: "VerifiedImage | None" = None
+    layers: int = 0
+    made: int = 0
+    error: WarmbaseError | None = None
+
+
+def build(plan: Plan, catalog: Catalog, output: Path, site: Site, *, locked: bool = False) -> tuple[Outcome, ...]:
+    """Build what is stale in `plan` into the layout at `output`; an outcome for each stale step."""
+    registry = catalog.registry or DEFAULT_REGISTRY
+
+    def keep(image: BuiltImage) -> None:
+        publish_to_layout(output, [image.layout_image(registry)], site.store)
+
+    with site.store.in_use():
+        return tuple(_attempt(step, site, locked=locked, keep=keep) for step in plan.stale)
+
+
+def verify_steps(steps: Sequence[BuildStep], site: Site) -> tuple[Outcome, ...]:
+    """Verify images whose layers are in the store; an outcome for each of `steps`."""
+    with site.store.in_use():
+        return tuple(_attempt(step, site, locked=False, keep=_keep_nothing) for step in steps)
+
+
+def _keep_nothing(_: BuiltImage) -> None:
+    pass
+
+
+def finish_layout(catalog: Catalog, output: Path) -> None:
+    """Remove from the layout what the catalog no longer names, and the blobs that nothing needs any more."""
+    wanted = [f"{variant.image}:{tag}" for variant in catalog.variants for tag in variant.tags]
+    publish_to_layout(output, [], _NoBlobs(), wanted)
+    collect_garbage(output)
+
+
+def read_existing(output: Path, catalog: Catalog) -> Mapping[tuple[str, str], tuple[str, str]]:
+    """The whole images in the layout: (variant, platform) → (recipe, digest). Empty where there is no layout.
+
+    An image is whole if all of its tags name it, with the catalog's registry, and all of its blobs are there and have
+    their sizes; only a verification reads them.
+    """
+    if not (output / "index.json").exists():
+        return {}
+    layout = read_layout(output)
+    found = {}
+    registry = catalog.registry or DEFAULT_REGISTRY
+    for variant in catalog.variants:
+        names = [f"{variant.image}:{tag}" for tag in variant.tags]
+        first, *others = (layout.builds(name) for name in names)
+        if any(layout.full_name(name) != f"{registry}/{name}" for name in names):
+            continue
+        if any([build.digest for build in other] != [build.digest for build in first] for other in others):
+            continue
+        for build in first:
+            if layout.is_whole(build):
+                found[variant.name, str(build.platform)] = (build.annotations.get(RECIPE_LABEL, ""), build.digest)
+    return found
+
+
+def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[BuiltImage], object]) -> Outcome:
+    """Take one step through all stages; `keep` gets the image once it is verified. Failures are outcomes too."""
+    begun = time.monotonic()
+    try:
+        foundation = _make_foundation(step, site, locked=locked)
+        with open_workspace(_size_of_trees(step, site), site.store.workspace()) as work:
+            workshop = _open_workshop(step, foundation, work, site)
+            image, made = _make_image(step, foundation, workshop, site)
+            verified = _verify(image, step, site)
+        keep(image)
+    except WarmbaseError as error:
+        return Outcome(step=step, seconds=time.monotonic() - begun, error=error)
+    except OSError as error:  # the disk or the memory is full, say: no reason to give up the other variants
+        message = f"{error.filename or 'the machine'}: {error.strerror or error}"
+        told = StoreError(message, next_step="see that the disk and /dev/shm have room and can be written")
+        return Outcome(step=step, seconds=time.monotonic() - begun, error=told)
+    return Outcome(
+        step=step,
+        seconds=time.monotonic() - begun,
+        image=image,
+        verified=verified,
+        layers=len(image.layers),
+        made=made,
+    )
+
+
+def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayer:
+    wanted = step.variant.foundation
+    with _stage(site, step.name, "foundation", wanted.name):
+        made = make_foundation(wanted, step.pin, step.platform, store=site.store, codec=site.codec, locked=locked)
+    if made.foundation.drift:
+        drift = ", ".join(str(difference) for difference in made.foundation.drift)
+        message = f"the archive no longer has what {wanted.name} pins: {drift}"
+        remedy = "`warmbase lock --upgrade-foundation` pins what it has now"
+        site.report(Warned(subject=step.name, message=f"{message}; {remedy}"))
+    return made
+
+
+def _open_workshop(step: BuildStep, foundation: FoundationLayer, work: Path, site: Site) -> Workshop:
+    (root,) = site.unpacked.folders([foundation.layer])
+    return Workshop(
+        roots=(root,),
+        interpreter=foundation.foundation.interpreter,
+        python=step.variant.python,
+        glibc=int(foundation.foundation.libc[1].split(".")[1]),
+        platform=step.platform,
+        runner=site.runner,
+        uv=site.uv,
+        folder=work / "workshop",
+        jobs=site.jobs,
+    )
+
+
+def _size_of_trees(step: BuildStep, site: Site) -> int:
+    """About how many bytes the trees of the wheels to be made will take: unpacked, and with bytecode."""
+    known = site.store.recipes()
+    missing = [wheel.package.wheel(step.platform) for wheel in step.wheels if wheel.recipe not in known]
+    sizes = [wheel.size if wheel and wheel.size else _UNKNOWN_SIZE for wheel in missing]
+    return _UV_SIZE + _UNPACKED * sum(sizes)
+
+
+def _make_wheels(step: BuildStep, workshop: Workshop, site: Site) -> tuple[dict[str, Layer], int]:
+    layers = find_wheel_layers(site.store, step.wheels)
+    missing = [wheel for wheel in step.wheels if wheel.recipe not in layers]
+    if missing:
+        with _stage(site, step.name, "packages", f"{len(missing)} of {len(step.wheels)} wheels"):
+            done = 0
+
+            def progress(name: str) -> None:
+                nonlocal done
+                done += 1
+                site.report(Advanced(subject=step.name, stage="packages", done=done, total=len(missing), detail=name))
+
+            layers |= make_wheel_layers(missing, workshop, store=site.store, codec=site.codec, progress=progress)
+    return layers, len(missing)
+
+
+def _make_image(step: BuildStep, foundation: FoundationLayer, workshop: Workshop, site: Site) -> tuple[BuiltImage, int]:
+    """The image, and how many wheel layers had to be made for it."""
+    try:
+        uvcache.check_known(site.uv.version)
+        return _make_layered_image(step, foundation, workshop, site)
+    except uvcache.UnknownLayoutError as error:
+        message = f"{error.message}: uv's cache is shipped as it is, not reproducible"
+        site.report(Warned(subject=step.name, message=message))
+    with _stage(site, step.name, "image", "as uv makes it"):
+        uv = make_uv_layer(step, workshop, store=site.store, codec=site.codec)
+        recipe = image_recipe(step, foundation.recipe, site.codec)
+        place = replace(workshop, folder=workshop.folder.with_name("raw"))
+        raw, contract = make_raw_layers(step, recipe, foundation, place, store=site.store, codec=site.codec)
+        return make_image(step, foundation, uv, [(raw, "packages")], contract, site.codec), len(step.wheels)
+
+
+def _make_layered_image(
+    step: BuildStep, foundation: FoundationLayer, workshop: Workshop, site: Site
+) -> tuple[BuiltImage, int]:
+    """The last layer and uv's need no wheel, and mostly wait: they are made beside the wheels."""
+    recipe = image_recipe(step, foundation.recipe, site.codec)
+    place = replace(workshop, folder=workshop.folder.with_name("contract"))
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="beside") as beside:
+        contract = beside.submit(
+            make_contract_layer, step, recipe, foundation, place, store=site.store, codec=site.codec
+        )
+        uv = beside.submit(make_uv_layer, step, workshop, store=site.store, codec=site.codec)
+        wheels, made = _make_wheels(step, workshop, site)
+        with _stage(site, step.name, "image"):
+            stack = stack_wheels(step, wheels, store=site.store, codec=site.codec)
+            return make_image(step, foundation, uv.result(), stack, contract.result(), site.codec), made
+
+
+def _verify(image: BuiltImage, step: BuildStep, site: Site) -> "VerifiedImage | None":
+    if site.verify is None:
+        return None
+    with _stage(site, step.name, "verify"):
+        return site.verify(image, step, site.unpacked)
+
+
+@contextmanager
+def _stage(site: Site, subject: str, stage: str, detail: str = "") -> Iterator[None]:
+    begun = time.monotonic()
+    site.report(Started(subject=subject, stage=stage, detail=detail))
+    yield
+    site.report(Ended(subject=subject, stage=stage, seconds=time.monotonic() - begun, detail=detail))
+
+
+class _NoBlobs:
+    """The blob source of a change that adds no image."""
+
+    def blob_path(self, digest: str) -> Path:
+        raise LookupError(digest)

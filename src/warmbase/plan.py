@@ -1,0 +1,218 @@
+"""What a build would do, and why. Pure: locks, pins and what exists go in, frozen steps come out.
+
+`warmbase plan` prints the plan that `warmbase build` carries out. A recipe says everything that decides the bytes of
+a layer or an image; a step whose image has that recipe already has nothing to do.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from warmbase.catalog.model import Variant
+from warmbase.errors import FoundationError, WarmbaseError
+from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.stage import pinned_recipe
+from warmbase.image.contract import CONTRACT_REVISION
+from warmbase.layers.codec import Codec
+from warmbase.layers.recipe import recipe_key
+from warmbase.lock.model import Lock, LockedPackage, hash_inputs, lock_to_json
+from warmbase.oci.digests import Json
+from warmbase.packages.uvcache import KNOWN
+from warmbase.packages.wheels import CACHE, VENV
+
+WHEEL_REVISION = 1
+"""Raised when the same wheel would become another tree."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WheelStep:
+    """One wheel of an image: the recipe of its layer, and the package set that brings it ("" the image itself)."""
+
+    package: LockedPackage
+    recipe: str
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildStep:
+    """One variant on one platform. `reason` says why it has to be built; it is empty when nothing is to do.
+
+    `verified` says whether the image in the layout is this one and a verification vouches for it.
+    """
+
+    variant: Variant
+    platform: str
+    lock: Lock
+    pin: FoundationPin
+    foundation: str  # the recipe of the foundation's layer, as pinned
+    uv: str  # the recipe of uv's layer
+    wheels: tuple[WheelStep, ...]
+    contract: str  # the recipe of the last layer, but for the foundation
+    recipe: str = ""
+    reason: str = ""
+    verified: bool = False
+
+    @property
+    def name(self) -> str:
+        """The variant's name, with the platform where there are several."""
+        several = len(self.variant.platforms) > 1
+        return f"{self.variant.name} ({self.platform})" if several else self.variant.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Existing:
+    """What is there before a build.
+
+    `images` are the recipes of the images in the layout, by variant name and platform; `unverified` those of them that
+    no verification vouches for; `layers` the recipes whose layer is in the store; `drifted` the foundations that an
+    archive no longer offered as pinned: pinned recipe → real one.
+    """
+
+    images: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    unverified: Collection[tuple[str, str]] = frozenset()
+    layers: Collection[str] = frozenset()
+    drifted: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The steps of a build, in catalog order. `to_lock` are the variants that a build locks first, and why; `unlocked`
+    those that it cannot build, because their lock is damaged or cannot be made."""
+
+    steps: tuple[BuildStep, ...]
+    to_lock: tuple[tuple[Variant, str], ...] = ()
+    unlocked: tuple[tuple[Variant, WarmbaseError], ...] = ()
+
+    @property
+    def stale(self) -> tuple[BuildStep, ...]:
+        """The steps that have something to do."""
+        return tuple(step for step in self.steps if step.reason)
+
+
+def plan_builds(
+    variants: Iterable[Variant],
+    platforms: Collection[str],
+    locks: Mapping[str, Lock],
+    pins: Mapping[tuple[str, str], FoundationPin],
+    existing: Existing,
+    codec: Codec,
+    *,
+    verify: bool = True,
+) -> Plan:
+    """Plan the builds of `variants` on those of their platforms that are in `platforms` (all, if it is empty).
+
+    With `verify`, an image that nothing vouches for is built again, so that it is verified. `locks` is by variant name,
+    `pins` by (foundation name, platform). Raises FoundationError for a missing pin.
+    """
+    steps = []
+    for variant in variants:
+        for platform in variant.platforms:
+            if platforms and platform not in platforms:
+                continue
+            pin = pins.get((variant.foundation.name, platform))
+            if pin is None:
+                raise FoundationError(
+                    f"foundation {variant.foundation.name} is not pinned for {platform}",
+                    next_step="run `warmbase lock`",
+                )
+            steps.append(_plan_step(variant, platform, locks[variant.name], pin, existing, codec, verify=verify))
+    return Plan(steps=tuple(steps))
+
+
+def _plan_step(
+    variant: Variant,
+    platform: str,
+    lock: Lock,
+    pin: FoundationPin,
+    existing: Existing,
+    codec: Codec,
+    *,
+    verify: bool,
+) -> BuildStep:
+    pinned = pinned_recipe(variant.foundation, pin, platform, codec)
+    uv_wheel = lock.uv.wheel(platform)
+    wheels = tuple(
+        WheelStep(package=p, recipe=wheel_recipe(p, platform, variant.python, codec), group=p.group)
+        for p in lock.installed(platform)
+    )
+    uv = recipe_key("uv", {"sha256": uv_wheel.sha256 if uv_wheel else "", "version": lock.uv.version}, codec)
+    contract = hash_inputs(
+        {
+            "revision": CONTRACT_REVISION,
+            "variant": variant.name,
+            "platform": platform,
+            "lock": hash_inputs({"lock": lock_to_json(lock)}),
+            "requirements": [r.text for r in variant.requirements],
+            "warm": [r.text for r in variant.warm],
+        }
+    )
+    step = BuildStep(
+        variant=variant,
+        platform=platform,
+        lock=lock,
+        pin=pin,
+        foundation=pinned,
+        uv=uv,
+        wheels=wheels,
+        contract=contract,
+    )
+    recipe = image_recipe(step, existing.drifted.get(pinned, pinned), codec)
+    key = (variant.name, platform)
+    verified = existing.images.get(key) == recipe and key not in existing.unverified
+    reason = "" if verified else _explain(step, recipe, existing, verify=verify)
+    return replace(step, recipe=recipe, reason=reason, verified=verified)
+
+
+def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Codec) -> str:
+    """The recipe of a wheel's layer: the wheel, the minor version that its bytecode is for, and where it lies.
+
+    Of uv the series counts, not the version: a new uv does not make anybody pull everything again.
+    """
+    wheel = package.wheel(platform)
+    facts: dict[str, Json] = {
+        "revision": WHEEL_REVISION,
+        "wheel": wheel.name if wheel else "",
+        "sha256": wheel.sha256 if wheel else "",
+        "python": python,
+        "use": package.use,
+        "venv": VENV,
+        "cache": CACHE,
+        "uv": str(KNOWN),
+    }
+    return recipe_key("wheel", facts, codec)
+
+
+def image_recipe(step: BuildStep, foundation: str, codec: Codec) -> str:
+    """The recipe of a whole image on the foundation with the recipe `foundation`."""
+    variant = step.variant
+    facts: dict[str, Json] = {
+        "foundation": foundation,
+        "uv": step.uv,
+        "wheels": [[wheel.recipe, wheel.group] for wheel in step.wheels],
+        "winners": [list(pair) for pair in variant.winners],
+        "contract": step.contract,
+        "description": variant.description,
+        "labels": dict(variant.labels),
+        "config": [
+            variant.config.user,
+            variant.config.workdir,
+            variant.config.entrypoint,
+            variant.config.command,
+        ],
+    }
+    return recipe_key("image", facts, codec)
+
+
+def _explain(step: BuildStep, recipe: str, existing: Existing, *, verify: bool) -> str:
+    """Why a step whose image is not there, or not verified, has something to do; "" where it has not."""
+    known = existing.images.get((step.variant.name, step.platform))
+    if known == recipe:
+        return "not verified here" if verify else ""
+    missing = sum(wheel.recipe not in existing.layers for wheel in step.wheels)
+    counted = f"{missing} of {len(step.wheels)} wheel layers to make"
+    return f"{'its recipe changed' if known else 'not built yet'}, {counted}"
+
+
+def planned_layers(steps: Sequence[BuildStep], existing: Existing) -> tuple[int, int]:
+    """How many wheel layers the steps have in all, each counted once, and how many of them are to be made."""
+    recipes = {wheel.recipe for step in steps for wheel in step.wheels}
+    return len(recipes), len(recipes - set(existing.layers))

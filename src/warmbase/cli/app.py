@@ -1,0 +1,78 @@
+"""The commands and what they share: the catalog's option, JSON, errors and exit codes.
+
+Exit codes: 0 all is well; 1 some variants failed; 2 a wrong command line (as typer has it); 64 to 78 as in
+sysexits.h, given by the error's class; 130 interrupted.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from warmbase.errors import WarmbaseError
+
+INTERRUPTED = 130
+
+CatalogOption = Annotated[Path, typer.Option("--catalog", "-f", help="The catalog.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(
+    name="warmbase",
+    help="A factory for shared Python base images: a layer per wheel, a warm uv cache, verified by a real child build.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from warmbase import __version__
+
+        typer.echo(f"warmbase {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What comes before a command."""
+
+
+def run() -> None:
+    """Run a command; turn every failure into a message on standard error and an exit code."""
+    try:
+        from warmbase.cli import build, catalog, layers, project  # noqa: F401  they register their commands
+
+        app()
+    except WarmbaseError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer caught a Ctrl-C, and says nothing
+            _interrupted()
+        raise
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:  # whatever no stage has words for: a full disk, a folder that is not there
+        print(f"error: {_describe(error)}", file=sys.stderr)  # noqa: T201
+        sys.exit(os.EX_IOERR)
+
+
+def _describe(error: OSError) -> str:
+    where = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    return ": ".join([" → ".join(where), error.strerror or str(error)] if where else [str(error)])
+
+
+def _interrupted() -> int:
+    print("interrupted; what is done is kept, run the command again to go on", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED

@@ -1,0 +1,164 @@
+"""`warmbase plan`, `build` and `verify`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warmbase.cli.app import CatalogOption, JsonOption, app
+from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.errors import FoundationError, SelectionError, WarmbaseError
+
+if TYPE_CHECKING:
+    from warmbase.catalog.model import Catalog
+    from warmbase.pipeline import Outcome
+    from warmbase.plan import Plan
+
+Variants = Annotated[
+    list[str] | None,
+    typer.Argument(help="Images or variants, e.g. data, data:py3.13, '*:py3.11'; all of them if none is named."),
+]
+PlatformOption = Annotated[list[str] | None, typer.Option("--platform", help="Only this platform; may be repeated.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The OCI layout.")]
+LockedOption = Annotated[
+    bool, typer.Option("--locked", help="Fail where a lock does not fit the catalog or a foundation its pin.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="How many processes compile and pack.")]
+
+DEFAULT_OUTPUT = Path("dist")
+DEFAULT_JOBS = len(os.sched_getaffinity(0))
+
+
+@app.command()
+def plan(
+    variants: Variants = None,
+    catalog: CatalogOption = Path("images.yaml"),
+    platform: PlatformOption = None,
+    output: OutputOption = DEFAULT_OUTPUT,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a build would do, and why. Changes nothing.
+
+    Example: warmbase plan data
+    """
+    from warmbase.cli.session import Session
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        planned = session.plan(variants or [], platform or [], output, locked=False, relock=False)
+        existing = session.existing(output)
+    rows = _plan_rows(planned, session.catalog, platform or [])
+    if as_json:
+        print_json(rows)
+    else:
+        cells = [(r["variant"], r["platform"], r["recipe"][:12] or "-", r["reason"] or "nothing to do") for r in rows]
+        print_table(("variant", "platform", "recipe", "what to do"), cells)
+        from warmbase.plan import planned_layers
+
+        total, missing = planned_layers(planned.steps, existing)
+        chosen = {row["variant"] for row in rows}
+        first = f"{len(planned.to_lock)} of {len(chosen)} variants to lock first; " if planned.to_lock else ""
+        built = f"{len(planned.stale)} of {len(planned.steps)} images to build"
+        typer.echo(f"\n{first}{built}; {missing} of {total} wheel layers to make")
+        for variant, error in planned.unlocked:
+            typer.echo(f"error: {variant.name}: {error}", err=True)
+    if planned.unlocked:
+        sys.exit(1)
+
+
+def _plan_rows(planned: "Plan", catalog: "Catalog", platforms: list[str]) -> list[dict[str, str]]:
+    """What `plan` says of each variant on each of `platforms` (all, if it is empty), in catalog order."""
+    rows = [
+        {"variant": s.variant.name, "platform": s.platform, "recipe": s.recipe, "reason": s.reason, "error": ""}
+        for s in planned.steps
+    ]
+    without_steps = [
+        *((variant, f"to be locked first: {reason}", "") for variant, reason in planned.to_lock),
+        *((variant, _describe_damage(error), str(error)) for variant, error in planned.unlocked),
+    ]
+    rows += [
+        {"variant": variant.name, "platform": platform, "recipe": "", "reason": reason, "error": error}
+        for variant, reason, error in without_steps
+        for platform in variant.platforms
+        if not platforms or platform in platforms
+    ]
+    order = {variant.name: number for number, variant in enumerate(catalog.variants)}
+    return sorted(rows, key=lambda row: order[row["variant"]])
+
+
+def _describe_damage(error: WarmbaseError) -> str:
+    what = "its foundation's pin" if isinstance(error, FoundationError) else "its lock"
+    return f"{what} is damaged: {error.message}"
+
+
+@app.command()
+def build(
+    variants: Variants = None,
+    catalog: CatalogOption = Path("images.yaml"),
+    platform: PlatformOption = None,
+    output: OutputOption = DEFAULT_OUTPUT,
+    jobs: JobsOption = DEFAULT_JOBS,
+    locked: LockedOption = False,
+    verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Build images into an OCI layout and verify them.
+
+    Example: warmbase build data:py3.13
+    """
+    from warmbase.cli.session import Session
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        planned = session.plan(variants or [], platform or [], output, locked=locked, relock=True, verify=verify)
+        outcomes: tuple[Outcome, ...] = ()
+        if planned.stale:
+            from warmbase import pipeline
+            from warmbase.cli.site import make_site
+
+            site = make_site(session, jobs=jobs, verify=verify)
+            outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
+        if (output / "index.json").exists():
+            from warmbase.pipeline import finish_layout
+
+            finish_layout(session.catalog, output)
+    from warmbase.cli.results import collect_results, print_results
+
+    results = collect_results(planned, outcomes, session.catalog, output)
+    print_results(results, as_json=as_json)
+    if any(result.error for result in results):
+        sys.exit(1)
+
+
+@app.command()
+def verify(
+    variants: Variants = None,
+    catalog: CatalogOption = Path("images.yaml"),
+    platform: PlatformOption = None,
+    output: OutputOption = DEFAULT_OUTPUT,
+    jobs: JobsOption = DEFAULT_JOBS,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify built images anew: look at their layers, run them, run real children of them.
+
+    Example: warmbase verify data:py3.13
+    """
+    from warmbase.cli.results import print_findings
+    from warmbase.cli.session import Session
+    from warmbase.cli.site import make_site
+    from warmbase.pipeline import verify_steps
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        planned = session.plan(variants or [], platform or [], output, locked=True, relock=False, verify=False)
+        if planned.stale:
+            raise SelectionError(
+                f"{planned.stale[0].name} is not what {output} holds: {planned.stale[0].reason}",
+                next_step=f"run `warmbase build {planned.stale[0].variant.name}`, which verifies it too",
+            )
+        outcomes = verify_steps(planned.steps, make_site(session, jobs=jobs, verify=True, layout=output))
+    print_findings(outcomes, as_json=as_json)
+    if any(outcome.error for outcome in outcomes):
+        sys.exit(1)

@@ -1,0 +1,189 @@
+"""`warmbase check`, `lock`, `list`, `show` and `schema`: what the catalog says and what its locks hold."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warmbase.cli.app import CatalogOption, JsonOption, app
+from warmbase.cli.build import Variants
+from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.errors import CatalogError, LockError
+
+if TYPE_CHECKING:
+    from warmbase.lock.model import Lock
+
+DEFAULT_CATALOG = Path("images.yaml")
+
+
+@app.command()
+def check(catalog: CatalogOption = DEFAULT_CATALOG, as_json: JsonOption = False) -> None:
+    """Say everything that is wrong with the catalog, with file, line and column.
+
+    Example: warmbase check
+    """
+    from warmbase.catalog.load import load_catalog
+
+    try:
+        loaded = load_catalog(catalog)
+    except CatalogError as error:
+        if not as_json:
+            raise
+        print_json({"valid": False, "problems": [_describe(problem) for problem in error.problems]})
+        sys.exit(error.exit_code)
+    if as_json:
+        print_json({"valid": True, "problems": []})
+    else:
+        typer.echo(f"{catalog}: {len(loaded.images)} images, {len(loaded.variants)} variants, nothing wrong")
+
+
+def _describe(problem: object) -> dict[str, str | int]:
+    from warmbase.catalog.problems import Problem, format_path
+
+    assert isinstance(problem, Problem)
+    position = problem.position
+    return {
+        "file": str(position.file),
+        "line": position.line,
+        "column": position.column,
+        "path": format_path(problem.path),
+        "message": problem.message,
+        "advice": problem.advice,
+    }
+
+
+@app.command()
+def lock(
+    variants: Variants = None,
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", "-U", help="Move everything to its newest version, foundations too.")
+    ] = False,
+    upgrade_foundation: Annotated[
+        bool, typer.Option("--upgrade-foundation", help="Pin the foundations anew, and move no package.")
+    ] = False,
+    upgrade_package: Annotated[
+        list[str] | None, typer.Option("--upgrade-package", "-P", help="Move this package; may be repeated.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Resolve variants with uv and write their locks under bases/.
+
+    Example: warmbase lock data --upgrade-package pandas
+    """
+    from packaging.utils import canonicalize_name
+
+    from warmbase.cli.session import Session
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        named = [canonicalize_name(name) for name in upgrade_package or []]
+        results = session.lock(
+            session.select(variants or []), everything=upgrade, foundations=upgrade_foundation, packages=named
+        )
+    if as_json:
+        print_json([
+            {"variant": r.variant.name, "changed": r.changed, "moved": list(r.moved), "error": str(r.error or "")}
+            for r in results
+        ])  # fmt: skip
+    else:
+        for result in results:
+            state = "failed" if result.error else "changed" if result.changed else "unchanged"
+            typer.echo(f"{result.variant.name}: {state}" + "".join(f"\n  {move}" for move in result.moved))
+            if result.error:
+                typer.echo(f"error: {result.error}", err=True)
+    if any(result.error for result in results):
+        sys.exit(1)
+
+
+@app.command("list")
+def list_variants(
+    variants: Variants = None, catalog: CatalogOption = DEFAULT_CATALOG, as_json: JsonOption = False
+) -> None:
+    """List the variants of the catalog with their tags and what is in their locks.
+
+    Example: warmbase list
+    """
+    from warmbase.cli.session import Session
+    from warmbase.lock.files import read_lock
+
+    with reporting(quiet=True) as report:
+        session = Session(catalog, report)
+        chosen = session.select(variants or [])
+    locks: dict[str, Lock | None] = {}
+    errors: dict[str, LockError] = {}
+    for each in chosen:
+        try:
+            locks[each.name] = read_lock(session.catalog, each)
+        except LockError as error:
+            errors[each.name] = error
+    if as_json:
+        print_json([
+            {"variant": v.name, "tags": list(v.tags), "python": v.python, "foundation": v.foundation.name,
+             "platforms": list(v.platforms), "description": v.description,
+             "packages": _count(locks.get(v.name)), "locked": locks.get(v.name) is not None,
+             "error": str(errors.get(v.name, ""))}
+            for v in chosen
+        ])  # fmt: skip
+    else:
+        states = {v.name: "damaged" if v.name in errors else str(_count(locks[v.name]) or "not locked") for v in chosen}
+        rows = [(v.name, ", ".join(v.tags[1:]), v.python, states[v.name], v.description) for v in chosen]
+        print_table(("variant", "also", "python", "packages", "description"), rows)
+        for name, damage in errors.items():
+            typer.echo(f"error: {name}: {damage}", err=True)
+    if errors:
+        sys.exit(1)
+
+
+def _count(lock: "Lock | None") -> int:
+    return sum(package.use == "venv" for package in lock.packages) if lock else 0
+
+
+@app.command()
+def show(
+    variant: Annotated[str, typer.Argument(help="One variant, e.g. data:py3.13.")],
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the packages of a variant as its lock has them.
+
+    Example: warmbase show data:py3.13
+    """
+    from warmbase.cli.session import Session
+    from warmbase.lock.files import read_lock
+
+    with reporting(quiet=True) as report:
+        session = Session(catalog, report)
+        chosen = session.select([variant])
+    for each in chosen:
+        lock = read_lock(session.catalog, each)
+        if lock is None:
+            raise LockError(f"{each.name} has no lock", next_step=f"run `warmbase lock {each.name}`")
+        packages = [package for package in lock.packages if package.use != "index"]
+        if as_json:
+            print_json(
+                {
+                    "variant": each.name,
+                    "tags": list(each.tags),
+                    "python": each.python,
+                    "uv": lock.uv.version,
+                    "packages": [
+                        {"name": p.name, "version": p.version, "use": p.use, "wheels": dict(p.wheels)} for p in packages
+                    ],
+                }
+            )
+            continue
+        typer.echo(f"{each.name}  (uv {lock.uv.version})")
+        print_table(("package", "version", "in"), [(p.name, p.version, p.use) for p in packages])
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the catalog, for editors.
+
+    Example: warmbase schema > images.schema.json
+    """
+    from warmbase.catalog.schema import generate_schema
+
+    print_json(generate_schema())

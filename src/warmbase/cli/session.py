@@ -1,0 +1,148 @@
+"""What commands need to do their work, made when it is needed and not before."""
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from warmbase.catalog.load import load_catalog
+from warmbase.catalog.model import Catalog, Variant
+from warmbase.catalog.select import select_variants
+from warmbase.effects.files import CacheFolders, cache_folders
+from warmbase.effects.uv import Uv, find_uv
+from warmbase.errors import LockError, SelectionError
+from warmbase.events import Report, Warned
+from warmbase.foundation.stage import find_foundation, pinned_recipe
+from warmbase.layers.codec import Codec
+from warmbase.layers.store import Damage, LayerStore
+from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
+from warmbase.plan import Existing, Plan, plan_builds
+
+
+class Session:
+    """One run of a command on one catalog: its tools are found on first use."""
+
+    def __init__(self, catalog: Path, report: Report) -> None:
+        self._path = catalog
+        self.report = report
+        self.folders: CacheFolders = cache_folders(os.environ)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog. Raises CatalogError."""
+        return load_catalog(self._path)
+
+    @cached_property
+    def codec(self) -> Codec:
+        """How layers are compressed, as the catalog says."""
+        compression = self.catalog.compression
+        return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
+
+    @cached_property
+    def store(self) -> LayerStore:
+        """The layer store."""
+        return LayerStore(self.folders.store, self._report_damage)
+
+    @cached_property
+    def uv(self) -> Uv:
+        """The uv that the catalog pins."""
+        return find_uv(self.catalog.uv, cache=self.folders.root, environment=os.environ)
+
+    def select(self, names: Sequence[str]) -> tuple[Variant, ...]:
+        """The variants that `names` mean; all for none."""
+        return select_variants(self.catalog, names)
+
+    def check_platforms(self, platforms: Collection[str]) -> None:
+        """Raise SelectionError for a platform that the catalog does not have."""
+        unknown = sorted(set(platforms) - set(self.catalog.platforms))
+        if unknown:
+            raise SelectionError(
+                f"the catalog has no platform {', '.join(unknown)}",
+                next_step=f"choose from {', '.join(self.catalog.platforms)}",
+            )
+
+    def lock(
+        self,
+        variants: Iterable[Variant],
+        *,
+        everything: bool = False,
+        foundations: bool = False,
+        packages: Sequence[str] = (),
+    ) -> tuple[Locked, ...]:
+        """Lock `variants`; see `lock_variants`."""
+        from warmbase.effects.http import ask_size
+        from warmbase.lock.resolve import Resolver, Upgrade
+
+        return lock_variants(
+            self.catalog,
+            variants,
+            resolver=lambda: Resolver(uv=self.uv, cache=self.folders.uv_cache, ask_size=ask_size),
+            upgrade=Upgrade(everything=everything, foundations=foundations, packages=tuple(packages)),
+            report=self.report,
+        )
+
+    def plan(
+        self,
+        names: Sequence[str],
+        platforms: Collection[str],
+        output: Path,
+        *,
+        locked: bool,
+        relock: bool,
+        verify: bool = True,
+    ) -> Plan:
+        """Plan a build. With `relock` what has no fitting lock is locked first; else the plan says that it has to be.
+        With `locked` that is a LockError.
+
+        A variant that cannot be locked, or whose lock is damaged, has no step in the plan and stops no other. With
+        `verify` an image that no verification vouches for is not done.
+        """
+        self.check_platforms(platforms)
+        variants = self.select(names)
+        read = read_locks(self.catalog, variants)
+        if read.damaged and locked and not relock:
+            raise read.damaged[0][1]
+        if read.missing and locked:
+            names = [variant.name for variant, _ in read.missing]
+            raise LockError(
+                f"no lock fits the catalog for {', '.join(names)}", next_step=f"run `warmbase lock {names[0]}`"
+            )
+        unlocked, to_lock = read.damaged, read.missing
+        if to_lock and relock:
+            results = self.lock(variant for variant, _ in to_lock)
+            unlocked += tuple((result.variant, result.error) for result in results if result.error)
+            read, to_lock = read_locks(self.catalog, variants), ()
+        existing = self.existing(output)
+        pins = read_all_pins(self.catalog)
+        buildable = [variant for variant in variants if variant.name in read.fitting]
+        planned = plan_builds(buildable, platforms, read.fitting, pins, existing, self.codec, verify=verify)
+        return replace(planned, unlocked=unlocked, to_lock=to_lock)
+
+    def existing(self, output: Path) -> Existing:
+        from warmbase.pipeline import read_existing
+        from warmbase.verify.record import hash_smoke, read_verified
+
+        images = read_existing(output, self.catalog)
+        verified = read_verified(self.folders.verified)
+        smoke = {variant.name: hash_smoke(variant.smoke) for variant in self.catalog.variants}
+        return Existing(
+            images={key: recipe for key, (recipe, _) in images.items()},
+            unverified=frozenset(key for key, (_, digest) in images.items() if (digest, smoke[key[0]]) not in verified),
+            layers=self.store.recipes(),
+            drifted=self._drifted(),
+        )
+
+    def _drifted(self) -> dict[str, str]:
+        drifted = {}
+        for (name, platform), pin in read_all_pins(self.catalog).items():
+            foundation = next(f for f in self.catalog.foundations if f.name == name)
+            pinned = pinned_recipe(foundation, pin, platform, self.codec)
+            found = find_foundation(self.store, pinned)
+            if found and found.recipe != pinned:
+                drifted[pinned] = found.recipe
+        return drifted
+
+    def _report_damage(self, damage: Damage) -> None:
+        message = f"dropped the damaged blob {damage.digest}: {damage.reason}; it will be made again"
+        self.report(Warned(subject="layer store", message=message))

@@ -1,0 +1,63 @@
+"""The place of a build: folders, tools and the verifier, put together."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warmbase.cli.session import Session
+from warmbase.effects.runner import Runner, find_runner
+from warmbase.effects.workspaces import SHARED_MEMORY
+from warmbase.image.assemble import BuiltImage
+from warmbase.layers.unpack import UnpackedLayers
+from warmbase.oci.layout import read_layout
+from warmbase.pipeline import Site, Verify
+from warmbase.plan import BuildStep
+
+if TYPE_CHECKING:
+    from warmbase.verify.model import VerifiedImage
+
+
+def make_site(session: Session, *, jobs: int, verify: bool, layout: Path | None = None) -> Site:
+    """Find the tools of a build. Images of `layout` are verified anew, and read there.
+
+    Raises RunnerError where this machine can run no image, StoreError for a damaged layout.
+    """
+    folders = session.folders
+    for folder in (folders.unpacked, folders.scratch, folders.verified):
+        folder.mkdir(parents=True, exist_ok=True)
+    runner = find_runner(folders.scratch)
+    return Site(
+        store=session.store,
+        unpacked=UnpackedLayers(folders.unpacked, session.store),
+        codec=session.codec,
+        uv=session.uv,
+        runner=runner,
+        verify=_verifier(session, runner, jobs=jobs, output=layout) if verify else None,
+        jobs=jobs,
+        report=session.report,
+    )
+
+
+def _verifier(session: Session, runner: Runner, *, jobs: int, output: Path | None) -> Verify:
+    layout = read_layout(output) if output else None
+    catalog = session.catalog
+    paths = (catalog.path, catalog.folder, SHARED_MEMORY / f"warmbase-{os.geteuid()}")
+
+    def verify(image: BuiltImage, step: BuildStep, unpacked: UnpackedLayers) -> "VerifiedImage":
+        from warmbase.verify.stage import verify_image
+
+        return verify_image(
+            image,
+            step.lock,
+            store=session.store,
+            unpacked=unpacked,
+            runner=runner,
+            records=session.folders.verified,
+            smoke=step.variant.smoke,
+            paths=paths,
+            addresses=[session.uv.serving_index()],
+            jobs=jobs,
+            layout=layout,
+        )
+
+    return verify

@@ -1,0 +1,148 @@
+"""`python -m tests.bench`: measure every case, print the table, and the machine it was measured on.
+
+It ends with 0 when every case was measured, met or missed, and with 1 when one could not be.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tests.bench.building import (
+    measure_bump,
+    measure_cold_build,
+    measure_help,
+    measure_memory,
+    measure_packing,
+    measure_verify,
+)
+from tests.bench.catalog_cases import measure_nothing_changed, measure_sharing
+from tests.bench.children import measure_import, measure_sync
+from tests.bench.model import BenchError, Row
+from tests.bench.usage import Elsewhere
+from tests.bench.workbench import Workbench, open_workbench
+
+from warmbase.errors import WarmbaseError
+
+CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
+    "help": measure_help,
+    "cold": measure_cold_build,
+    "memory": measure_memory,
+    "packing": measure_packing,
+    "bump": measure_bump,
+    "verify": measure_verify,
+    "sync": measure_sync,
+    "import": measure_import,
+    "nothing": measure_nothing_changed,
+    "unique": measure_sharing,
+}
+BUSY = 0.2
+"""From this many cores used by other programs on, a result is marked."""
+
+
+def main() -> None:
+    """Measure."""
+    options = _arguments()
+    machine = _machine()
+    _say("\n".join(f"{name}: {value}" for name, value in machine.items()))
+    _warn_if_busy()
+    try:
+        _check_machine()
+        rows = list(_measure_all(options.only or CASES))
+    except (BenchError, WarmbaseError) as error:
+        sys.exit(f"error: {error}")
+    _say("\n" + _table(rows))
+    if any(row.others >= BUSY for row in rows):
+        _say(f"\n!  other programs used {BUSY:g} cores or more meanwhile: times are longer than they are here alone")
+    if options.json:
+        options.json.write_text(
+            json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
+        )
+    sys.exit(any(row.met is None for row in rows))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure what the project promises.")
+    parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help=f"of {', '.join(CASES)}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the results there, too")
+    return parser.parse_args()
+
+
+def _check_machine() -> None:
+    """The locks of the bench are for one platform, and the rivals are real programs."""
+    if platform.machine() != "x86_64":
+        raise BenchError(f"the bench's locks are for x86_64, this machine is {platform.machine()}")
+    missing = [program for program in ("bash", "cp", "tar", "zstd") if not shutil.which(program)]
+    if missing:
+        raise BenchError(f"install {', '.join(missing)}")
+
+
+def _measure_all(names: Iterable[str]) -> Iterator[Row]:
+    with open_workbench() as bench:
+        for name in names:
+            _say(f"measuring {name} …")
+            for row in _measure(name, bench):
+                _say("  " + "  ".join(cell for cell in _cells(row) if cell))
+                yield row
+
+
+def _measure(name: str, bench: Workbench) -> list[Row]:
+    elsewhere = Elsewhere([bench.server.pid])
+    try:
+        rows = list(CASES[name](bench))
+    except Exception as error:  # the other cases go on, whatever it is
+        rows = [Row(case=name, target="-", note=f"not measured: {type(error).__name__}: {error}")]
+    return [replace(row, others=round(elsewhere.cores(), 2)) for row in rows]
+
+
+def _machine() -> dict[str, str]:
+    from importlib.metadata import version
+
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "CPU": models[0].partition(":")[2].strip() if models else platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "kernel": platform.release(),
+        "Python": platform.python_version(),
+        "uv": version("uv"),
+        "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+    }
+
+
+def _warn_if_busy() -> None:
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if load > cores / 4:
+        _say(f"warning: the machine is busy (load average {load:.2f} on {cores} cores): absolute times mean little")
+
+
+def _table(rows: Sequence[Row]) -> str:
+    return "\n".join(
+        _lines([("case", "target", "measured", "ratio", "", "n", "CPU s", "others", "note"), *map(_cells, rows)])
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    result = {True: "met", False: "MISSED", None: "not measured"}[row.met]
+    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+    cpu = "-" if row.cpu is None else f"{row.cpu:.2f}"
+    busy = f"{row.others:.1f}{'!' if row.others >= BUSY else ''}"
+    return (row.case, row.target, row.measured, ratio, result, str(row.n), cpu, busy, row.note)
+
+
+def _lines(table: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Container engines for tests: Docker engines that are started from nothing and stopped again, and the image for all.
+
+`dockerd` is found in the folder that WARMBASE_TEST_DOCKER names (made by `.ci/fetch-engines`), or on PATH.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+FOLDER = os.path.abspath(given) if (given := os.environ.get("WARMBASE_TEST_DOCKER")) else ""  # noqa: PTH100  a text
+PATH = os.pathsep.join(filter(None, (*(f"{FOLDER}/usr/{name}" for name in ("bin", "sbin") if FOLDER),
+                                     os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))  # fmt: skip
+REGISTRY = "registry.example:5000/bases"
+BASE = f"{REGISTRY}/tiny:py3.13"
+CATALOG = f"""
+registry: {REGISTRY}
+uv: 0.13.8
+platforms: [linux/amd64]
+foundations:
+  trixie: {{debian: trixie}}
+images:
+  tiny:
+    description: A small base.
+    foundations: [trixie]
+    requirements: [httpx, numpy]
+"""
+IMPORTS = "import httpx, numpy, sys; print(sys.prefix, httpx.__file__, numpy.arange(3).sum())"
+_UP = 60  # seconds that an engine has to come up
+_DOWN = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DockerEngine:
+    """A running engine: `store` is "containerd" or "graphdriver", `environment` what points its clients at it."""
+
+    store: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    def docker(self, *arguments: str | Path, check: bool = True) -> str:
+        """Run `docker` to its end; its standard output."""
+        done = run("docker", *arguments, cwd=Path.cwd(), env=self.environment)
+        assert done.returncode == 0 or not check, f"docker {arguments}: {done.stderr}"
+        return done.stdout.strip()
+
+    def warmbase(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run `warmbase` with this engine as the local one, whatever its exit code is."""
+        return run(sys.executable, "-m", "warmbase", *arguments, cwd=cwd, env=self.environment)
+
+
+def run(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever its exit code is."""
+    return subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+@contextmanager
+def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
+    """Start `dockerd` with everything it keeps in `folder`, and stop it."""
+    socket = f"unix://{folder}/docker.sock"
+    config = folder / "daemon.json"
+    config.write_text(json.dumps({"features": {"containerd-snapshotter": store == "containerd"}}), encoding="utf-8")
+    client = folder / "client"
+    client.mkdir()
+    (client / "config.json").write_text(
+        json.dumps({"cliPluginsExtraDirs": [f"{FOLDER}/usr/libexec/docker/cli-plugins"]}), encoding="utf-8"
+    )
+    environment = os.environ | {"PATH": PATH, "DOCKER_HOST": socket, "DOCKER_CONFIG": str(client)}
+    log = folder / "dockerd.log"
+    command: Sequence[str | Path] = [
+        "dockerd", "--config-file", config, "--host", socket, "--data-root", folder / "data",
+        "--exec-root", folder / "run", "--pidfile", folder / "pid",
+    ]  # fmt: skip
+    with log.open("wb") as output, subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+    ) as process:  # fmt: skip
+        try:
+            running = DockerEngine(store=store, environment=environment)
+            _wait_until_up(running, process, log)
+            yield running
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_DOWN)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def _wait_until_up(engine: DockerEngine, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + _UP
+    while "ID" not in engine.docker("info", "--format", "ID {{.ID}}", check=False):
+        if process.poll() is not None or time.monotonic() > end:
+            pytest.fail(f"the Docker engine did not come up:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.2)

@@ -1,0 +1,150 @@
+"""Which archives are read, which versions apt is told to take, and what the image says about both."""
+
+from pathlib import Path
+
+import pytest
+
+from warmbase.catalog.model import DebianFoundation
+from warmbase.errors import FoundationError
+from warmbase.foundation import mmdebstrap
+from warmbase.foundation.debian import foundation_recipe
+from warmbase.foundation.model import FoundationPin
+
+TRIXIE = DebianFoundation(name="trixie", suite="trixie", python="3.13")
+PIN = FoundationPin(suite="trixie", platform="linux/amd64", epoch=1795140670, archives=(), packages=(("apt", "3.0.4"),))
+
+
+def test_a_mirror_of_the_catalog_serves_updates_and_security_too() -> None:
+    assert mmdebstrap.source_lines("http://mirror.example/debian", "trixie") == (
+        "deb http://mirror.example/debian trixie main",
+        "deb http://mirror.example/debian trixie-updates main",
+        "deb http://mirror.example/debian-security trixie-security main",
+    )
+
+
+def test_a_rolling_suite_has_no_updates() -> None:
+    assert mmdebstrap.source_lines("http://mirror.example/debian", "sid") == (
+        "deb http://mirror.example/debian sid main",
+    )
+
+
+@pytest.mark.parametrize(
+    ("mirror", "security"),
+    [
+        ("http://mirror.example/debian", "http://mirror.example/debian-security"),
+        ("http://mirror.example/debian/", "http://mirror.example/debian-security/"),
+        ("http://old.example/archive/debian/20261120T000000Z", "http://old.example/archive/debian-security/20261120T000000Z"),
+        ("http://debian.example/debian", "http://debian.example/debian-security"),
+        ("http://mirror.example/os/", "http://mirror.example/os-security"),
+    ],
+)  # fmt: skip
+def test_security_updates_lie_beside_the_mirror(mirror: str, security: str) -> None:
+    assert mmdebstrap.security_of(mirror) == security
+
+
+def test_without_a_mirror_mmdebstrap_chooses() -> None:
+    assert mmdebstrap.targets(TRIXIE, "out.tar") == ["trixie", "out.tar"]
+
+
+@pytest.mark.parametrize("options", ["", '[signed-by="/usr/share/keyrings/other.gpg"] ', "[arch=amd64 a=b] "])
+def test_the_image_s_sources_do_not_depend_on_how_mmdebstrap_wrote_its_own(options: str) -> None:
+    written = (
+        f"deb {options}http://mirror.example/debian trixie main\n"
+        f"deb {options}http://mirror.example/debian trixie-updates main\n"
+        f"deb {options}http://security.example/debian-security trixie-security main\n"
+    )
+    assert mmdebstrap.image_sources(written) == (
+        "Types: deb\n"
+        "URIs: http://mirror.example/debian\n"
+        "Suites: trixie trixie-updates\n"
+        "Components: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+        "\n"
+        "Types: deb\n"
+        "URIs: http://mirror.example/debian-security\n"
+        "Suites: trixie-security\n"
+        "Components: main\n"
+        "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    )
+
+
+def test_credentials_of_a_mirror_stay_out_of_the_image() -> None:
+    written = "deb http://me:hunter2@mirror.example/debian sid main\n"
+    assert "URIs: http://mirror.example/debian\n" in mmdebstrap.image_sources(written)
+    assert "hunter2" not in mmdebstrap.image_sources(written)
+
+
+def test_a_system_without_sources_is_refused() -> None:
+    with pytest.raises(FoundationError, match="wrote no sources"):
+        mmdebstrap.image_sources("# nothing\n")
+
+
+def test_pinned_versions_win_over_newer_ones() -> None:
+    assert mmdebstrap.preferences((("apt", "3.0.4"), ("bash", "5.2-1"))) == (
+        "Package: apt\nPin: version 3.0.4\nPin-Priority: 1001\n"
+        "\n"
+        "Package: bash\nPin: version 5.2-1\nPin-Priority: 1001\n"
+    )
+
+
+def test_a_snapshot_is_taken_at_the_pin_s_time_and_may_have_expired() -> None:
+    foundation = DebianFoundation(
+        name="trixie", suite="trixie", python="3.13", snapshot="http://old.example/debian/{timestamp}"
+    )
+    assert mmdebstrap.snapshot_lines(foundation, PIN)[2] == (
+        "deb [check-valid-until=no signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+        "http://old.example/debian-security/20261120T021110Z trixie-security main"
+    )
+    assert mmdebstrap.snapshot_lines(TRIXIE, PIN) == ()
+
+
+def test_the_build_sees_proxies_and_paths_but_nothing_that_shows_in_the_result() -> None:
+    user = {
+        "PATH": "/bin",
+        "http_proxy": "http://proxy.example:3128",
+        "TZ": "Asia/Tokyo",
+        "LANG": "de_DE.UTF-8",
+        "APT_CONFIG": "/etc/mine",
+    }
+    environment = mmdebstrap.environment(PIN.epoch, user)
+    assert environment["http_proxy"] == "http://proxy.example:3128"
+    assert environment["SOURCE_DATE_EPOCH"] == "1795140670"
+    assert environment["TZ"] == "UTC"
+    assert environment["PATH"].split(":")[:2] == ["/bin", "/usr/sbin"]
+    assert not environment.keys() & {"LANG", "APT_CONFIG"}
+
+
+def test_a_platform_is_named_as_debian_names_it() -> None:
+    assert mmdebstrap.architecture_of("linux/arm64") == "arm64"
+    assert mmdebstrap.architecture_of("linux/arm/v7") == "armhf"
+    with pytest.raises(FoundationError, match="Debian has no platform 'windows/amd64'"):
+        mmdebstrap.architecture_of("windows/amd64")
+
+
+def test_a_foreign_architecture_needs_its_emulator(tmp_path: Path) -> None:
+    with pytest.raises(FoundationError) as caught:
+        mmdebstrap.check_emulator("mips64el", binfmt=tmp_path)
+    assert "apt-get install qemu-user-static" in caught.value.next_step
+    (tmp_path / "qemu-mips64el").touch()
+    mmdebstrap.check_emulator("mips64el", binfmt=tmp_path)
+
+
+def test_a_missing_tool_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(FoundationError) as caught:
+        mmdebstrap.check_tools()
+    assert caught.value.next_step == "apt-get install mmdebstrap"
+
+
+def test_the_recipe_changes_with_whatever_decides_the_bytes() -> None:
+    def recipe(foundation: DebianFoundation = TRIXIE, epoch: int = 1, version: str = "1") -> object:
+        return foundation_recipe(foundation, (("apt", version),), epoch=epoch, platform="linux/amd64")
+
+    with_git = DebianFoundation(name="trixie", suite="trixie", python="3.13", packages=("git",))
+    mirrored = DebianFoundation(name="trixie", suite="trixie", python="3.13", mirror="http://m.example/debian")
+    assert recipe() == recipe()
+    assert all(
+        recipe() != other for other in (recipe(with_git), recipe(mirrored), recipe(epoch=2), recipe(version="2"))
+    )
+    renamed = DebianFoundation(name="other", suite="trixie", python="3.13")
+    assert recipe() == recipe(renamed)

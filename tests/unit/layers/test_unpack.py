@@ -1,0 +1,325 @@
+"""Unpacking: a layer becomes the folder it describes, whole or not at all, and nothing outside of it changes."""
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from warmbase.errors import StoreError
+from warmbase.layers import unpack
+from warmbase.layers.codec import Codec
+from warmbase.layers.layer import Layer, Packed
+from warmbase.layers.pack import pack_entries
+from warmbase.layers.store import LayerStore
+from warmbase.layers.unpack import ListedEntry, UnpackedLayers, unpack_layer
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import TAR
+from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
+
+CODECS = [Codec(), Codec(name="gzip", level=6)]
+LONG = "opt/" + "long-name/" * 30 + "ä.py"
+BIG = os.urandom(2_500_000)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayerStore:
+    return LayerStore(tmp_path / "store")
+
+
+@pytest.fixture
+def put_tar(store: LayerStore) -> Callable[..., Layer]:
+    """Put a foreign, uncompressed tar into the store; its members are (TarInfo, content)."""
+
+    def put(*members: tuple[tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT, diff_id: str = "") -> Layer:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=format) as tar:
+            for info, content in members:
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+        return put_bytes(store, buffer.getvalue(), diff_id)
+
+    return put
+
+
+def put_bytes(store: LayerStore, content: bytes, diff_id: str = "") -> Layer:
+    with store.workspace() as work:
+        (work / "blob").write_bytes(content)
+        packed = Packed(
+            blob=work / "blob",
+            diff_id=diff_id or digest_of(content),
+            digest=digest_of(content),
+            size=len(content),
+            unpacked_size=len(content),
+            media_type=TAR,
+            body=(0, len(content)),
+            directories=(),
+        )
+        return store.put("foreign", packed)
+
+
+def put(store: LayerStore, *entries: Entry, codec: Codec = CODECS[0], recipe: str = "ours") -> Layer:
+    with store.workspace() as work:
+        return store.put(recipe, pack_entries(entries, codec, work))
+
+
+def member(name: str, type: bytes = tarfile.REGTYPE, **fields: object) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = type
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=lambda codec: codec.name)
+def test_our_layer_becomes_what_was_packed(store: LayerStore, tmp_path: Path, codec: Codec) -> None:
+    layer = put(
+        store,
+        file_of("bin/run", b"#!/bin/sh\n", 0o4755),
+        file_of(LONG, BIG),
+        Entry(path="opt/z", kind="hardlink", mode=0, target=LONG),
+        symlink("opt/link", "../../outside"),
+        directory("var/empty", 0o2775),
+        file_of("empty", b""),
+        codec=codec,
+    )
+    target = tmp_path / "target"
+    listing = unpack_layer(store, layer, target)
+
+    assert (target / LONG).read_bytes() == BIG
+    assert (target / "opt/z").stat().st_ino == (target / LONG).stat().st_ino
+    assert (target / "opt/link").readlink() == Path("../../outside")
+    modes = {path: stat.S_IMODE((target / path).lstat().st_mode) for path in ("bin/run", "var/empty", "var", "empty")}
+    assert modes == {"bin/run": 0o4755, "var/empty": 0o2775, "var": 0o755, "empty": 0o644}
+    assert {path.lstat().st_mtime for path in target.rglob("*")} == {MTIME}
+    assert listing.size == len(BIG) + 10
+    assert ListedEntry("bin/run", "file", 0o4755, "", 10) in listing.entries
+    assert [entry.target for entry in listing.entries if entry.kind == "hardlink"] == [LONG]
+
+
+def test_default_acls_are_set_and_do_not_act_on_what_was_unpacked(store: LayerStore, tmp_path: Path) -> None:
+    acl = bytes.fromhex("0200000001000700ffffffff04000700ffffffff20000700ffffffff")
+    layer = put(store, directory("cache", 0o777, (("system.posix_acl_default", acl),)), file_of("cache/f", b"x"))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+
+    cache = tmp_path / "target/cache"
+    if listing.unset:
+        pytest.skip(f"no ACLs on the file system of {tmp_path}")
+    assert os.getxattr(cache, "system.posix_acl_default") == acl
+    assert os.listxattr(cache / "f") == []
+    assert stat.S_IMODE((cache / "f").stat().st_mode) == 0o644
+
+
+def test_attributes_that_the_file_system_refuses_are_named(store: LayerStore, tmp_path: Path) -> None:
+    layer = put(store, directory("d", 0o755, (("nonsense.name", b"1"),)), file_of("d/f", b"x"))
+    assert unpack_layer(store, layer, tmp_path / "target").unset == ("nonsense.name",)
+    assert (tmp_path / "target/d/f").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_tars_of_other_writers_are_read(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path, format: int
+) -> None:
+    long = "d/" + "n" * 60 + "/" + "m" * (90 if format == tarfile.USTAR_FORMAT else 190)
+    layer = put_tar(
+        (member("./", tarfile.DIRTYPE, mode=0o700), b""),
+        (member("./d/", tarfile.DIRTYPE, mode=0o750, mtime=1_000_000_000), b""),
+        (member("/" + long, mtime=1_500_000_000), b"content"),
+        (member("d/s", tarfile.SYMTYPE, linkname="t" * 80), b""),
+        (member("d/h", tarfile.LNKTYPE, linkname="./" + long[: 98 if format == tarfile.USTAR_FORMAT else 300]), b"")
+        if format != tarfile.USTAR_FORMAT
+        else (member("d/h"), b"content"),
+        (member("dev/null", tarfile.CHRTYPE), b""),
+        (member("d/pipe", tarfile.FIFOTYPE), b""),
+        format=format,
+    )
+    target = tmp_path / "target"
+    listing = unpack_layer(store, layer, target)
+
+    assert (target / long).read_bytes() == (target / "d/h").read_bytes() == b"content"
+    assert (target / long).stat().st_mtime == 1_500_000_000
+    assert (target / "d").stat().st_mtime == 1_000_000_000
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert str((target / "d/s").readlink()) == "t" * 80
+    assert not (target / "dev/null").exists()
+    assert [entry.path for entry in listing.entries if entry.kind == "device"] == ["dev/null", "d/pipe"]
+
+
+def test_pax_times_and_attributes_are_exact(put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path) -> None:
+    headers = {"mtime": "1500000000.123456789", "SCHILY.xattr.user.note": "yes"}
+    layer = put_tar((member("f", pax_headers=headers), b"x"))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    assert (tmp_path / "target/f").stat().st_mtime_ns == 1_500_000_000_123_456_789
+    assert listing.unset or os.getxattr(tmp_path / "target/f", "user.note") == b"yes"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_root_keeps_owners(put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path) -> None:
+    big = 3_000_000_000  # more than the header's octal digits hold
+    layer = put_tar(
+        (member("d", tarfile.DIRTYPE, uid=5, gid=6, mode=0o755), b""),
+        (member("d/f", uid=7, gid=big, mode=0o4755), b""),
+        (member("d/s", tarfile.SYMTYPE, uid=8, gid=9, linkname="f"), b""),
+    )
+    unpack_layer(store, layer, tmp_path / "target")
+    found = [(s.st_uid, s.st_gid) for s in ((tmp_path / "target" / path).lstat() for path in ("d", "d/f", "d/s"))]
+    assert found == [(5, 6), (7, big), (8, 9)]
+    assert stat.S_IMODE((tmp_path / "target/d/f").stat().st_mode) == 0o4755  # chown clears the set-user-id bit
+
+
+def test_whiteouts_become_what_overlayfs_knows(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    layer = put_tar((member("d/.wh.gone"), b""), (member("d/.wh..wh..opq"), b""), (member("d/new"), b"x"))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    gone = (tmp_path / "target/d/gone").lstat()
+    assert stat.S_ISCHR(gone.st_mode)
+    assert gone.st_rdev == 0
+    name = f"{'trusted' if os.geteuid() == 0 else 'user'}.overlay.opaque"
+    assert name in listing.unset or os.getxattr(tmp_path / "target/d", name) == b"y"
+    assert [(e.path, e.kind) for e in listing.entries] == [
+        ("d/gone", "whiteout"),
+        ("d/.wh..wh..opq", "whiteout"),
+        ("d/new", "file"),
+    ]
+
+
+def test_the_later_of_two_entries_counts_and_both_are_listed(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    layer = put_tar(
+        (member("f"), b"first"), (member("h", tarfile.LNKTYPE, linkname="f"), b""), (member("f"), b"second")
+    )
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    assert (tmp_path / "target/f").read_bytes() == b"second"
+    assert (tmp_path / "target/h").read_bytes() == b"first"
+    assert [entry.path for entry in listing.entries] == ["f", "h", "f"]
+
+
+HOSTILE = {
+    "a name that climbs out": [(member("../escaped"), b"x")],
+    "a name that climbs out later": [(member("a/../../escaped"), b"x")],
+    "a file below a symlink": [
+        (member("out", tarfile.SYMTYPE, linkname=".."), b""),
+        (member("out/escaped"), b"x"),
+    ],
+    "a hardlink out": [(member("escaped", tarfile.LNKTYPE, linkname="../witness"), b"")],
+    "a hardlink to an absolute path": [(member("h", tarfile.LNKTYPE, linkname="/etc/hostname"), b"")],
+    "a hardlink to nothing": [(member("h", tarfile.LNKTYPE, linkname="missing"), b"")],
+    "a hardlink to itself": [(member("h", tarfile.LNKTYPE, linkname="h"), b"")],
+    "a file below a file": [(member("f"), b"x"), (member("f/g"), b"x")],
+    "a whiteout of above": [(member(".wh..."), b"")],
+    "a file instead of the root": [(member("."), b"x")],
+}
+
+
+@pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE.keys())
+def test_nothing_is_written_outside(
+    put_tar: Callable[..., Layer],
+    store: LayerStore,
+    tmp_path: Path,
+    members: list[tuple[tarfile.TarInfo, bytes]],
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "witness").write_text("unchanged")
+    with pytest.raises(StoreError, match="cannot unpack the layer sha256:"):
+        unpack_layer(store, put_tar(*members), place / "target")
+    assert [path.name for path in place.iterdir()] == ["witness"]
+    assert (place / "witness").stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("content", [b"no tar" * 1000, bytes(100), b"\0" * 512 + b"x"], ids=["text", "short", "end"])
+def test_what_is_no_tar_leaves_nothing(store: LayerStore, tmp_path: Path, content: bytes) -> None:
+    layer = put_bytes(store, content, digest_of(b"another"))
+    with pytest.raises(StoreError, match="cannot unpack the layer"):
+        unpack_layer(store, layer, tmp_path / "place/target")
+    assert list((tmp_path / "place").iterdir()) == []
+
+
+def test_a_folder_takes_the_place_of_a_symlink(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    layer = put_tar(
+        (member("out", tarfile.SYMTYPE, linkname=".."), b""),
+        (member("out", tarfile.DIRTYPE), b""),
+        (member("out/kept"), b"x"),
+    )
+    unpack_layer(store, layer, tmp_path / "place/target")
+    assert (tmp_path / "place/target/out/kept").read_bytes() == b"x"
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["target"]
+
+
+def test_another_diff_id_is_refused(put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path) -> None:
+    layer = put_tar((member("f"), b"x"), diff_id=digest_of(b"another"))
+    with pytest.raises(StoreError, match=f"its content is sha256:[0-9a-f]+, not {digest_of(b'another')}"):
+        unpack_layer(store, layer, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_a_damaged_blob_is_refused_and_dropped(store: LayerStore, tmp_path: Path) -> None:
+    layer = put(store, file_of("f", BIG))
+    blob = store.blob_path(layer.digest)
+    blob.chmod(0o644)
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 2] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(StoreError):
+        unpack_layer(store, layer, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_an_interrupted_extraction_is_no_layer(
+    store: LayerStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = put(store, file_of("f", b"x"))
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    with monkeypatch.context() as patched:
+        patched.setattr(unpack, "_write_listing", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            unpacked.folders([layer])
+    (folder,) = unpacked.folders([layer])
+    assert (folder / "f").read_bytes() == b"x"
+    assert unpacked.listings([layer])[0].entries == (ListedEntry("f", "file", 0o644, "", 1),)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_killed_extraction_is_swept_away(store: LayerStore, tmp_path: Path) -> None:
+    layer = put(store, file_of("f", b"x"))
+    left = tmp_path / ".target.partial"
+    (left / "half").mkdir(parents=True)
+    unpack_layer(store, layer, tmp_path / "target")
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["f"]
+    assert not left.exists()
+
+
+def test_a_layer_is_unpacked_once(store: LayerStore, tmp_path: Path) -> None:
+    layers = [put(store, file_of(name, name.encode()), recipe=name) for name in ("a", "b", "c")]
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    with ThreadPoolExecutor(4) as executor:
+        results = list(executor.map(unpacked.folders, [layers, layers[::-1], layers, [layers[0]] * 2]))
+    inodes = [folder.stat().st_ino for folder in results[0]]
+    assert [path.name for path in results[0]] == [layer.diff_id.removeprefix("sha256:") for layer in layers]
+    assert results[1] == results[0][::-1]
+    assert results[3] == (results[0][0],) * 2
+    store.blob_path(layers[0].digest).unlink()  # what is unpacked needs no blob
+    again = UnpackedLayers(tmp_path / "unpacked", store)
+    assert [folder.stat().st_ino for folder in again.folders(layers)] == inodes
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"format": 1, "boot": "another", "size": 0, "unset": []}\n[]\n'])
+def test_what_has_no_sound_listing_is_unpacked_again(store: LayerStore, tmp_path: Path, damage: str) -> None:
+    layer = put(store, file_of("f", b"right"))
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    (folder,) = unpacked.folders([layer])
+    (folder / "f").write_bytes(b"wrong")
+    folder.with_name(f"{folder.name}.json").write_text(damage)
+    unpacked.folders([layer])
+    assert (folder / "f").read_bytes() == b"right"

@@ -1,0 +1,174 @@
+"""Locks and pins on disk: what is damaged is said, and what an interrupted lock left is made whole."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from warmbase.catalog.load import load_catalog
+from warmbase.catalog.model import Catalog, Variant
+from warmbase.errors import FoundationError, LockError
+from warmbase.foundation.model import FoundationPin
+from warmbase.lock.files import (
+    lock_paths,
+    pin_path,
+    read_lock,
+    read_pins,
+    read_previous,
+    write_if_changed,
+    write_lock,
+    write_pins,
+)
+from warmbase.lock.model import Lock, LockedFile, LockedPackage
+from warmbase.lock.resolve import Resolver, Upgrade
+from warmbase.lock.stage import lock_variants, read_all_pins, read_locks
+
+Break = Callable[[Path], object]
+
+
+def package(name: str, version: str) -> LockedPackage:
+    wheel = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256="a" * 64, path=f"packages/{name}")
+    return LockedPackage(
+        name=name,
+        version=version,
+        use="venv",
+        requires_dist=(),
+        requires_python="",
+        extras=(),
+        files=(wheel,),
+        wheels=(("linux/amd64", wheel.name),),
+    )
+
+
+def lock(version: str = "1.0") -> Lock:
+    return Lock(
+        variant="app:py3.13-trixie", python="3.13", inputs="", uv=package("uv", "1"), packages=(package("it", version),)
+    )
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    images = {"app": {"requirements": ["it"], "foundation": "trixie"}}
+    document = {"uv": "0.13.8", "foundations": {"trixie": {"debian": "trixie"}}, "images": images}
+    (tmp_path / "images.yaml").write_text(json.dumps(document))
+    return load_catalog(tmp_path / "images.yaml")
+
+
+def make_binary(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+
+
+def make_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def make_loop(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(path)
+
+
+BREAKS: dict[str, Break] = {
+    "no text": make_binary,
+    "a folder": make_folder,
+    "no JSON": lambda path: path.write_text("{"),
+    "JSON that nests too deep": lambda path: path.write_text("[" * 100_000),
+    "a list": lambda path: path.write_text("[]"),
+    "a link to itself": make_loop,
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize("which", [0, 1], ids=["txt", "json"])
+def test_a_lock_that_cannot_be_read_is_named_with_what_to_do(catalog: Catalog, which: int, broken: str) -> None:
+    (variant,) = catalog.variants
+    write_lock(catalog, variant, lock())
+    path = lock_paths(catalog, variant)[which]
+    BREAKS[broken](path)
+    with pytest.raises(LockError) as caught:
+        read_lock(catalog, variant)
+    assert str(path) in caught.value.message
+    assert "warmbase lock app:py3.13-trixie" in caught.value.next_step
+    assert [v.name for v, _ in read_locks(catalog, [variant]).damaged] == ["app:py3.13-trixie"]
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_a_pin_file_that_cannot_be_read_is_named_and_hides_no_other(catalog: Catalog, broken: str) -> None:
+    (variant,) = catalog.variants
+    write_lock(catalog, variant, lock())
+    path = pin_path(catalog, variant.foundation)
+    path.parent.mkdir(parents=True)
+    BREAKS[broken](path)
+    with pytest.raises(FoundationError) as caught:
+        read_pins(catalog, variant.foundation)
+    assert str(path) in caught.value.message
+    assert caught.value.next_step == f"remove {path}, and run `warmbase lock`"
+    assert read_all_pins(catalog) == {}
+    for path in lock_paths(catalog, variant):
+        path.unlink()
+    assert [v.name for v, _ in read_locks(catalog, [variant]).damaged] == ["app:py3.13-trixie"]
+
+
+@pytest.mark.parametrize("left", ["the old text", "no text"])
+def test_a_lock_that_was_interrupted_between_its_files_keeps_its_versions(catalog: Catalog, left: str) -> None:
+    (variant,) = catalog.variants
+    write_lock(catalog, variant, lock("1.0"))
+    text_path = lock_paths(catalog, variant)[0]
+    old = text_path.read_text()
+    write_lock(catalog, variant, lock("1.1"))
+    if left == "no text":
+        text_path.unlink()
+    else:
+        text_path.write_text(old)
+    with pytest.raises(LockError) as caught:
+        read_lock(catalog, variant)
+    assert "run `warmbase lock app:py3.13-trixie`, which writes both files anew and keeps" in caught.value.next_step
+    previous = read_previous(catalog, variant)
+    assert previous is not None
+    assert previous.versions() == {"it": "1.1"}
+    assert write_lock(catalog, variant, previous)
+    assert read_lock(catalog, variant) == previous
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "lock.json", tmp_path):
+        with pytest.raises(LockError, match=r"cannot be written: "):
+            write_if_changed(path, "text")
+
+
+class Keeper:
+    """Resolves to what was locked before."""
+
+    def resolve(self, variant: Variant, *, glibc: object, previous: Lock | None, upgrade: Upgrade) -> Lock:
+        assert previous is not None
+        assert upgrade.pins(previous) == ({} if upgrade.everything else {"it": "1.0"})
+        return previous
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "expected"),
+    [(Upgrade(), "2.41-1"), (Upgrade(foundations=True), "2.41-2"), (Upgrade(everything=True), "2.41-2")],
+    ids=["nothing", "foundations", "everything"],
+)
+def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
+    catalog: Catalog, upgrade: Upgrade, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pin(libc: str) -> FoundationPin:
+        packages = (("libc6", libc), ("python3", "3.13.5-1"))
+        return FoundationPin(suite="trixie", platform="linux/amd64", epoch=1, archives=(), packages=packages)
+
+    def pin_now(*_: object, previous: FoundationPin | None) -> FoundationPin:
+        assert previous == pin("2.41-1")
+        return pin("2.41-2")
+
+    monkeypatch.setattr("warmbase.lock.stage.pin_debian", pin_now)
+    (variant,) = catalog.variants
+    write_lock(catalog, variant, lock())
+    write_pins(catalog, variant.foundation, {"linux/amd64": pin("2.41-1")})
+    resolver = cast("Resolver", Keeper())
+    (locked,) = lock_variants(catalog, [variant], resolver=lambda: resolver, upgrade=upgrade, report=lambda event: None)
+    assert (locked.error, locked.moved) == (None, ())
+    assert dict(read_pins(catalog, variant.foundation)["linux/amd64"].packages)["libc6"] == expected

@@ -1,0 +1,135 @@
+"""A tiny image, right in every respect, as files in memory and in folders."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
+from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
+from warmbase.image.contract import FOLDER
+from warmbase.layers.codec import Codec
+from warmbase.layers.layer import Layer
+from warmbase.layers.pack import pack_entries
+from warmbase.layers.store import LayerStore
+from warmbase.layers.unpack import UnpackedLayers
+from warmbase.lock.model import Lock, LockedFile, LockedPackage
+from warmbase.oci.tar import Entry, directory, file_of, symlink
+from warmbase.packages.wheels import CACHE, VENV
+from warmbase.verify.static import ImageFiles, environment_of
+from warmbase.verify.subject import Subject
+
+PLATFORM = "linux/amd64"
+
+
+def locked(name: str, *, use: str = "venv", size: int = 1000, requires: Sequence[str] = ()) -> LockedPackage:
+    """A package in a lock, at version 1.0."""
+    wheel = f"{name.replace('-', '_')}-1.0-py3-none-any.whl"
+    fields: dict[str, object] = {
+        "name": name,
+        "version": "1.0",
+        "use": use,
+        "requires_dist": tuple(requires),
+        "requires_python": "",
+        "extras": (),
+        "files": (LockedFile(name=wheel, sha256="0" * 64, path=f"packages/{wheel}", size=size),),
+        "wheels": ((PLATFORM, wheel),),
+    }
+    if "group" in LockedPackage.__dataclass_fields__:
+        fields["group"] = ""
+    return LockedPackage(**fields)  # type: ignore[arg-type]
+
+
+def requirement(text: str) -> CatalogRequirement:
+    position = Position(file=Path("images.yaml"), line=1, column=1)
+    return CatalogRequirement(requirement=Requirement(text), text=text, position=position)
+
+
+VARIANT = Variant(
+    image="tiny",
+    python="3.13",
+    foundation=DebianFoundation(name="trixie", suite="trixie", python="3.13"),
+    first=True,
+    description="Tiny.",
+    requirements=(requirement("alpha"), requirement("Beta[fast]>=1")),
+    warm=(requirement("hatchling"),),
+    winners=(),
+    sets=(),
+    smoke=None,
+    config=ImageConfig(),
+    labels=(),
+    platforms=(PLATFORM,),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiny:
+    """A store, and the image that `build` makes in it."""
+
+    store: LayerStore
+    unpacked: UnpackedLayers
+    lock: Lock
+    contract: Mapping[str, str]
+
+    def build(self, *layers: Sequence[Entry], missing: str = "", **changed: str) -> BuiltImage:
+        """The image of its contract and `layers`; `missing` is left out of the contract, `changed` replaced."""
+        texts = {path: changed.get(Path(path).name, text) for path, text in self.contract.items() if path != missing}
+        contract = [file_of(path, text.encode()) for path, text in texts.items()]
+        contract += [symlink(f"{VENV}/bin/python", "/usr/bin/python3.13"), directory(f"{CACHE}/archive-v0", 0o777)]
+        stack = [(self.put(entries), f"layer {number}") for number, entries in enumerate((*layers, contract))]
+        provenance = Provenance(
+            recipe="r" * 64, lock="l" * 64, created="2026-01-01T00:00:00Z", python="3.13.5", uv="0.13.8", foundation="t"
+        )
+        return assemble_image(VARIANT, PLATFORM, stack, provenance)
+
+    def put(self, entries: Sequence[Entry]) -> Layer:
+        with self.store.workspace() as work:
+            packed = pack_entries(entries, Codec(), work)
+            return self.store.put(packed.diff_id.removeprefix("sha256:"), packed)
+
+    def files(self, image: BuiltImage) -> ImageFiles:
+        return ImageFiles(listings=self.unpacked.listings(image.layers), folders=self.unpacked.folders(image.layers))
+
+    def subject(self, image: BuiltImage, *more: LockedPackage) -> Subject:
+        lock = replace(self.lock, packages=(*self.lock.packages, *more))
+        return Subject(image=image, lock=lock, environment=environment_of(image))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    store = LayerStore(tmp_path / "store")
+    base = {"name": VARIANT.name, "platform": PLATFORM, "recipe": "r" * 64, "uv": "1.0"}
+    lock = Lock(
+        variant=VARIANT.name,
+        python="3.13",
+        inputs="",
+        uv=locked("uv"),
+        packages=(
+            locked("alpha", size=500, requires=["delta"]),
+            locked("beta"),
+            locked("delta"),
+            locked("hatchling", use="warm"),
+            locked("other-platform", use="index"),
+        ),
+    )
+    return Tiny(
+        store=store,
+        unpacked=UnpackedLayers(tmp_path / "unpacked", store),
+        lock=lock,
+        contract={
+            f"{FOLDER}/base.json": json.dumps(base),
+            f"{FOLDER}/constraints.txt": "alpha==1.0\nbeta==1.0\ndelta==1.0\n",
+            f"{FOLDER}/pylock.toml": "lock-version = '1.0'\n",
+            f"{FOLDER}/uv.lock": "version = 1\n",
+            f"{FOLDER}/sbom.cdx.json": "{}",
+            "etc/profile.d/warmbase.sh": "",
+            "usr/local/bin/uv": "",
+            "usr/local/bin/uvx": "",
+            f"{VENV}/pyvenv.cfg": "",
+            f"{CACHE}/CACHEDIR.TAG": "",
+            "usr/lib/python3.13/EXTERNALLY-MANAGED": "",
+        },
+    )

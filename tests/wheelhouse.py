@@ -1,0 +1,201 @@
+"""Small wheels, made by hand, and index servers on loopback that offer them."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+USER, PASSWORD = "somebody", "hunter2-of-the-mirror"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wheel:
+    """A wheel, its metadata apart (PEP 658)."""
+
+    name: str
+    version: str
+    file: str
+    content: bytes
+    metadata: str
+    requires_python: str = ""
+    time: str = "2026-01-02T03:04:05.000000Z"
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def path(self) -> str:
+        """Where indexes of the common kind keep it: two, two and sixty hex digits of a BLAKE2b hash."""
+        digest = hashlib.blake2b(self.content, digest_size=32).hexdigest()
+        return f"packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{self.file}"
+
+
+def make_wheel(
+    name: str,
+    version: str,
+    files: Mapping[str, str | bytes],
+    *,
+    tag: str = "py3-none-any",
+    requires: Sequence[str] = (),
+    extras: Sequence[str] = (),
+    requires_python: str = "",
+    scripts: Mapping[str, str] | None = None,
+    time: str = "2026-01-02T03:04:05.000000Z",
+) -> Wheel:
+    """A wheel with `files`; paths below "DATA/" go to its .data folder, `scripts` are console scripts."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    metadata = ["Metadata-Version: 2.3", f"Name: {name}", f"Version: {version}"]
+    metadata += [f"Requires-Python: {requires_python}"] if requires_python else []
+    metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
+    metadata += [f"Provides-Extra: {extra}" for extra in extras]
+    text = "\n".join(metadata) + "\n"
+    tags = "".join(
+        f"Tag: {python}-{'-'.join(tag.split('-')[1:])}\n" for python in tag.split("-", maxsplit=1)[0].split(".")
+    )
+    info = {
+        f"{stem}.dist-info/METADATA": text,
+        f"{stem}.dist-info/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\n{tags}",
+    }
+    if scripts:
+        lines = "".join(f"{script} = {target}\n" for script, target in scripts.items())
+        info[f"{stem}.dist-info/entry_points.txt"] = f"[console_scripts]\n{lines}"
+    named = {path.replace("DATA/", f"{stem}.data/"): content for path, content in files.items()}
+    contents = {
+        path: content.encode() if isinstance(content, str) else content for path, content in {**named, **info}.items()
+    }
+    record = "".join(f"{path},sha256={_record_hash(content)},{len(content)}\n" for path, content in contents.items())
+    contents[f"{stem}.dist-info/RECORD"] = f"{record}{stem}.dist-info/RECORD,,\n".encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in contents.items():
+            entry = zipfile.ZipInfo(path, (2026, 1, 2, 3, 4, 4))
+            entry.external_attr = (0o100755 if "/scripts/" in path else 0o100644) << 16
+            archive.writestr(entry, content)
+    return Wheel(
+        name=str(canonicalize_name(name)),
+        version=version,
+        file=f"{stem}-{tag}.whl",
+        content=packed.getvalue(),
+        metadata=text,
+        requires_python=requires_python,
+        time=time,
+    )
+
+
+def uv_wheel(version: str, binary: Path) -> Wheel:
+    """uv as its own wheel brings it: the real program."""
+    files = {f"DATA/scripts/{name}": binary.with_name(name).read_bytes() for name in ("uv", "uvx")}
+    machine = os.uname().machine
+    return make_wheel("uv", version, files, tag=f"py3-none-manylinux_2_17_{machine}.manylinux2014_{machine}")
+
+
+@dataclass(slots=True)
+class Mirror:
+    """An index that serves `wheels`: `simple` is the path of its pages, `storage` that of its files.
+
+    With `secret` it wants a name and a password; with `sparse` it says neither sizes nor metadata.
+    """
+
+    wheels: list[Wheel]
+    simple: str = "/simple"
+    storage: str = ""
+    secret: bool = False
+    sparse: bool = False
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        user = f"{USER}:{PASSWORD}@" if self.secret else ""
+        return f"http://{user}127.0.0.1:{self.port}{self.simple}"
+
+    def answer(self, path: str) -> tuple[str, bytes] | None:
+        """The media type and body for a path."""
+        if path.startswith(f"{self.simple}/"):
+            name = path.removeprefix(f"{self.simple}/").strip("/")
+            offered = [wheel for wheel in self.wheels if wheel.name == name]
+            page = json.dumps(self._page(name, offered)).encode()
+            return ("application/vnd.pypi.simple.v1+json", page) if offered else None
+        for wheel in self.wheels:
+            if path == f"{self.storage}/{wheel.path}":
+                return "application/octet-stream", wheel.content
+            if path == f"{self.storage}/{wheel.path}.metadata" and not self.sparse:
+                return "application/octet-stream", wheel.metadata.encode()
+        return None
+
+    def _page(self, name: str, offered: Sequence[Wheel]) -> dict[str, Any]:
+        files = []
+        for wheel in offered:
+            entry: dict[str, Any] = {
+                "filename": wheel.file,
+                "url": f"{self.storage}/{wheel.path}",
+                "hashes": {"sha256": wheel.sha256},
+                "upload-time": wheel.time,
+            }
+            if wheel.requires_python:
+                entry["requires-python"] = wheel.requires_python
+            if not self.sparse:
+                entry["size"] = len(wheel.content)
+                entry["core-metadata"] = {"sha256": hashlib.sha256(wheel.metadata.encode()).hexdigest()}
+            files.append(entry)
+        versions = sorted({wheel.version for wheel in offered})
+        return {"meta": {"api-version": "1.1"}, "name": name, "versions": versions, "files": files}
+
+
+@contextmanager
+def serve(mirror: Mirror) -> Iterator[Mirror]:
+    """Serve a mirror while the context lasts."""
+    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            mirror.asked.append(self.path)
+            if mirror.secret and self.headers.get("Authorization") != expected:
+                self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="mirror"'})
+                return
+            answer = mirror.answer(self.path)
+            if answer is None:
+                self._send(404, "text/plain", b"no such file")
+            else:
+                self._send(200, *answer)
+
+        do_HEAD = do_GET
+
+        def _send(self, code: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+            self.send_response(code)
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay quiet."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 256
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        mirror.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield mirror
+        server.shutdown()
+
+
+def _record_hash(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

@@ -134,7 +134,7 @@ class Bases:
         """No temporary file is left in the layout, the store and the sandboxes' scratch folder."""
         folders = CacheFolders(root=self.cache)
         left = [*self.output.rglob(".new-*"), *(folders.store / "work").iterdir(), *folders.scratch.iterdir()]
-        assert left == []
+        assert left == [], left
 
     def _entries(self) -> tuple[Descriptor, ...]:
         return self.layout().index.manifests

@@ -2,15 +2,14 @@
 
 One process per sandbox, `namespace_init.py` under `unshare`, makes the mounts in namespaces of their own and
 holds them; every command enters them with `nsenter`, which costs milliseconds. Nothing is ever mounted in the
-host's namespace, so nothing can be left mounted, not even by kill -9. What may stay is a scratch folder; the
-next sandbox opened in the same place removes it, told by its lock that nobody uses it any more.
+host's namespace, so nothing can be left mounted, not even by kill -9. What may stay is a folder in `scratch`, which
+the next sandbox opened there removes.
 
 Without root the same happens in a user namespace with the user's subordinate ids (newuidmap(1)) and overlayfs
 keeps its marks in `user.*` extended attributes (`userxattr`, Linux 5.11).
 """
 
 import contextlib
-import fcntl
 import getpass
 import json
 import os
@@ -18,7 +17,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +32,10 @@ from warmbase.effects.process import (
     secrets_in,
 )
 from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
+from warmbase.effects.workspaces import Workspaces, remove_tree
 from warmbase.errors import ProcessError, RunnerError
 
 MOST_LAYERS = 120  # the kernel takes more, but the options of the mount must fit into one page
-_PREFIX = "sandbox-"
 _USER_NAMESPACE = ("--map-root-user", "--map-auto")
 _INSTALL = "install util-linux 2.38 or newer (Debian and Ubuntu: apt-get install util-linux)"
 
@@ -137,13 +135,11 @@ class NamespaceRunner:
     ) -> Iterator[Sandbox]:
         """See `Runner.open`."""
         _check_inputs(layers, binds)
-        self.scratch.mkdir(parents=True, exist_ok=True)
-        self._remove_abandoned()
         with self.new_folder() as folder:
             _prepare(folder, layers)
             files = _network_files(folder, hosts, hostname, network=network)
             plan = {
-                "folder": str(folder),
+                "folder": str(folder.resolve()),
                 "layers": len(layers),
                 "binds": [[str(bind.source.resolve()), bind.target, bind.read_only] for bind in (*files, *binds)],
                 "hostname": hostname,
@@ -184,31 +180,16 @@ class NamespaceRunner:
             finally:
                 kill_group(holder)
 
-    @contextlib.contextmanager
-    def new_folder(self) -> Iterator[Path]:
-        """A folder in `scratch` for as long as the context lasts; after a kill -9 the next sandbox removes it."""
-        made = Path(tempfile.mkdtemp(prefix="new-", dir=self.scratch)).resolve()
-        folder = made.with_name(made.name.replace("new-", _PREFIX, 1))
-        with (made / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            made.rename(folder)  # only now, locked, does it look like something to remove
-            try:
-                yield folder
-            finally:
-                self._remove(folder)
-
-    def _remove_abandoned(self) -> None:
-        for folder in self.scratch.glob(f"{_PREFIX}*"):
-            with contextlib.suppress(OSError), (folder / "lock").open("r+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._remove(folder)
+    def new_folder(self) -> contextlib.AbstractContextManager[Path]:
+        """A folder in `scratch` for as long as the context lasts."""
+        return Workspaces(self.scratch, remove=self._remove).open()
 
     def _remove(self, folder: Path) -> None:
         if self.rootless:  # what subordinate ids own can only be removed as them
             remove = ("rm", "-rf", "--one-file-system", "--", str(folder))
             self.processes([self.unshare, *_USER_NAMESPACE, "--", *remove], check=False)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
 
 def find_namespace_runner(scratch: Path, *, processes: Processes = run_process) -> Runner:
@@ -229,7 +210,6 @@ def find_namespace_runner(scratch: Path, *, processes: Processes = run_process) 
     runner = NamespaceRunner(
         scratch=scratch, rootless=os.geteuid() != 0, unshare=unshare, nsenter=nsenter, processes=processes
     )
-    scratch.mkdir(parents=True, exist_ok=True)
     with runner.new_folder() as folder:
         (folder / "empty").mkdir()
         with runner.open([folder / "empty"]):

@@ -1,6 +1,7 @@
 """Folders for temporary files, which a killed process cannot leave behind for good.
 
 Each is locked (flock(2)) by the process that uses it; whoever opens the next one removes those that nobody holds.
+Ctrl-C, which Python raises in the main thread at any point, waits while a folder is made or removed.
 Trees of thousands of small files that live for seconds go into memory where there is plenty: on a disk, making and
 removing them takes longer than what is done with them.
 """
@@ -8,11 +9,14 @@ removing them takes longer than what is done with them.
 import fcntl
 import os
 import shutil
+import signal
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  a tmpfs on every Linux
 LARGEST_SHARE = 3
@@ -21,31 +25,48 @@ LARGEST_SHARE = 3
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-class Workspaces:
-    """The folders below `root`, which is made if it is missing. Its methods raise OSError."""
+def remove_tree(folder: Path) -> None:
+    """Remove `folder` and what is in it, as far as this user may."""
+    shutil.rmtree(folder, ignore_errors=True)
 
-    def __init__(self, root: Path) -> None:
+
+class Workspaces:
+    """The folders below `root`, which is made if it is missing. Its methods raise OSError.
+
+    `remove` removes one of them, where more than this user's own files are in it.
+    """
+
+    def __init__(self, root: Path, *, remove: Callable[[Path], None] = remove_tree) -> None:
         self.root = root
+        self._remove = remove
 
     @contextmanager
     def open(self) -> Iterator[Path]:
         """A new folder, removed at the end."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with self._changing():
-            self._sweep()
-            folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root))
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        held: tuple[Path, int] | None = None
         try:
+            with _uninterrupted():
+                held = folder, _ = self._make()
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            with _uninterrupted():
+                if held:
+                    self._remove(held[0])
+                    os.close(held[1])
 
     def sweep(self) -> None:
         """Remove the folders that dead processes left."""
         with self._changing():
             self._sweep()
+
+    def _make(self) -> tuple[Path, int]:
+        with self._changing():
+            self._sweep()
+            folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.root))
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder, lock
 
     def _sweep(self) -> None:
         for path in self.root.iterdir():
@@ -55,7 +76,7 @@ class Workspaces:
                 continue
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path, ignore_errors=True)
+                self._remove(path)
             except BlockingIOError:
                 pass
             finally:
@@ -70,6 +91,22 @@ class Workspaces:
             yield
         finally:
             os.close(lock)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the end. Python raises it in the main thread alone: in others this does nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    usual = signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if held and callable(usual):
+            usual(*held[0])
 
 
 def open_workspace(needed: int, on_disk: AbstractContextManager[Path]) -> AbstractContextManager[Path]:

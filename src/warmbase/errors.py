@@ -92,6 +92,25 @@ class RunnerError(WarmbaseError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class RegistryError(WarmbaseError):
+    """A registry could not be reached, refused a request, or answered what it must not; the message has no secrets.
+
+    `status` is the HTTP status that ended it, 0 where there was none.
+    """
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+    def __init__(self, message: str, *, next_step: str = "", status: int = 0) -> None:
+        super().__init__(mask_userinfo(message), next_step=next_step)
+        self.status = status
+
+
+class PublishError(WarmbaseError):
+    """An image cannot be published, promoted, rolled back or yanked as asked: a rule of the tags forbids it."""
+
+    exit_code = 65  # EX_DATAERR
+
+
 class ProcessError(WarmbaseError):
     """A program that warmbase started failed; the message carries what it said, without secrets."""
 

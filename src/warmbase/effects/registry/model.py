@@ -69,7 +69,7 @@ class Registry(Protocol):
         ...
 
     def pull_blob(self, repository: str, blob: Descriptor, target: Path) -> None:
-        """Stream a blob into the new file `target`, digest-checked on the way; nothing is left there after a failure."""
+        """Stream a blob into the new file `target`, its digest checked; after a failure nothing is left there."""
         ...
 
     def push_blob(

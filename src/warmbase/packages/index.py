@@ -17,6 +17,8 @@ from warmbase.lock.model import Lock, LockedFile, LockedPackage
 
 PAGE_TYPE = "application/vnd.pypi.simple.v1+json"
 
+_LONGEST_LABEL = 63  # RFC 1035, section 2.3.4
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexAlias:
@@ -43,7 +45,9 @@ def alias_index(index: str) -> IndexAlias:
             "the index's address holds credentials", next_step="keep them in netrc or in the environment"
         )
     length = len(address) - len("http://")
-    host = ".".join("w" * min(60, length - start) for start in range(0, length, 61))
+    labels = length // _LONGEST_LABEL + 1
+    letters, more = divmod(length - labels + 1, labels)
+    host = ".".join("w" * (letters + (number < more)) for number in range(labels))
     return IndexAlias(address=address, alias=f"http://{host}", host=host, path=parts.path.rstrip("/"))
 
 

@@ -5,7 +5,7 @@ import json
 from urllib.parse import urljoin
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warmbase.errors import PackagesError
@@ -41,6 +41,9 @@ LOCK = Lock(
 INDEX = "https://index.example/root/simple"
 
 
+@example("http://" + "a." * 30 + "a")
+@example("http://" + "a." * 31 + "a")
+@example("https://" + "a." * 61 + "a")
 @given(st.from_regex(r"https?://[a-z]{1,40}(\.[a-z]{1,30}){1,4}(:[1-9][0-9]{1,4})?", fullmatch=True))
 def test_an_alias_is_as_long_as_the_address_and_a_valid_host_name(address: str) -> None:
     alias = alias_index(f"{address}/simple/")

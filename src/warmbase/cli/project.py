@@ -1,7 +1,6 @@
 """`warmbase init` and `load`: the first and the last thing that people do with a folder of bases on their machine."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import DEFAULT_OUTPUT, OutputOption
 from warmbase.cli.output import print_json, reporting
+from warmbase.effects.files import replace_file
 
 if TYPE_CHECKING:
     from warmbase.catalog.model import Variant
@@ -85,11 +85,7 @@ def _differs(path: Path, content: bytes) -> bool:
 
 def _write_new(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-        file.write(content)
-    temporary = Path(file.name)
-    temporary.chmod(0o644)
-    temporary.replace(path)
+    replace_file(path, content)
 
 
 @app.command()

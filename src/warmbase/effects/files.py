@@ -1,6 +1,9 @@
-"""The folders that warmbase uses outside of a project (XDG Base Directory Specification)."""
+"""The folders that warmbase uses outside of a project (XDG Base Directory Specification); files that appear whole."""
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,3 +48,30 @@ def cache_folders(environment: Mapping[str, str]) -> CacheFolders:
     given = environment.get("XDG_CACHE_HOME", "")
     base = Path(given) if given.startswith("/") else Path(environment.get("HOME") or "/root") / ".cache"
     return CacheFolders(root=base / "warmbase")
+
+
+@contextmanager
+def new_file(folder: Path) -> Iterator[Path]:
+    """A file in `folder` under a name of its own, removed at the end if it is still there. Raises OSError."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    os.close(handle)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes, *, folder: Path | None = None, durable: bool = False) -> None:
+    """Make `content` the file at `path`: whoever reads sees the old file or the new one, whole. Raises OSError.
+
+    It is written in `folder` first (left out: beside `path`), and with `durable` forced to disk before it is seen.
+    """
+    with new_file(folder or path.parent) as partial:
+        with partial.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.chmod(0o644)
+        partial.replace(path)

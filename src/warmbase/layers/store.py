@@ -19,13 +19,13 @@ work folder is removed by the next one.
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from warmbase.effects.files import replace_file
 from warmbase.effects.workspaces import Workspaces
 from warmbase.errors import StoreError
 from warmbase.layers.layer import Layer, Packed
@@ -293,16 +293,12 @@ class LayerStore:
         return self._records / f"{recipe}.json"
 
     def _write(self, path: Path, value: Json) -> None:
-        # The temporary name is gone with the next sweep if this process dies here.
-        handle, name = tempfile.mkstemp(dir=self._work, prefix="json-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(canonical_json(value))
-            os.fchmod(handle, 0o644)
-        Path(name).replace(path)
+        # In the folder that is swept, should this process die here.
+        replace_file(path, canonical_json(value), folder=self._work)
 
     def _sweep(self) -> None:
         """Remove what dead processes left; the lock is held, under which records are written."""
-        for path in self._work.glob("json-*"):
+        for path in self._work.glob(".new-*"):
             path.unlink(missing_ok=True)
         self._workspaces.sweep()
 

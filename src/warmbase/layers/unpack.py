@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from warmbase.effects.files import replace_file
 from warmbase.effects.process import Processes, run_process
 from warmbase.errors import ProcessError, StoreError
 from warmbase.layers.codec import decompress
@@ -352,9 +353,7 @@ def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
 def _write_listing(path: Path, listing: Listing, boot: str) -> None:
     entries = [[entry.path, entry.kind, entry.mode, entry.target, entry.size] for entry in listing.entries]
     head = json.dumps({"format": _LISTING_FORMAT, "boot": boot, "size": listing.size, "unset": listing.unset})
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(f"{head}\n{json.dumps(entries)}\n")
-    partial.replace(path)
+    replace_file(path, f"{head}\n{json.dumps(entries)}\n".encode())
 
 
 def _sealed(path: Path, boot: str) -> bool:

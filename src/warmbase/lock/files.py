@@ -5,12 +5,11 @@
 A file is replaced as a whole, and only when its text changes.
 """
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from warmbase.catalog.model import Catalog, DebianFoundation, Variant
+from warmbase.effects.files import replace_file
 from warmbase.errors import FoundationError, LockError
 from warmbase.foundation.model import FoundationPin, pins_from_json, pins_to_json
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json, parse_requirements, requirements_text
@@ -99,25 +98,11 @@ def write_if_changed(path: Path, text: str) -> bool:
         if path.is_file() and path.read_bytes() == text.encode():
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text)
+        replace_file(path, text.encode(), durable=True)
     except OSError as error:
         remedy = "see that its folder can be written, and that nothing else has its name"
         raise LockError(f"{path} cannot be written: {_reason(error)}", next_step=remedy) from None
     return True
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_text(path: Path, variant: Variant) -> str | None:

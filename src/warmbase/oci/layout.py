@@ -12,13 +12,13 @@ published under it, one after the other or together, the entry is the index of a
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from warmbase.effects.files import new_file, replace_file
 from warmbase.errors import StoreError
 from warmbase.oci.digests import digest_of, digest_of_file, hex_of
 from warmbase.oci.manifest import CONTAINERD_NAME, INDEX, MANIFEST, REF_NAME, Descriptor, Index, Manifest, describe
@@ -246,7 +246,7 @@ def _add_blob(target: Path, source: Path, layer: Descriptor) -> None:
         )
     if target.exists() and target.samefile(source):
         return
-    with _temporary(target.parent) as temporary:
+    with new_file(target.parent) as temporary:
         temporary.unlink()
         try:
             temporary.hardlink_to(source)
@@ -261,24 +261,7 @@ def _add_blob(target: Path, source: Path, layer: Descriptor) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with _temporary(path.parent) as temporary:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
-    os.close(handle)
-    path = Path(name)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    replace_file(path, content, durable=True)
 
 
 @contextmanager

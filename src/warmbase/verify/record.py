@@ -5,10 +5,10 @@ record that is damaged, of another revision or of another digest than its name s
 """
 
 import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from warmbase.effects.files import replace_file
 from warmbase.errors import StoreError
 from warmbase.oci.digests import canonical_json, digest_of_file, hex_of
 from warmbase.verify.model import VERIFIER_REVISION, Finding, Outcome, Verification
@@ -21,10 +21,7 @@ def write_record(folder: Path, verification: Verification) -> None:
     path = _path(folder, verification.digest, verification.runner)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".record-", delete=False) as file:
-            file.write(canonical_json(asdict(verification)))
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        replace_file(path, canonical_json(asdict(verification)))
     except OSError as error:
         raise StoreError(
             f"cannot write the verification {path}: {error.strerror}",

@@ -16,7 +16,7 @@ SHARED = {"errors", "events", "oci"}
 MAY_IMPORT = {
     "errors": set(),
     "events": set(),
-    "oci": set(),
+    "oci": {"effects.files"},
     "effects": set(),
     "catalog": set(),
     "layers": {"effects"},

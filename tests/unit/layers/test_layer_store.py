@@ -270,7 +270,7 @@ def test_work_folders_of_the_living_stay_and_those_of_the_dead_go(store: LayerSt
     dead = store.root / "work" / "1-dead"
     dead.mkdir()
     (dead / "half.blob").write_bytes(b"x")
-    (store.root / "work" / "json-half").write_bytes(b"{")
+    (store.root / "work" / ".new-half").write_bytes(b"{")
     with store.workspace() as mine, LayerStore(store.root).workspace() as other:
         assert sorted((store.root / "work").iterdir()) == sorted([mine, other])
     assert list((store.root / "work").iterdir()) == []

@@ -15,15 +15,25 @@ from tests.bases import PLATFORM, Bases
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marks of these tests. How long a property test takes says more of the machine than of the product."""
-    settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.load_profile("any machine")
+    """Name the marks of these tests. How long a property test takes says more of the machine than of the product.
+
+    The gate tries the same examples for the same code, so that it never turns red for another reason than a change;
+    new ones are found by those who develop.
+    """
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("warmbase", deadline=None, suppress_health_check=slow, derandomize=is_gate(os.environ))
+    settings.load_profile("warmbase")
     config.addinivalue_line("markers", "catalog: builds and checks every image of the project's own catalog")
 
 
+def is_gate(environment: Mapping[str, str]) -> bool:
+    """Whether these tests run in CI, where nothing is skipped; `.ci/run` names its engines."""
+    return environment.get("CI", "").lower() in ("true", "1") or bool(environment.get("WARMBASE_TEST_DOCKER"))
+
+
 def go_without(what: str, environment: Mapping[str, str] = os.environ) -> NoReturn:
-    """Skip what this machine lacks something for; in CI, which has to have it, fail. `.ci/run` names its engines."""
-    if environment.get("CI", "").lower() in ("true", "1") or environment.get("WARMBASE_TEST_DOCKER"):
+    """Skip what this machine lacks something for; in CI, which has to have it, fail."""
+    if is_gate(environment):
         pytest.fail(what)
     pytest.skip(what)
 

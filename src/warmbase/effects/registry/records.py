@@ -1,0 +1,30 @@
+"""Writing records to a registry and reading them; `warmbase.oci.records` has their form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from warmbase.effects.registry.model import Registry
+from warmbase.errors import RegistryError
+from warmbase.oci.manifest import MANIFEST
+from warmbase.oci.records import Record, document_layer, parse_document
+
+
+def write_record(registry: Registry, repository: str, record: Record, tag: str = "") -> str:
+    """Put a record under a tag, or under its digest alone, and return its digest. Raises RegistryError."""
+    for blob, content in record.blobs:
+        registry.push_blob(repository, blob, content)
+    return registry.write_manifest(repository, tag or record.digest, record.manifest, MANIFEST)
+
+
+def read_record(registry: Registry, repository: str, reference: str, kind: str) -> Mapping[str, Any] | None:
+    """The document of a record, None where there is none. Raises RegistryError, also for what is no such record."""
+    manifest = registry.read_manifest(repository, reference)
+    if manifest is None:
+        return None
+    try:
+        return parse_document(registry.read_blob(repository, document_layer(kind, manifest.content)))
+    except ValueError as error:
+        raise RegistryError(
+            f"{registry.host}/{repository}:{reference} is not what it should be: {error}",
+            next_step="see who else writes to that repository; it is warmbase's own",
+        ) from error

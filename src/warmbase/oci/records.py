@@ -1,0 +1,76 @@
+"""Records: small JSON documents that are kept in a registry as artifacts.
+
+A record is a plain OCI image manifest (image specification, manifest.md, "Guidelines for Artifact Usage") with one
+layer, the document. Its config is an image's, for the platform unknown/unknown: GitLab refuses manifests whose config
+has a media type that it does not know. Equal documents make equal bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from warmbase.oci.digests import Json, canonical_json, digest_of
+from warmbase.oci.manifest import CONFIG, MANIFEST, Annotations, Config, Descriptor, Manifest, Platform, describe
+
+UNKNOWN_PLATFORM = Platform(os="unknown", architecture="unknown")
+"""The platform of what is no image; engines that look for their own pass it over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A record as a registry takes it: the manifest's bytes, and the blobs that go first."""
+
+    manifest: bytes = field(repr=False)
+    blobs: tuple[tuple[Descriptor, bytes], ...] = field(repr=False)
+
+    def descriptor(self) -> Descriptor:
+        """What points to the record."""
+        return describe(self.manifest, MANIFEST)
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return digest_of(self.manifest)
+
+
+def artifact_type(kind: str) -> str:
+    """The media type of a kind of record: "journal" → "application/vnd.warmbase.journal.v1+json"."""
+    return f"application/vnd.warmbase.{kind}.v1+json"
+
+
+def record_manifest(
+    kind: str, document: Json, *, subject: Descriptor | None = None, annotations: Annotations | None = None
+) -> Record:
+    """The record of a JSON document. `subject` is the manifest that it is about, in the same repository."""
+    content = canonical_json(document)
+    layer = describe(content, artifact_type(kind))
+    config = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=(layer.digest,)).to_bytes()
+    described = describe(config, CONFIG)
+    manifest = Manifest(
+        config=described,
+        layers=(layer,),
+        annotations=annotations or {},
+        artifact_type=artifact_type(kind),
+        subject=subject,
+    )
+    return Record(manifest=manifest.to_bytes(), blobs=((described, config), (layer, content)))
+
+
+def document_layer(kind: str, manifest: bytes) -> Descriptor:
+    """Where the document of a record lies. Raises ValueError if `manifest` is no record of this kind."""
+    try:
+        (layer,) = Manifest.from_bytes(manifest).layers
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not a record: {error}") from error
+    if layer.media_type != artifact_type(kind):
+        raise ValueError(f"a record of {layer.media_type}, not of {artifact_type(kind)}")
+    return layer
+
+
+def parse_document(content: bytes) -> Mapping[str, Any]:
+    """The JSON object of a record. Raises ValueError where it is something else."""
+    value = json.loads(content)
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object is expected, not {type(value).__name__}")  # noqa: TRY004 - it is input
+    return value

@@ -2,7 +2,7 @@
 
 A field's name is the key in the document, its default means that the key may be left out, its metadata is
 what editors show. What a type cannot say (a set that exists, a Python that the foundation offers) is
-checked in `resolve.py`.
+checked in `images.py` and its neighbours.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,15 @@ Registry = Annotated[
         pattern=rf"{_HOST}(:[0-9]{{1,5}})?(/{REPOSITORY_PATTERN})?",
         advice="write host[:port][/path] in lowercase, without 'https://' and without a tag",
         examples=("registry.example.com/bases", "localhost:5000/bases"),
+    ),
+]
+RegistryHost = Annotated[
+    str,
+    Text(
+        noun="a registry's host",
+        pattern=rf"{_HOST}(:[0-9]{{1,5}})?",
+        advice="write host[:port] in lowercase, without 'https://' and without a path",
+        examples=("docker.io", "registry.example:5000"),
     ),
 ]
 UvVersion = Annotated[
@@ -83,6 +92,22 @@ Suite = Annotated[
         pattern=r"[a-z][a-z0-9]*([.-][a-z0-9]+)*",
         advice="write a release's code name, e.g. trixie",
         examples=("trixie", "bookworm"),
+    ),
+]
+ImageReference = Annotated[
+    str,
+    Text(
+        noun="an image's name",
+        examples=("python:{python}-slim-bookworm", "registry.example/team/python@sha256:…"),
+    ),
+]
+LayoutPath = Annotated[
+    str,
+    Text(
+        noun="the path of an OCI layout or an archive",
+        pattern=r"[^\u0000]+",
+        advice="write it relative to the catalog's folder, or absolute",
+        examples=("foundations/python-{python}.tar", "/srv/images/python:3.13-slim"),
     ),
 ]
 # Debian policy, section 5.6.1
@@ -175,12 +200,25 @@ class CompressionEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundationEntry:
-    """What variants stand on: a root filesystem made from a Debian archive, with the suite's own Python."""
+    """What variants stand on: a root filesystem with Python. It has one of the keys `debian`, `image` and `oci`."""
 
-    debian: Suite = field(metadata=about("The Debian suite, e.g. trixie."))
-    python: PythonVersion | None = field(
+    debian: Suite | None = field(
+        default=None, metadata=about("The Debian suite to make it from, e.g. trixie, with the suite's own Python.")
+    )
+    image: ImageReference | None = field(
         default=None,
-        metadata=about("The suite's own Python. Known for Debian's releases; to be given for any other suite."),
+        metadata=about("An image in a registry, as in FROM; {python} in it becomes the Python version."),
+    )
+    oci: LayoutPath | None = field(
+        default=None,
+        metadata=about(
+            "An OCI layout (a folder, or a tar of one) or what `docker save` wrote; {python} becomes the Python "
+            "version. Where it holds several images, :name says which."
+        ),
+    )
+    python: PythonVersion | Annotated[tuple[PythonVersion, ...], UNIQUE] | None = field(
+        default=None,
+        metadata=about("The Python versions that it offers. Left out for Debian's releases, whose Python is known."),
     )
     packages: Annotated[tuple[DebianPackage, ...], UNIQUE] = field(
         default=(), metadata=about("Debian packages to add to the minimal system.")
@@ -290,6 +328,13 @@ class CatalogDocument:
     foundations: Mapping[FoundationName, FoundationEntry] = field(metadata=about("What variants stand on."))
     images: Mapping[ImageName, ImageEntry] = field(metadata=about("The images, by repository name."))
     registry: Registry | None = field(default=None, metadata=about("Where images are published: host[:port][/path]."))
+    mirrors: Mapping[RegistryHost, Registry] = field(
+        default_factory=dict,
+        metadata=about("Registry → where its images are pulled from instead, e.g. docker.io: mirror.example/hub."),
+    )
+    insecure: Annotated[tuple[RegistryHost, ...], UNIQUE] = field(
+        default=(), metadata=about("Registries to speak to without TLS; localhost always is one.")
+    )
     platforms: Annotated[tuple[Platform, ...], UNIQUE] = field(
         default=("linux/amd64",), metadata=about("The platforms that every variant is built for.")
     )

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from warmbase.catalog.document import FoundationEntry
-from warmbase.catalog.model import DebianFoundation
-from warmbase.catalog.problems import DocumentPath, Report, quote, suggest_nearest
+from warmbase.catalog.model import CatalogFoundation, DebianFoundation, ImageFoundation, LayoutFoundation
+from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
+from warmbase.oci.reference import Reference
 
 # The version of the package `python3` in each release. A release keeps its Python for good; forky, which
 # is not released, had 3.14 in November 2026.
@@ -19,27 +21,24 @@ _OTHER_NAMES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i386": "
 _DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # containerd leaves these out of a normal name
 
 LONGEST_NAME = 64
+_KINDS = ("debian", "image", "oci")
 _LOOKS_LIKE_A_TAG_SUFFIX = re.compile(r".*-([0-9]{8}(\.[0-9]+)?|[0-9a-f]{12})")
 
 
-def resolve_foundations(entries: Mapping[str, FoundationEntry], report: Report) -> dict[str, DebianFoundation]:
-    """Return the foundations that can be used, by name; report what is wrong with the others."""
+def resolve_foundations(
+    entries: Mapping[str, FoundationEntry], folder: Path, report: Report
+) -> dict[str, CatalogFoundation]:
+    """Return the foundations that can be used, by name; report what is wrong with the others.
+
+    `folder` is the catalog's.
+    """
     found = {}
     for name, entry in entries.items():
         path: DocumentPath = ("foundations", name)
         _check_name(name, path, report)
-        for key in ("mirror", "snapshot"):
-            _check_address(getattr(entry, key), (*path, key), report)
-        python = _find_python(entry, path, report)
-        if python is not None:
-            found[name] = DebianFoundation(
-                name=name,
-                suite=entry.debian,
-                python=python,
-                packages=entry.packages,
-                mirror=entry.mirror,
-                snapshot=entry.snapshot,
-            )
+        foundation = _resolve_foundation(name, entry, folder, path, report)
+        if foundation is not None:
+            found[name] = foundation
     return found
 
 
@@ -77,17 +76,80 @@ def _check_name(name: str, path: DocumentPath, report: Report) -> None:
         report.add(path, message, "choose another name, or tags could not be told apart", key=True)
 
 
-def _find_python(entry: FoundationEntry, path: DocumentPath, report: Report) -> str | None:
-    known = DEBIAN_PYTHONS.get(entry.debian)
-    if known is None and entry.python is None:
-        nearest = suggest_nearest(entry.debian, DEBIAN_PYTHONS)
+def _resolve_foundation(
+    name: str, entry: FoundationEntry, folder: Path, path: DocumentPath, report: Report
+) -> CatalogFoundation | None:
+    kinds = [kind for kind in _KINDS if getattr(entry, kind) is not None]
+    if not kinds:
+        message = f"one of the keys {list_words(_KINDS, conjunction='or')} is missing"
+        report.add(path, message, "say what the foundation is", key=True)
+        return None
+    for other in kinds[1:]:
+        report.add((*path, other), f"`{kinds[0]}` is there as well", "keep one: a foundation is of one kind", key=True)
+    if entry.python == ():
+        report.add((*path, "python"), "no Python version is listed", 'write at least one, e.g. ["3.13"]')
+        return None
+    if entry.debian is not None:
+        return _resolve_debian(name, entry.debian, entry, path, report)
+    for key in ("packages", "mirror", "snapshot"):
+        if getattr(entry, key):
+            advice = "take it out: an image is taken as it is"
+            report.add((*path, key), f"`{key}` is for Debian foundations", advice, key=True)
+    pythons = _listed(entry)
+    if not pythons:
+        message = f"which Python versions {quote(entry.image or entry.oci)} offers is not known"
+        report.add(path, message, 'add `python: ["3.…"]`', key=True)
+        return None
+    if entry.image is not None:
+        return _resolve_image(ImageFoundation(name=name, image=entry.image, pythons=pythons), path, report)
+    layout = LayoutFoundation(name=name, oci=entry.oci or "", folder=folder, pythons=pythons)
+    if ".." in layout.oci.split("/"):
+        advice = "keep what a catalog needs beside it, or write an absolute path without '..'"
+        report.add((*path, "oci"), f"{quote(layout.oci)} leads out of the catalog's folder", advice)
+    return layout
+
+
+def _listed(entry: FoundationEntry) -> tuple[str, ...]:
+    return (entry.python,) if isinstance(entry.python, str) else entry.python or ()
+
+
+def _resolve_image(foundation: ImageFoundation, path: DocumentPath, report: Report) -> ImageFoundation | None:
+    for python in foundation.pythons:
+        try:
+            Reference.parse(foundation.reference(python))
+        except ValueError:
+            other = "{" in foundation.reference(python)
+            advice = "the one field in it is {python}" if other else "write it as in FROM, e.g. python:{python}-slim"
+            report.add((*path, "image"), f"{quote(foundation.image)} is not an image's name", advice)
+            return None
+    return foundation
+
+
+def _resolve_debian(
+    name: str, suite: str, entry: FoundationEntry, path: DocumentPath, report: Report
+) -> DebianFoundation | None:
+    for key in ("mirror", "snapshot"):
+        _check_address(getattr(entry, key), (*path, key), report)
+    python = _find_python(suite, _listed(entry), path, report)
+    if python is None:
+        return None
+    return DebianFoundation(
+        name=name, suite=suite, python=python, packages=entry.packages, mirror=entry.mirror, snapshot=entry.snapshot
+    )
+
+
+def _find_python(suite: str, listed: tuple[str, ...], path: DocumentPath, report: Report) -> str | None:
+    known = DEBIAN_PYTHONS.get(suite)
+    if known is None and not listed:
+        nearest = suggest_nearest(suite, DEBIAN_PYTHONS)
         advice = nearest if nearest.startswith("did") else 'add `python: "3.…"`, the version of its python3'
-        report.add((*path, "debian"), f"the Python of the suite {quote(entry.debian)} is not known", advice)
-    elif known is not None and entry.python not in (None, known):
-        message = f"Debian {entry.debian} offers Python {known}, not {entry.python}"
+        report.add((*path, "debian"), f"the Python of the suite {quote(suite)} is not known", advice)
+    elif known is not None and listed not in ((), (known,)):
+        message = f"Debian {suite} offers Python {known}, not {' and '.join(listed)}"
         report.add((*path, "python"), message, "delete the key: the version follows from the suite")
-        return known
-    return entry.python or known
+    elif known is None and len(listed) > 1:
+        report.add((*path, "python"), "a Debian suite offers one Python", "keep the version of its python3")
+    return known or next(iter(listed), None)
 
 
 def _check_address(address: str | None, path: DocumentPath, report: Report) -> None:

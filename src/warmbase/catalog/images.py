@@ -12,7 +12,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
-from warmbase.catalog.model import CatalogRequirement, DebianFoundation, Image, ImageConfig, Variant
+from warmbase.catalog.model import CatalogFoundation, CatalogRequirement, Image, ImageConfig, Variant
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.product import Pair, Product, check_product
 from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
@@ -46,7 +46,7 @@ class ImageContext:
     registry: str | None
     platforms: tuple[str, ...]
     defaults: DefaultsEntry
-    foundations: Mapping[str, DebianFoundation]
+    foundations: Mapping[str, CatalogFoundation]
     declared_foundations: frozenset[str]
     sets: PackageSets
     reader: RequirementReader

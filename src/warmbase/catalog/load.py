@@ -71,7 +71,7 @@ class _ReportOnRemainder(Report):
 
 def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catalog:
     reader = RequirementReader(source, report)
-    foundations = resolve_foundations(document.foundations, report)
+    foundations = resolve_foundations(document.foundations, source.file.parent, report)
     platforms = resolve_platforms(document.platforms, report)
     compression = Compression(codec=document.compression.codec, level=document.compression.level)
     if compression.codec == "gzip" and compression.level > _HIGHEST_GZIP_LEVEL:
@@ -98,6 +98,8 @@ def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catal
         compression=compression,
         foundations=tuple(foundations.values()),
         images=resolve_images(document.images, context),
+        mirrors=tuple(document.mirrors.items()),
+        insecure=document.insecure,
     )
 
 

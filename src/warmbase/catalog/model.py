@@ -10,6 +10,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+PYTHON_FIELD = "{python}"
+"""What becomes the Python version in the name of a foundation's image."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Position:
@@ -52,15 +55,51 @@ class DebianFoundation:
     mirror: str | None = None
     snapshot: str | None = None
 
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The Python versions that it offers."""
+        return (self.python,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFoundation:
+    """An image in a registry. `image` is its name as the catalog has it, `pythons` what it offers."""
+
+    name: str
+    image: str
+    pythons: tuple[str, ...]
+
+    def reference(self, python: str) -> str:
+        """The name of the image with this Python."""
+        return self.image.replace(PYTHON_FIELD, python)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayoutFoundation:
+    """An image in an OCI layout or an archive. `oci` is its path as the catalog has it, relative to `folder`."""
+
+    name: str
+    oci: str
+    folder: Path
+    pythons: tuple[str, ...]
+
+    def reference(self, python: str) -> str:
+        """The path of the image with this Python, as the catalog has it."""
+        return self.oci.replace(PYTHON_FIELD, python)
+
+
+CatalogFoundation = DebianFoundation | ImageFoundation | LayoutFoundation
+"""What variants stand on. Each has a `name` and the `pythons` that it offers."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageConfig:
-    """What a container of the image starts as (OCI image specification, config.md)."""
+    """What a container of the image starts as (OCI image specification, config.md); None: as the foundation has it."""
 
-    user: str = ""
-    workdir: str = ""
-    entrypoint: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
+    user: str | None = None
+    workdir: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +116,7 @@ class Variant:
 
     image: str
     python: str
-    foundation: DebianFoundation
+    foundation: CatalogFoundation
     first: bool  # the foundation is the first of the image's that offers this Python: it gets the short name
     description: str
     requirements: tuple[CatalogRequirement, ...]
@@ -116,15 +155,21 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version."""
+    """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version.
+
+    `mirrors` are pairs: a registry's host, and where its images are pulled from instead. `insecure` are the hosts that
+    are spoken to without TLS.
+    """
 
     path: Path
     uv: str
     registry: str | None
     platforms: tuple[str, ...]
     compression: Compression
-    foundations: tuple[DebianFoundation, ...]
+    foundations: tuple[CatalogFoundation, ...]
     images: tuple[Image, ...]
+    mirrors: tuple[tuple[str, str], ...] = ()
+    insecure: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

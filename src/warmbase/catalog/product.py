@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from warmbase.catalog.document import MatchEntry
-from warmbase.catalog.model import DebianFoundation
+from warmbase.catalog.model import CatalogFoundation
 from warmbase.catalog.problems import DocumentPath, Report, list_words
 
 
@@ -17,13 +17,13 @@ from warmbase.catalog.problems import DocumentPath, Report, list_words
 class Pair:
     """A foundation and a Python version."""
 
-    foundation: DebianFoundation
+    foundation: CatalogFoundation
     python: str
 
     @property
     def offered(self) -> bool:
         """Whether the foundation has this Python."""
-        return self.python == self.foundation.python
+        return self.python in self.foundation.pythons
 
     def fits(self, match: MatchEntry) -> bool:
         """Whether all that `match` says holds."""
@@ -34,11 +34,11 @@ class Pair:
 class Product:
     """What is multiplied, each part with the path where it is written.
 
-    Without `pythons`, each foundation comes with its own.
+    Without `pythons`, each foundation comes with all of its own.
     """
 
     path: DocumentPath
-    foundations: Sequence[tuple[DebianFoundation, DocumentPath]]
+    foundations: Sequence[tuple[CatalogFoundation, DocumentPath]]
     pythons: Sequence[str]
     python_path: DocumentPath
     excludes: Sequence[tuple[MatchEntry, DocumentPath]]
@@ -46,14 +46,14 @@ class Product:
     @property
     def size(self) -> int:
         """How many pairs there are before any is left out."""
-        return len(self.foundations) * max(1, len(self.pythons))
+        return sum(len(self.pythons or foundation.pythons) for foundation, _ in self.foundations)
 
     def pairs(self) -> list[Pair]:
         """Return every pair, in the order of foundations, then of versions."""
         return [
             Pair(foundation=foundation, python=python)
             for foundation, _ in self.foundations
-            for python in (self.pythons or (foundation.python,))
+            for python in (self.pythons or foundation.pythons)
         ]
 
     def wanted(self) -> list[Pair]:
@@ -81,14 +81,14 @@ def check_product(product: Product, report: Report) -> None:
 
 def _report_missing_pythons(product: Product, wanted: Sequence[Pair], report: Report) -> set[str]:
     """Report the versions that no foundation offers; return them."""
-    offered = {foundation.python for foundation, _ in product.foundations}
+    offered = {python for foundation, _ in product.foundations for python in foundation.pythons}
     missing = set()
     for index, python in enumerate(product.pythons):
         asked = [pair.foundation for pair in wanted if pair.python == python]
         if asked and python not in offered:
             missing.add(python)
             names = list_words((foundation.name for foundation in asked), conjunction="or")
-            offers = ", ".join(f"{foundation.name} offers {foundation.python}" for foundation in asked[:12])
+            offers = ", ".join(f"{foundation.name} offers {_versions(foundation)}" for foundation in asked[:12])
             report.add((*product.python_path, index), f"no Python {python} comes with {names}", offers)
     return missing
 
@@ -98,11 +98,15 @@ def _report_idle_foundations(product: Product, wanted: Sequence[Pair], report: R
     idle = False
     asked = {pair.foundation.name for pair in wanted}
     for foundation, path in product.foundations:
-        if foundation.name in asked and foundation.python not in product.pythons:
+        if foundation.name in asked and not set(foundation.pythons) & set(product.pythons):
             idle = True
             # the image's own words are where it can be mended
             where = path if path[0] == product.path[0] else product.python_path
-            message = f"{foundation.name} offers Python {foundation.python}, which `python` does not list"
+            message = f"{foundation.name} offers Python {_versions(foundation)}, which `python` does not list"
             advice = "list it, or take the foundation out; without `python` each foundation's own is built"
             report.add(where, message, advice)
     return idle
+
+
+def _versions(foundation: CatalogFoundation) -> str:
+    return " and ".join(foundation.pythons)

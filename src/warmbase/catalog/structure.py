@@ -221,7 +221,7 @@ class _Explainer:
             found = "a list" if isinstance(value, list) else "a mapping"
             advice = "begin each entry with '- '" if "array" in kinds else f"replace it by {wanted}"
             self._report.add(path, f"{found} stands where {wanted} belongs", advice)
-        elif kinds == ["string"]:
+        elif "string" in kinds:
             message = f"{show(written)} without quotes is {_read_as(value)}, not text"
             self._report.add(path, message, f'write "{show(written)}" in quotes')
         else:

@@ -124,8 +124,8 @@ def _run(variant: Variant, labels: Mapping[str, str]) -> dict[str, Json]:
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
         "User": config.user,
         "WorkingDir": config.workdir or "/",
-        "Entrypoint": list(config.entrypoint),
-        "Cmd": list(config.command) or ["python"],
+        "Entrypoint": list(config.entrypoint or ()),
+        "Cmd": list(config.command or ()) or ["python"],
         "Labels": dict(labels),
     }
     return {name: value for name, value in run.items() if value}

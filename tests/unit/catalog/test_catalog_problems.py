@@ -15,6 +15,14 @@ AFTER = "\nimages: {core: {foundation: trixie, requirements: [attrs]}}"
 WRONG_TOPS = {
     "registry: https://example.com/bases": "images.yaml:3:11: registry: 'https://example.com/bases' is not a "
     "registry's address; write host[:port][/path] in lowercase, without 'https://' and without a tag",
+    "mirrors: {docker.io: 'https://mirror.example'}": "images.yaml:3:22: mirrors[\"docker.io\"]: "
+    "'https://mirror.example' is not a registry's address; write host[:port][/path] in lowercase, "
+    "without 'https://' and without a tag",
+    "mirrors: {docker.io/library: mirror.example}": "images.yaml:3:11: mirrors[\"docker.io/library\"]: "
+    "'docker.io/library' is not a registry's host; write host[:port] in lowercase, without 'https://' and "
+    "without a path",
+    "insecure: ['http://registry.example:5000']": "images.yaml:3:12: insecure[0]: 'http://registry.example:5000' "
+    "is not a registry's host; write host[:port] in lowercase, without 'https://' and without a path",
     "platform: [linux/amd64]": "images.yaml:3:1: platform: there is no key 'platform' here; "
     "did you mean 'platforms'?",
     "platforms: [linux/x86_64]": "images.yaml:3:13: platforms[0]: there is no architecture 'x86_64'; "
@@ -153,8 +161,32 @@ def test_a_wrong_image_is_named_with_its_place_and_the_way_out(problems: Problem
 
 
 WRONG_FOUNDATIONS = {
-    "f: {}": "images.yaml:2:15: foundations.f: the key 'debian' is missing; "
-    "add it: The Debian suite, e.g. trixie.",
+    "f: {}": "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image' or 'oci' is missing; "
+    "say what the foundation is",
+    "f: {imgae: python:3.13-slim}": "images.yaml:2:19: foundations.f.imgae: there is no key 'imgae' here; "
+    "did you mean 'image'?",
+    "f: {debian: trixie, image: python:3.13-slim}": "images.yaml:2:35: foundations.f.image: `debian` is there "
+    "as well; keep one: a foundation is of one kind",
+    'f: {image: python:3.13-slim, oci: p.tar, python: "3.13"}': "images.yaml:2:44: foundations.f.oci: `image` is "
+    "there as well; keep one: a foundation is of one kind",
+    "f: {image: python:3.13-slim}": "images.yaml:2:15: foundations.f: which Python versions "
+    "'python:3.13-slim' offers is not known; add `python: [\"3.…\"]`",
+    'f: {image: Python:3.13, python: "3.13"}': "images.yaml:2:26: foundations.f.image: 'Python:3.13' is not an "
+    "image's name; write it as in FROM, e.g. python:{python}-slim",
+    "f: {image: 'python:{version}', python: ['3.13']}": "images.yaml:2:26: foundations.f.image: "
+    "'python:{version}' is not an image's name; the one field in it is {python}",
+    "f: {image: 'me:secret@registry.example/p', python: ['3.13']}": "images.yaml:2:26: foundations.f.image: "
+    "'***@registry.example/p' is not an image's name; write it as in FROM, e.g. python:{python}-slim",
+    "f: {image: python:3.13, python: ['3.13'], packages: [git]}": "images.yaml:2:57: foundations.f.packages: "
+    "`packages` is for Debian foundations; take it out: an image is taken as it is",
+    "f: {image: python:3.13, python: 3.13}": "images.yaml:2:47: foundations.f.python: 3.13 without quotes is the "
+    'number 3.13, not text; write "3.13" in quotes',
+    "f: {image: python:3.13, python: []}": "images.yaml:2:47: foundations.f.python: no Python version is listed; "
+    'write at least one, e.g. ["3.13"]',
+    "f: {oci: ../images/python, python: ['3.13']}": "images.yaml:2:24: foundations.f.oci: '../images/python' leads "
+    "out of the catalog's folder; keep what a catalog needs beside it, or write an absolute path without '..'",
+    "f: {debian: sid, python: ['3.13', '3.14']}": "images.yaml:2:40: foundations.f.python: a Debian suite offers "
+    "one Python; keep the version of its python3",
     "f: {debian: bookwurm}": "images.yaml:2:27: foundations.f.debian: the Python of the suite 'bookwurm' is not "
     "known; did you mean 'bookworm'?",
     "f: {debian: sid}": "images.yaml:2:27: foundations.f.debian: the Python of the suite 'sid' is not known; "
@@ -242,7 +274,10 @@ def test_everything_is_reported_at_once_in_the_order_of_the_file(problems: Probl
 def test_a_broken_foundation_is_reported_once_and_not_where_it_is_used(problems: Problems) -> None:
     assert problems(
         "uv: 0.13.8\nfoundations: {f: {}}\nimages: {i: {foundation: f, python: ['3.13'], requirements: [a]}}"
-    ) == ["images.yaml:2:15: foundations.f: the key 'debian' is missing; add it: The Debian suite, e.g. trixie."]
+    ) == [
+        "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image' or 'oci' is missing; say what "
+        "the foundation is"
+    ]
 
 
 def test_a_smoke_script_may_not_be_a_link_out_of_the_folder(problems: Problems, tmp_path: Path) -> None:

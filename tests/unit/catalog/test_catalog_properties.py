@@ -27,8 +27,12 @@ FULL: dict[str, Any] = {
     "registry": "localhost:5000/bases",
     "platforms": ["linux/amd64", "linux/arm64"],
     "compression": {"codec": "gzip", "level": 6},
+    "mirrors": {"docker.io": "mirror.example/hub"},
+    "insecure": ["registry.example:5000"],
     "foundations": {
         "trixie": {"debian": "trixie", "packages": ["git"], "mirror": "https://mirror.example/debian"},
+        "slim": {"image": "python:{python}-slim", "python": ["3.12", "3.13"]},
+        "taken": {"oci": "layouts/{python}.tar", "python": ["3.13"]},
         "sid": {"debian": "sid", "python": "3.14", "snapshot": "file:///srv/{timestamp}"},
     },
     "sets": {"a": ["requests"], "b": {"include": ["a"], "requirements": ["numpy>=2"]}},
@@ -51,7 +55,7 @@ FULL: dict[str, Any] = {
 
 WORDS = [
     "trixie", "3.13", "3.13\n", "linux/amd64", "requests", "/app", "../x", "a b", "Data", "team/data", "", "\n",
-    "zstd", "debian", "uv", "sets", "python", "requirements", "match", "0.13.8", "https://mirror.example",
+    "zstd", "debian", "image", "oci", "{python}", "uv", "sets", "python", "requirements", "match", "0.13.8", "https://mirror.example",
 ]  # fmt: skip
 scalars = st.sampled_from([*WORDS, None, True, 0, 1, 1.0, 3.1, -1, 23]) | st.text(max_size=5)
 values = st.recursive(

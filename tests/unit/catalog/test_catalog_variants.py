@@ -6,11 +6,20 @@ from pathlib import Path
 import pytest
 
 from warmbase.catalog.load import load_catalog
-from warmbase.catalog.model import Catalog, Compression, ImageConfig, Variant
+from warmbase.catalog.model import (
+    Catalog,
+    Compression,
+    DebianFoundation,
+    ImageConfig,
+    ImageFoundation,
+    LayoutFoundation,
+    Variant,
+)
 
 REPOSITORY = Path(__file__).parents[3]
 
 Load = Callable[[str], Catalog]
+Problems = Callable[[str], list[str]]
 
 HEAD = """
 uv: 0.13.8
@@ -47,7 +56,9 @@ def test_only_the_first_foundation_that_offers_a_python_gets_the_short_tag(load:
         """
     )
     assert [variant.tags for variant in catalog.variants] == [("py3.13-slim", "py3.13"), ("py3.13-fat",)]
-    assert catalog.variants[1].foundation.packages == ("git", "libgomp1")
+    fat = catalog.variants[1].foundation
+    assert isinstance(fat, DebianFoundation)
+    assert fat.packages == ("git", "libgomp1")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +74,42 @@ def test_an_unknown_suite_says_its_python(load: Load) -> None:
     image = "{foundation: f, requirements: [attrs]}"
     catalog = load(f'uv: 0.13.8\nfoundations: {{f: {{debian: sid, python: "3.15"}}}}\nimages: {{i: {image}}}')
     assert catalog.variants[0].name == "i:py3.15-f"
+
+
+def test_an_image_offers_the_pythons_that_the_catalog_lists(load: Load, tmp_path: Path) -> None:
+    catalog = load(
+        """
+        uv: 0.13.8
+        mirrors: {docker.io: mirror.example/hub}
+        insecure: ["registry.example:5000"]
+        foundations:
+          slim: {image: "python:{python}-slim", python: ["3.12", "3.13"]}
+          taken: {oci: "layouts/{python}.tar", python: "3.13"}
+          trixie: {debian: trixie}
+        images: {core: {foundations: [slim, taken, trixie], requirements: [attrs]}}
+        """
+    )
+    assert [variant.tag for variant in catalog.variants] == [
+        "py3.12-slim",
+        "py3.13-slim",
+        "py3.13-taken",
+        "py3.13-trixie",
+    ]
+    slim, taken, _ = catalog.foundations
+    assert slim == ImageFoundation(name="slim", image="python:{python}-slim", pythons=("3.12", "3.13"))
+    assert slim.reference("3.12") == "python:3.12-slim"
+    assert taken == LayoutFoundation(name="taken", oci="layouts/{python}.tar", folder=tmp_path, pythons=("3.13",))
+    assert (catalog.mirrors, catalog.insecure) == ((("docker.io", "mirror.example/hub"),), ("registry.example:5000",))
+
+
+def test_a_python_that_no_foundation_of_the_image_offers_is_reported(problems: Problems) -> None:
+    assert problems(
+        """
+        uv: 0.13.8
+        foundations: {slim: {image: "python:{python}-slim", python: ["3.12", "3.13"]}}
+        images: {core: {foundation: slim, python: ["3.14"], requirements: [attrs]}}
+        """
+    ) == ["images.yaml:3:44: images.core.python[0]: no Python 3.14 comes with 'slim'; slim offers 3.12 and 3.13"]
 
 
 def test_listed_pythons_and_foundations_make_a_cross_product(load: Load) -> None:
@@ -159,7 +206,7 @@ images:
 """
     )
     new, old = catalog.variants
-    assert (texts(new), new.sets, new.warm, new.labels, new.config.user) == (["numpy"], (), (), (), "")
+    assert (texts(new), new.sets, new.warm, new.labels, new.config.user) == (["numpy"], (), (), (), None)
     assert texts(old) == ["attrs", "numpy", "numpy<2.4"]
     assert [requirement.text for requirement in old.warm] == ["ruff"]
     assert old.labels == (("com.example.age", "old"),)
@@ -196,7 +243,7 @@ def test_the_rest_of_the_catalog_has_its_defaults(load: Load, tmp_path: Path) ->
     assert catalog.folder == tmp_path
     assert (catalog.uv, catalog.registry, catalog.platforms) == ("0.13.8", None, ("linux/amd64",))
     assert catalog.compression == Compression(codec="zstd", level=1)
-    assert [foundation.suite for foundation in catalog.foundations] == ["trixie", "bookworm"]
+    assert [foundation.name for foundation in catalog.foundations] == ["trixie", "bookworm"]
 
 
 def test_platforms_get_their_normal_names(load: Load) -> None:

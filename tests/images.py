@@ -81,8 +81,7 @@ def files_of_a_plain_sync(bases: Bases, name: str, work: Path) -> Files:
     cache = work / "opt" / "cache"
     cache.mkdir(parents=True)
     installed = [package for package in lock.installed(PLATFORM) if package.use == "venv"]
-    glibc = int(facts.libc[1].split(".")[1])
-    Fetcher(uv=uv, platform=PLATFORM, python=lock.python, glibc=glibc).fetch(installed, cache)
+    Fetcher(uv=uv, platform=PLATFORM, python=lock.python, libc=facts.libc).fetch(installed, cache)
     (work / "opt" / "lock.txt").write_text(lock_paths(catalog, variant)[0].read_text())
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",

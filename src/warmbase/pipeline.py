@@ -18,7 +18,7 @@ from warmbase.catalog.model import Catalog
 from warmbase.effects.runner import Runner
 from warmbase.effects.uv import Uv
 from warmbase.effects.workspaces import open_workspace
-from warmbase.errors import StoreError, WarmbaseError
+from warmbase.errors import FoundationError, StoreError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.stage import FoundationLayer, make_foundation
 from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
@@ -30,7 +30,7 @@ from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
-from warmbase.packages.wheels import Workshop
+from warmbase.packages.wheels import Interpreter, Workshop
 from warmbase.plan import BuildStep, Plan, image_recipe
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     try:
         foundation = _make_foundation(step, site, locked=locked)
         with open_workspace(_size_of_trees(step, site), site.store.workspace()) as work:
-            workshop = _open_workshop(step, foundation, work, site)
+            workshop = _open_workshop(step, foundation, work, site, locked=locked)
             image, made = _make_image(step, foundation, workshop, site)
             verified = _verify(image, step, site)
         keep(image)
@@ -150,6 +150,25 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     )
 
 
+def _make_native(step: BuildStep, foundation: FoundationLayer, site: Site, *, locked: bool) -> FoundationLayer:
+    """The foundation on which packages are installed for a foreign platform, or `foundation`, if it is no such."""
+    native = step.native
+    if native is None:
+        raise FoundationError(
+            f"no foundation with Python {step.variant.python} is pinned for this machine's platform, and packages for"
+            f" {step.platform} are installed on one",
+            next_step="run `warmbase lock`, which pins it where the foundation has this platform, or add a foundation"
+            f" to the catalog that has it and Python {step.variant.python}",
+        )
+    if (native.foundation.name, native.platform) == (step.variant.foundation.name, step.platform):
+        return foundation
+    detail = f"{native.foundation.name} for {native.platform}, to install packages on"
+    with _stage(site, step.name, "foundation", detail):
+        return make_foundation(
+            native.foundation, native.pin, native.platform, store=site.store, codec=site.codec, locked=locked
+        )
+
+
 def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayer:
     wanted = step.variant.foundation
     with _stage(site, step.name, "foundation", wanted.name):
@@ -162,14 +181,17 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
     return made
 
 
-def _open_workshop(step: BuildStep, foundation: FoundationLayer, work: Path, site: Site) -> Workshop:
-    (root,) = site.unpacked.folders([foundation.layer])
+def _open_workshop(step: BuildStep, foundation: FoundationLayer, work: Path, site: Site, *, locked: bool) -> Workshop:
+    native = _make_native(step, foundation, site, locked=locked)
+    (root,) = site.unpacked.folders([native.layer])
+    target = foundation.foundation
     return Workshop(
         roots=(root,),
-        interpreter=foundation.foundation.interpreter,
+        interpreter=native.foundation.interpreter,
         python=step.variant.python,
-        glibc=int(foundation.foundation.libc[1].split(".")[1]),
         platform=step.platform,
+        libc=target.libc,
+        target=Interpreter(path=target.interpreter, version=target.python),
         runner=site.runner,
         uv=site.uv,
         folder=work / "workshop",

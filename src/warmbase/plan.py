@@ -7,7 +7,7 @@ a layer or an image; a step whose image has that recipe already has nothing to d
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from warmbase.catalog.model import Variant
+from warmbase.catalog.model import CatalogFoundation, Variant
 from warmbase.errors import FoundationError, WarmbaseError
 from warmbase.foundation.model import FoundationPin
 from warmbase.foundation.stage import pinned_recipe
@@ -33,16 +33,28 @@ class WheelStep:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NativeBase:
+    """A pinned foundation of this machine's own platform, on which uv and an interpreter work for any platform."""
+
+    foundation: CatalogFoundation
+    pin: FoundationPin
+    platform: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BuildStep:
     """One variant on one platform. `reason` says why it has to be built; it is empty when nothing is to do.
 
-    `verified` says whether the image in the layout is this one and a verification vouches for it.
+    `verified` says whether the image in the layout is this one and a verification vouches for it; `only_looked_at`
+    whether that ran nothing, because this machine cannot. Packages are installed on `native`, which decides no byte:
+    the variant's foundation or one with the same Python, None where none is pinned for this machine.
     """
 
     variant: Variant
     platform: str
     lock: Lock
     pin: FoundationPin
+    native: NativeBase | None
     foundation: str  # the recipe of the foundation's layer, as pinned
     uv: str  # the recipe of uv's layer
     wheels: tuple[WheelStep, ...]
@@ -50,6 +62,7 @@ class BuildStep:
     recipe: str = ""
     reason: str = ""
     verified: bool = False
+    only_looked_at: bool = False
 
     @property
     def name(self) -> str:
@@ -63,12 +76,14 @@ class Existing:
     """What is there before a build.
 
     `images` are the recipes of the images in the layout, by variant name and platform; `unverified` those of them that
-    no verification vouches for; `layers` the recipes whose layer is in the store; `drifted` the foundations that an
-    archive no longer offered as pinned: pinned recipe → real one.
+    no verification vouches for, and `only_looked_at` those that one vouches for which ran nothing; `layers` the recipes
+    whose layer is in the store; `drifted` the foundations that an archive no longer offered as pinned: pinned recipe →
+    real one.
     """
 
     images: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unverified: Collection[tuple[str, str]] = frozenset()
+    only_looked_at: Collection[tuple[str, str]] = frozenset()
     layers: Collection[str] = frozenset()
     drifted: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,12 +111,15 @@ def plan_builds(
     existing: Existing,
     codec: Codec,
     *,
+    native: str,
+    foundations: Collection[CatalogFoundation] = (),
     verify: bool = True,
 ) -> Plan:
     """Plan the builds of `variants` on those of their platforms that are in `platforms` (all, if it is empty).
 
     With `verify`, an image that nothing vouches for is built again, so that it is verified. `locks` is by variant name,
-    `pins` by (foundation name, platform). Raises FoundationError for a missing pin.
+    `pins` by (foundation name, platform). `native` is this machine's own platform, and `foundations` are those of the
+    catalog, one of which may have to serve as `NativeBase`. Raises FoundationError for a missing pin.
     """
     steps = []
     for variant in variants:
@@ -114,8 +132,23 @@ def plan_builds(
                     f"foundation {variant.foundation.name} is not pinned for {platform}",
                     next_step="run `warmbase lock`",
                 )
-            steps.append(_plan_step(variant, platform, locks[variant.name], pin, existing, codec, verify=verify))
+            step = _plan_step(variant, platform, locks[variant.name], pin, existing, codec, verify=verify)
+            steps.append(replace(step, native=_find_native(variant, pins, native, foundations)))
     return Plan(steps=tuple(steps))
+
+
+def _find_native(
+    variant: Variant,
+    pins: Mapping[tuple[str, str], FoundationPin],
+    platform: str,
+    foundations: Collection[CatalogFoundation],
+) -> NativeBase | None:
+    """The variant's own foundation where that is pinned for `platform`, else the first one with the same Python."""
+    for foundation in (variant.foundation, *(one for one in foundations if variant.python in one.pythons)):
+        pin = pins.get((foundation.name, platform))
+        if pin:
+            return NativeBase(foundation=foundation, pin=pin, platform=platform)
+    return None
 
 
 def _plan_step(
@@ -150,6 +183,7 @@ def _plan_step(
         platform=platform,
         lock=lock,
         pin=pin,
+        native=None,
         foundation=pinned,
         uv=uv,
         wheels=wheels,
@@ -159,7 +193,8 @@ def _plan_step(
     key = (variant.name, platform)
     verified = existing.images.get(key) == recipe and key not in existing.unverified
     reason = "" if verified else _explain(step, recipe, existing, verify=verify)
-    return replace(step, recipe=recipe, reason=reason, verified=verified)
+    looked_at = verified and key in existing.only_looked_at
+    return replace(step, recipe=recipe, reason=reason, verified=verified, only_looked_at=looked_at)
 
 
 def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Codec) -> str:

@@ -10,6 +10,7 @@ from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.catalog.select import select_variants
 from warmbase.effects.files import CacheFolders, cache_folders
+from warmbase.effects.platforms import native_platform
 from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import LockError, SelectionError
 from warmbase.events import Report, Warned
@@ -116,7 +117,17 @@ class Session:
         existing = self.existing(output)
         pins = read_all_pins(self.catalog)
         buildable = [variant for variant in variants if variant.name in read.fitting]
-        planned = plan_builds(buildable, platforms, read.fitting, pins, existing, self.codec, verify=verify)
+        planned = plan_builds(
+            buildable,
+            platforms,
+            read.fitting,
+            pins,
+            existing,
+            self.codec,
+            native=native_platform(),
+            foundations=self.catalog.foundations,
+            verify=verify,
+        )
         return replace(planned, unlocked=unlocked, to_lock=to_lock)
 
     def existing(self, output: Path) -> Existing:

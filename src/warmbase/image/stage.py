@@ -35,7 +35,7 @@ def make_contract_layer(
     requirements = [requirement.text for requirement in step.variant.requirements]
     warm = warm_cache(workshop, step.lock, requirements, [requirement.text for requirement in step.variant.warm])
     identity = _identity(step, recipe, foundation, workshop, reproducible=True)
-    entries = contract_entries(step.lock, identity, warm, workshop.folder / VENV, workshop.interpreter)
+    entries = contract_entries(step.lock, identity, warm, workshop.folder / VENV, foundation.foundation.interpreter)
     with store.workspace() as work:
         return store.put(key, pack_entries(entries, codec, work))
 
@@ -54,7 +54,7 @@ def make_raw_layers(
         identity = _identity(step, recipe, foundation, workshop, reproducible=False)
         skeleton = workshop.folder / "skeleton"
         skeleton.mkdir()
-        entries = contract_entries(step.lock, identity, warm, skeleton, workshop.interpreter)
+        entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.interpreter)
         return raw, store.put(keys[1], pack_entries(entries, codec, work))
 
 

@@ -24,7 +24,7 @@ from warmbase.lock.index import path_below_index, with_credentials, without_cred
 from warmbase.lock.markers import environment_marker, marker_environment
 from warmbase.lock.model import Lock, LockedFile, LockedPackage, hash_inputs
 from warmbase.lock.project import Key, LockedProject, ProjectText, Record, locked_project
-from warmbase.lock.wheels import choose_wheel, runs_on_python, supported_tags
+from warmbase.lock.wheels import Libc, choose_wheel, runs_on_python, supported_tags
 from warmbase.packages import uvcache
 
 Metadata = Mapping[Key, uvcache.CoreMetadata]
@@ -74,14 +74,14 @@ class Resolver:
     cache: Path
     ask_size: AskSize
 
-    def resolve(self, variant: Variant, *, glibc: Mapping[str, int], previous: Lock | None, upgrade: Upgrade) -> Lock:
+    def resolve(self, variant: Variant, *, libc: Mapping[str, Libc], previous: Lock | None, upgrade: Upgrade) -> Lock:
         """Resolve `variant`; what `previous` pins stays unless the catalog or `upgrade` says otherwise.
 
-        `glibc` is each platform's glibc minor version. Raises LockError with uv's own explanation and the places in
+        `libc` is each platform's C library. Raises LockError with uv's own explanation and the places in
         the catalog that it speaks of.
         """
         index = self.uv.serving_index()
-        tags = {platform: supported_tags(variant.python, platform, glibc[platform]) for platform in variant.platforms}
+        tags = {platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms}
         resolution = self._resolve(variant, upgrade.pins(previous), index)
         records = {**resolution.own, **resolution.universal}
         metadata = self._read_metadata()

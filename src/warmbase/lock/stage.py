@@ -12,6 +12,7 @@ from warmbase.foundation.model import FoundationPin
 from warmbase.lock.files import lock_fits, read_lock, read_pins, read_previous, write_lock, write_pins
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
+from warmbase.lock.wheels import Libc
 
 Pins = Mapping[tuple[str, str], FoundationPin]
 """Pins by foundation name and platform."""
@@ -101,8 +102,8 @@ def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrad
     report(Started(subject=variant.name, stage="lock"))
     previous = read_previous(catalog, variant)
     pins = read_pins(catalog, variant.foundation)
-    glibc = {platform: glibc_minor(pins[platform]) for platform in variant.platforms}
-    lock = resolver.resolve(variant, glibc=glibc, previous=previous, upgrade=upgrade)
+    libc = {platform: libc_of(pins[platform]) for platform in variant.platforms}
+    lock = resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
     changed = write_lock(catalog, variant, lock)
     moved = tuple(describe_moves(previous, lock))
     report(Ended(subject=variant.name, stage="lock", seconds=0, detail=", ".join(moved)))
@@ -120,15 +121,12 @@ def describe_moves(previous: Lock | None, lock: Lock) -> Iterable[str]:
             yield f"{name} {before.get(name, '(new)')} → {after.get(name, '(gone)')}"
 
 
-def glibc_minor(pin: FoundationPin) -> int:
-    """The minor version of the glibc of a pinned Debian system: libc6 2.41-12 → 41."""
+def libc_of(pin: FoundationPin) -> Libc:
+    """The C library of a pinned Debian system: libc6 2.41-12 → glibc 2.41."""
     version = dict(pin.packages).get("libc6", "")
-    try:
-        return int(version.split("-")[0].split(".")[1])
-    except (IndexError, ValueError):
-        raise LockError(
-            f"the pin of {pin.suite} names no libc6 ({version!r})", next_step="run `warmbase lock --upgrade-foundation`"
-        ) from None
+    if not version:
+        raise LockError(f"the pin of {pin.suite} names no libc6", next_step="run `warmbase lock --upgrade-foundation`")
+    return "glibc", version.partition("-")[0]
 
 
 def _pin(

@@ -1,32 +1,70 @@
-"""Which wheel of a package is installed on a platform: its tags decide (PEP 425, PEP 600)."""
+"""Which wheel of a package is installed on a platform: its tags decide (PEP 425, PEP 600, PEP 656)."""
 
 from collections.abc import Iterable, Iterator
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from warmbase.errors import LockError
+
 ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 """OCI platforms and the names that wheels give them."""
+
+Libc = tuple[str, str]
+"""A C library, "glibc" or "musl", and its version, e.g. ("glibc", "2.41")."""
+
+_GLIBCS = (17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
+"""The minor versions of glibc 2 in the names that uv 0.13's `--python-platform` takes."""
+_MUSL = 2
+"""The minor version of musl 1 that uv means by its one name for it."""
 
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _OLDEST_GLIBC = {"x86_64": 5, "aarch64": 17}
 
 
-def platform_tags(platform: str, glibc: int) -> list[str]:
-    """The platform tags that an OCI `platform` with glibc 2.`glibc` accepts, best first."""
+def uv_platform(platform: str, libc: Libc) -> str:
+    """What uv's `--python-platform` calls an OCI `platform`: with the newest C library it knows that `libc` can stand
+    for. Raises LockError where there is none."""
+    name, minor = _installable(libc)
     architecture = ARCHITECTURES[platform]
+    return f"{architecture}-manylinux_2_{minor}" if name == "glibc" else f"{architecture}-unknown-linux-musl"
+
+
+def _installable(libc: Libc) -> tuple[str, int]:
+    """The C library, and the minor version, for which uv can install what runs with `libc`."""
+    name, version = libc
+    try:
+        major, minor = (int(part) for part in version.split(".")[:2])
+    except ValueError:
+        major, minor = 0, 0
+    known = {("glibc", 2): _GLIBCS, ("musl", 1): (_MUSL,)}.get((name, major), ())
+    fitting = [one for one in known if one <= minor]
+    if not fitting:
+        raise LockError(
+            f"uv installs no wheels for {name} {version}",
+            next_step="choose a foundation with glibc 2.17 or newer, or musl 1.2",
+        )
+    return name, max(fitting)
+
+
+def platform_tags(platform: str, libc: Libc) -> list[str]:
+    """The platform tags of wheels that an OCI `platform` with `libc` accepts and uv installs there, best first."""
+    architecture = ARCHITECTURES[platform]
+    name, newest = _installable(libc)
+    if name == "musl":
+        return [*(f"musllinux_1_{minor}_{architecture}" for minor in range(newest, 0, -1)), f"linux_{architecture}"]
     tags = []
-    for minor in range(glibc, _OLDEST_GLIBC[architecture] - 1, -1):
+    for minor in range(newest, _OLDEST_GLIBC[architecture] - 1, -1):
         tags.append(f"manylinux_2_{minor}_{architecture}")
         if minor in _LEGACY:
             tags.append(f"{_LEGACY[minor]}_{architecture}")
     return [*tags, f"linux_{architecture}"]
 
 
-def supported_tags(python: str, platform: str, glibc: int) -> list[Tag]:
-    """All tags that CPython `python` ("3.13") on `platform` accepts, best first."""
+def supported_tags(python: str, platform: str, libc: Libc) -> list[Tag]:
+    """All tags that CPython `python` ("3.13") on `platform` with `libc` accepts, best first."""
     major, minor = (int(part) for part in python.split("."))
-    platforms = platform_tags(platform, glibc)
+    platforms = platform_tags(platform, libc)
     interpreter = f"cp{major}{minor}"
     tags: Iterator[Tag] = cpython_tags((major, minor), abis=[interpreter], platforms=platforms)
     return [*tags, *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms)]

@@ -13,21 +13,18 @@ from pathlib import Path
 from warmbase.effects.uv import Uv
 from warmbase.errors import PackagesError, ProcessError
 from warmbase.lock.model import LockedPackage
-from warmbase.lock.wheels import ARCHITECTURES
+from warmbase.lock.wheels import Libc, uv_platform
 from warmbase.packages import uvcache
-
-NEWEST_GLIBC = 40
-"""The newest manylinux platform that uv 0.13's `--python-platform` knows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetcher:
-    """Fetches wheels for CPython `python` on `platform` with glibc 2.`glibc`."""
+    """Fetches wheels for CPython `python` on `platform` with `libc`."""
 
     uv: Uv
     platform: str
     python: str
-    glibc: int
+    libc: Libc
 
     def fetch(self, packages: Sequence[LockedPackage], cache: Path) -> Mapping[str, Path]:
         """Fetch the wheels of `packages` into `cache`: SHA-256 of a wheel → its unpacked files. Errors as of `sync`."""
@@ -45,7 +42,8 @@ class Fetcher:
 
         Raises PackagesError with uv's explanation when an index does not have one, or has another under its name.
         """
-        command: list[str | Path] = ["pip", "sync", "-", "--quiet", "--require-hashes", *self._options]
+        command: list[str | Path] = ["pip", "sync", "-", "--quiet", "--require-hashes"]
+        command += ["--only-binary", ":all:", "--python-version", self.python, *self.for_platform]
         command += ["--link-mode", link_mode, "--target", target]
         try:
             self.uv.run(command, cache=cache, input=requirements(packages, self.platform).encode())
@@ -56,9 +54,9 @@ class Fetcher:
             ) from None
 
     @property
-    def _options(self) -> list[str]:
-        platform = f"{ARCHITECTURES[self.platform]}-manylinux_2_{min(self.glibc, NEWEST_GLIBC)}"
-        return ["--only-binary", ":all:", "--python-version", self.python, "--python-platform", platform]
+    def for_platform(self) -> tuple[str, str]:
+        """What tells uv, whichever machine it runs on, to choose the wheels of the platform."""
+        return "--python-platform", uv_platform(self.platform, self.libc)
 
 
 def requirements(packages: Iterable[LockedPackage], platform: str) -> str:

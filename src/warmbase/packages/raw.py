@@ -20,7 +20,15 @@ from warmbase.lock.project import preferences
 from warmbase.oci.tar import Kind
 from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
-from warmbase.packages.wheels import CACHE, SANDBOX_ENVIRONMENT, VENV, Workshop, compile_archives, make_venv
+from warmbase.packages.wheels import (
+    CACHE,
+    SANDBOX_ENVIRONMENT,
+    VENV,
+    Workshop,
+    compile_archives,
+    make_venv,
+    retarget_venv,
+)
 
 
 class RawPolicy(ModePolicy):
@@ -58,6 +66,7 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
     (project / "all.txt").write_text("".join(f"{name}=={version}\n" for name, version in lock.versions().items()))
     wanted = requirements([package for package in packages if package.use == "venv"], workshop.platform)
     certificates, environment = _network(workshop)
+    for_platform = workshop.fetcher.for_platform
     with workshop.open_sandbox(network=True, binds=certificates) as sandbox:
 
         def run(*command: str, input: str = "", cwd: str = PROJECT, env: Mapping[str, str] = environment) -> str:
@@ -73,11 +82,12 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
         folders = [(path.name, "/" + str(path.relative_to(workshop.folder))) for path in cache.glob("archive-*/*")]
         for _ in compile_archives(sandbox, workshop.interpreter, folders, workshop.jobs):
             pass
-        install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", "-"]
+        install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", "-", *for_platform]
         run(*install, "--python", f"/{VENV}/bin/python", input=wanted, env=environment | {"UV_OFFLINE": "1"})
-        run("pip", "compile", "--quiet", "all.txt", "--python", workshop.interpreter)
+        run("pip", "compile", "--quiet", "all.txt", "--python", workshop.interpreter, *for_platform)
         run("lock", "--quiet", "--python", workshop.interpreter)
         pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
+    retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "uv.lock").read_text()
     return pack_tree(_ship(workshop, cache, project), RAW_POLICY, codec, work), WarmCache(
         entries=(), uv_lock=uv_lock, pylock=pylock

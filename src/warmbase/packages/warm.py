@@ -19,7 +19,7 @@ from warmbase.lock.model import Lock, LockedFile
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.index import IndexAlias, alias_index, index_responses
-from warmbase.packages.wheels import CACHE, SANDBOX_ENVIRONMENT, VENV, Workshop, make_venv
+from warmbase.packages.wheels import CACHE, SANDBOX_ENVIRONMENT, VENV, Workshop, make_venv, retarget_venv
 
 PROJECT = "/opt/project"
 SHARED_FOLDER = 0o777
@@ -50,8 +50,9 @@ def warm_cache(workshop: Workshop, lock: Lock, requirements: Sequence[str], warm
     started = int(time.time())
     with workshop.open_sandbox(hosts={index.host: "127.0.0.1"}) as sandbox:
         make_venv(sandbox, workshop.interpreter, workshop.folder / VENV)
-        uv_lock, pylock = _ask_uv(sandbox, workshop.interpreter, index)
+        uv_lock, pylock = _ask_uv(sandbox, workshop, index)
     run = (started, int(time.time()))
+    retarget_venv(workshop.folder / VENV, workshop.target)
     _compare(lock, uv_lock)
     cache = workshop.folder / CACHE
     entries = _entries(cache, lock, workshop.platform, index, run)
@@ -62,9 +63,9 @@ def warm_cache(workshop: Workshop, lock: Lock, requirements: Sequence[str], warm
     )
 
 
-def _ask_uv(sandbox: Sandbox, interpreter: str, index: IndexAlias) -> tuple[str, str]:
+def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[str, str]:
     server = sandbox.start(
-        [interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
+        [workshop.interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
         env=SANDBOX_ENVIRONMENT,
     )
     assert server.stdout
@@ -74,7 +75,7 @@ def _ask_uv(sandbox: Sandbox, interpreter: str, index: IndexAlias) -> tuple[str,
     environment["UV_DEFAULT_INDEX"] = index.url
 
     def run(*command: str) -> str:
-        finished = sandbox.run(["uv", *command, "--python", interpreter], env=environment, cwd=PROJECT)
+        finished = sandbox.run(["uv", *command, "--python", workshop.interpreter], env=environment, cwd=PROJECT)
         if finished.code:
             said = finished.stderr.decode(errors="replace").replace(index.alias, index.address)
             raise PackagesError(
@@ -83,7 +84,7 @@ def _ask_uv(sandbox: Sandbox, interpreter: str, index: IndexAlias) -> tuple[str,
             )
         return finished.text
 
-    run("pip", "compile", "--quiet", "all.txt")
+    run("pip", "compile", "--quiet", "all.txt", *workshop.fetcher.for_platform)
     run("lock", "--quiet")
     pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
     return sandbox.run(["cat", f"{PROJECT}/uv.lock"], env=environment).text, pylock

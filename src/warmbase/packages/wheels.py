@@ -18,6 +18,7 @@ from warmbase.effects.uv import Uv
 from warmbase.errors import PackagesError
 from warmbase.layers.pack import ModePolicy
 from warmbase.lock.model import LockedPackage
+from warmbase.lock.wheels import Libc
 from warmbase.oci.tar import MTIME
 from warmbase.packages import inside, uvcache
 from warmbase.packages.fetch import Fetcher, requirements
@@ -41,17 +42,29 @@ SANDBOX_ENVIRONMENT = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workshop:
-    """Where wheels become trees: a foundation's root filesystem `roots` (layers, lowest first) with its interpreter.
+class Interpreter:
+    """A Python in a root filesystem: its path there, and its full version."""
 
-    `folder` is scratch space on the file system of the layer store.
+    path: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workshop:
+    """Where wheels for `platform` become trees, on any machine.
+
+    uv and an `interpreter` of this machine's own platform work in the root filesystem `roots` (layers, lowest first);
+    `python` is its minor version, and the target's. `libc` and `target` are those of the image: the C library that
+    decides about wheels, and the interpreter that the venv belongs to. `folder` is scratch space on the file system of
+    the layer store.
     """
 
     roots: tuple[Path, ...]
     interpreter: str
     python: str
-    glibc: int
     platform: str
+    libc: Libc
+    target: Interpreter
     runner: Runner
     uv: Uv
     folder: Path
@@ -60,7 +73,7 @@ class Workshop:
     @property
     def fetcher(self) -> Fetcher:
         """What fetches wheels for this workshop's platform and Python."""
-        return Fetcher(uv=self.uv, platform=self.platform, python=self.python, glibc=self.glibc)
+        return Fetcher(uv=self.uv, platform=self.platform, python=self.python, libc=self.libc)
 
     def build_trees(self, packages: Sequence[LockedPackage], done: Callable[[LockedPackage, Path], None]) -> None:
         """Make the tree of each package's wheel; `done` is called with each as soon as it stands.
@@ -115,12 +128,13 @@ class Workshop:
             "-",
             "--python",
             f"/{VENV}/bin/python",
+            *self.fetcher.for_platform,
         ]
         finished = sandbox.run(command, env=environment, input=requirements([package], self.platform).encode())
         if finished.code:
             said = finished.stderr.decode(errors="replace")
             raise PackagesError(
-                f"uv cannot install {package.name} {package.version}\n{said}",
+                f"uv cannot install {package.name} {package.version} for {self.platform}\n{said}",
                 next_step="report it with the wheel's name",
             )
 
@@ -150,6 +164,24 @@ def make_venv(sandbox: Sandbox, interpreter: str, venv: Path) -> frozenset[str]:
         raise PackagesError("uv cannot make a venv of the foundation's interpreter\n" + finished.stderr.decode())
     (venv / ".lock").touch()  # uv makes it with the first installation
     return frozenset(str(path.relative_to(venv)) for path in venv.rglob("*"))
+
+
+def retarget_venv(venv: Path, target: Interpreter) -> None:
+    """Make the venv in the host's folder `venv`, in which nothing runs any more, that of the interpreter `target`.
+
+    uv made it with this machine's own; nothing but these lines and this link says so.
+    """
+    python, config = venv / "bin/python", venv / "pyvenv.cfg"
+    facts = {"home": str(Path(target.path).parent), "version_info": target.version}
+    lines = []
+    for line in config.read_text().splitlines():
+        name = line.partition("=")[0].strip()
+        lines.append(f"{name} = {facts.pop(name)}" if name in facts else line)
+    if facts or not python.is_symlink():
+        raise PackagesError(f"uv's venv is not as expected: no {', '.join(facts) or 'link to the interpreter'} in it")
+    config.write_text("\n".join(lines) + "\n")
+    python.unlink()
+    python.symlink_to(target.path)
 
 
 def compile_archives(

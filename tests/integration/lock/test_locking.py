@@ -111,7 +111,7 @@ def test_upgrade_moves_everything_but_keeps_what_it_must(bases: MakeBases, mirro
     (variant,) = catalog.variants
     resolver = Resolver(uv=pinned_uv(made), cache=made.cache / "uv-cache", ask_size=ask_size)
     previous = read_lock(catalog, variant)
-    lock = resolver.resolve(variant, glibc={PLATFORM: 41}, previous=previous, upgrade=Upgrade(everything=True))
+    lock = resolver.resolve(variant, libc={PLATFORM: ("glibc", "2.41")}, previous=previous, upgrade=Upgrade(everything=True))
     assert {p.name: p.version for p in lock.packages}["tiny-lib"] == "1.5"
 
 
@@ -306,5 +306,5 @@ def test_the_wheel_that_is_chosen_is_uv_s_own_choice(case: str, mirror: Mirror, 
     environment = {**os.environ, "UV_DEFAULT_INDEX": mirror.url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    chosen = choose_wheel([wheel.file for wheel in wheels], supported_tags("3.13", "linux/amd64", 40))
+    chosen = choose_wheel([wheel.file for wheel in wheels], supported_tags("3.13", "linux/amd64", ("glibc", "2.41")))
     assert chosen == (tmp_path / "target/choosy.txt").read_text()

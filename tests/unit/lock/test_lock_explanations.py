@@ -32,7 +32,7 @@ def failure(tmp_path: Path, requirements: Sequence[str], said: str) -> str:
     uv = Uv(binary=Path("uv"), version="0.13.8", environment=environment, processes=processes)
     resolver = Resolver(uv=uv, cache=tmp_path / "cache", ask_size=lambda address: 0)
     with pytest.raises(LockError) as caught:
-        resolver.resolve(variant, glibc={"linux/amd64": 41}, previous=None, upgrade=Upgrade())
+        resolver.resolve(variant, libc={"linux/amd64": ("glibc", "2.41")}, previous=None, upgrade=Upgrade())
     return caught.value.message
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
-from warmbase.lock.wheels import choose_wheel, platform_tags, runs_on_python, supported_tags
+from warmbase.errors import LockError
+from warmbase.lock.wheels import Libc, choose_wheel, platform_tags, runs_on_python, supported_tags, uv_platform
 
 NUMPY = [
     "numpy-2.3.1-cp311-cp311-manylinux_2_28_x86_64.whl",
@@ -22,23 +23,28 @@ NUMPY = [
 ]
 
 
-def choose(names: list[str], python: str = "3.13", platform: str = "linux/amd64", glibc: int = 41) -> str | None:
-    return choose_wheel(names, supported_tags(python, platform, glibc))
+TRIXIE = ("glibc", "2.41")
+
+
+def choose(names: list[str], python: str = "3.13", platform: str = "linux/amd64", libc: Libc = TRIXIE) -> str | None:
+    return choose_wheel(names, supported_tags(python, platform, libc))
 
 
 @pytest.mark.parametrize(
-    ("python", "platform", "glibc", "chosen"),
+    ("python", "platform", "libc", "chosen"),
     [
-        ("3.13", "linux/amd64", 41, "numpy-2.3.1-cp313-cp313-manylinux_2_28_x86_64.whl"),
-        ("3.13", "linux/arm64", 36, "numpy-2.3.1-cp313-cp313-manylinux_2_28_aarch64.whl"),
-        ("3.11", "linux/amd64", 28, "numpy-2.3.1-cp311-cp311-manylinux_2_28_x86_64.whl"),
-        ("3.11", "linux/amd64", 27, None),
-        ("3.12", "linux/amd64", 41, None),
-        ("3.11", "linux/arm64", 41, None),
+        ("3.13", "linux/amd64", TRIXIE, "numpy-2.3.1-cp313-cp313-manylinux_2_28_x86_64.whl"),
+        ("3.13", "linux/arm64", ("glibc", "2.36"), "numpy-2.3.1-cp313-cp313-manylinux_2_28_aarch64.whl"),
+        ("3.11", "linux/amd64", ("glibc", "2.28"), "numpy-2.3.1-cp311-cp311-manylinux_2_28_x86_64.whl"),
+        ("3.11", "linux/amd64", ("glibc", "2.27"), None),
+        ("3.12", "linux/amd64", TRIXIE, None),
+        ("3.11", "linux/arm64", TRIXIE, None),
+        ("3.13", "linux/amd64", ("musl", "1.2.5"), "numpy-2.3.1-cp313-cp313-musllinux_1_2_x86_64.whl"),
+        ("3.13", "linux/arm64", ("musl", "1.2.5"), None),
     ],
 )
-def test_python_architecture_and_glibc_decide(python: str, platform: str, glibc: int, chosen: str | None) -> None:
-    assert choose(NUMPY, python, platform, glibc) == chosen
+def test_python_architecture_and_libc_decide(python: str, platform: str, libc: Libc, chosen: str | None) -> None:
+    assert choose(NUMPY, python, platform, libc) == chosen
 
 
 @pytest.mark.parametrize(
@@ -72,20 +78,46 @@ def test_the_order_of_the_index_does_not_count(names: list[str]) -> None:
 
 
 def test_platform_tags_are_those_of_pep_600_and_the_names_before_it() -> None:
-    tags = platform_tags("linux/amd64", 18)
-    assert tags[:3] == ["manylinux_2_18_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"]
+    tags = platform_tags("linux/amd64", ("glibc", "2.17"))
+    assert tags[:2] == ["manylinux_2_17_x86_64", "manylinux2014_x86_64"]
     assert tags[-2:] == ["manylinux1_x86_64", "linux_x86_64"]
-    assert "manylinux2010_aarch64" not in platform_tags("linux/arm64", 41)
+    assert "manylinux2010_aarch64" not in platform_tags("linux/arm64", TRIXIE)
+
+
+def test_platform_tags_of_musl_are_those_of_pep_656() -> None:
+    tags = ["musllinux_1_2_aarch64", "musllinux_1_1_aarch64", "linux_aarch64"]
+    assert platform_tags("linux/arm64", ("musl", "1.2.5")) == tags
+
+
+@pytest.mark.parametrize(
+    ("libc", "name", "best"),
+    [
+        (TRIXIE, "aarch64-manylinux_2_40", "manylinux_2_40_aarch64"),
+        (("glibc", "2.36"), "aarch64-manylinux_2_36", "manylinux_2_36_aarch64"),
+        (("glibc", "2.30"), "aarch64-manylinux_2_28", "manylinux_2_28_aarch64"),
+        (("musl", "1.2.5"), "aarch64-unknown-linux-musl", "musllinux_1_2_aarch64"),
+    ],
+)
+def test_what_is_chosen_is_what_uv_can_install_there(libc: Libc, name: str, best: str) -> None:
+    """uv has names for some versions only: the newest of them that the foundation can run counts for both."""
+    assert uv_platform("linux/arm64", libc) == name
+    assert platform_tags("linux/arm64", libc)[0] == best
+
+
+@pytest.mark.parametrize("libc", [("glibc", "2.12"), ("musl", "1.1.24"), ("glibc", "?"), ("bionic", "2.40")])
+def test_a_c_library_that_has_no_wheels_is_said_to_have_none(libc: Libc) -> None:
+    with pytest.raises(LockError, match=f"uv installs no wheels for {libc[0]} "):
+        uv_platform("linux/arm64", libc)
 
 
 def test_tags_are_in_the_order_of_packaging() -> None:
     """packaging asks the running system for its platforms; given the same ones, it comes to the same list."""
-    platforms = platform_tags("linux/amd64", 36)
+    platforms = platform_tags("linux/amd64", ("glibc", "2.36"))
     theirs = [
         *cpython_tags((3, 12), abis=["cp312"], platforms=platforms),
         *compatible_tags((3, 12), interpreter="cp312", platforms=platforms),
     ]
-    assert supported_tags("3.12", "linux/amd64", 36) == theirs
+    assert supported_tags("3.12", "linux/amd64", ("glibc", "2.36")) == theirs
     assert theirs[0] == Tag("cp312", "cp312", "manylinux_2_36_x86_64")
     assert theirs[-1] == Tag("py30", "none", "any")
 
@@ -123,4 +155,4 @@ def test_a_source_distribution_runs_on_every_python() -> None:
 
 def test_every_platform_of_the_catalog_has_tags() -> None:
     for platform in ("linux/amd64", "linux/arm64"):
-        assert re.search(r"(x86_64|aarch64)$", platform_tags(platform, 17)[0])
+        assert re.search(r"(x86_64|aarch64)$", platform_tags(platform, ("glibc", "2.17"))[0])

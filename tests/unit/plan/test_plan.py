@@ -81,7 +81,7 @@ def plan(
     codec: Codec = Codec(),  # noqa: B008  it is frozen
 ) -> Plan:
     pins = {(variant.foundation.name, PLATFORM): pin}
-    return plan_builds([variant], [], {variant.name: lock}, pins, existing or Existing(), codec)
+    return plan_builds([variant], [], {variant.name: lock}, pins, existing or Existing(), codec, native=PLATFORM)
 
 
 def step(*arguments: object, **more: object) -> BuildStep:
@@ -201,7 +201,7 @@ def test_only_the_platforms_that_are_asked_for_are_planned() -> None:
     pins = {("trixie", PLATFORM): PIN, ("trixie", "linux/arm64"): replace(PIN, platform="linux/arm64")}
 
     def planned(*platforms: str) -> list[tuple[str, int]]:
-        found = plan_builds([both], platforms, {VARIANT.name: LOCK}, pins, Existing(), Codec())
+        found = plan_builds([both], platforms, {VARIANT.name: LOCK}, pins, Existing(), Codec(), native=PLATFORM)
         return [(step.name, len(step.wheels)) for step in found.steps]
 
     amd64, arm64 = (f"{VARIANT.name} (linux/amd64)", 2), (f"{VARIANT.name} (linux/arm64)", 0)
@@ -211,7 +211,7 @@ def test_only_the_platforms_that_are_asked_for_are_planned() -> None:
 
 def test_a_foundation_without_a_pin_is_an_error_that_says_what_to_run() -> None:
     with pytest.raises(FoundationError) as caught:
-        plan_builds([VARIANT], [], {VARIANT.name: LOCK}, {}, Existing(), Codec())
+        plan_builds([VARIANT], [], {VARIANT.name: LOCK}, {}, Existing(), Codec(), native=PLATFORM)
     assert caught.value.message == "foundation trixie is not pinned for linux/amd64"
     assert caught.value.next_step == "run `warmbase lock`"
 
@@ -221,7 +221,7 @@ def test_the_default_catalog_s_plan_is_the_one_that_was_reviewed() -> None:
     catalog = load_catalog(PROJECT / "images.yaml")
     locks = {variant.name: read_lock(catalog, variant) for variant in catalog.variants}
     known = {name: lock for name, lock in locks.items() if lock}
-    found = plan_builds(catalog.variants, [], known, read_all_pins(catalog), Existing(), Codec())
+    found = plan_builds(catalog.variants, [], known, read_all_pins(catalog), Existing(), Codec(), native=PLATFORM)
     lines = []
     for each in found.steps:
         groups: dict[str, int] = {}

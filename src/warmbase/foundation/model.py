@@ -48,11 +48,12 @@ class FoundationPin:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Package:
-    """An installed Debian package."""
+    """An installed Debian package. `licences` are SPDX expressions, or the words of its copyright file."""
 
     name: str
     version: str
     architecture: str
+    licences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +159,9 @@ def foundation_from_json(text: str, *, rootfs: Path) -> Foundation:
             python=document["python"],
             libc=(document["libc"][0], document["libc"][1]),
             os_release=tuple((name, value) for name, value in document["os_release"]),
-            packages=tuple(Package(**package) for package in document["packages"]),
+            packages=tuple(
+                Package(**{**package, "licences": tuple(package["licences"])}) for package in document["packages"]
+            ),
             sources=document["sources"],
             created=document["created"],
             epoch=document["epoch"],

@@ -16,16 +16,17 @@ of that, entry by entry, so that the layer depends on the packages alone:
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmbase.errors import FoundationError
+from warmbase.foundation.copyright import licences_of
 from warmbase.foundation.model import Foundation, Package
 from warmbase.oci.tar import MTIME, Entry, file_of, read_entries
 
-LAYER_FORMAT = 1
-"""Part of every foundation's recipe: raise it when the same packages become other bytes."""
+LAYER_FORMAT = 2
+"""Part of every foundation's recipe: raise it when the same packages become other bytes, or are described otherwise."""
 
 DPKG_OPTIONS = (
     "path-exclude=/usr/share/man/*",
@@ -42,6 +43,7 @@ DPKG_OPTIONS = (
 _STATUS = "var/lib/dpkg/status"
 _OS_RELEASE = "usr/lib/os-release"
 _SOURCES = "etc/apt/sources.list"
+_DOCUMENTATION = re.compile(r"usr/share/doc/([^/]+)(/copyright)?")
 # Of apt's folders the `partial` ones go too: whose they are depends on who could reach the folder of the build
 # (apt gives up its `_apt` user where it could not), and apt makes them again.
 _DROPPED = re.compile(
@@ -93,14 +95,23 @@ def clean_entries(entries: Iterable[Entry]) -> Iterator[Entry]:
 def read_contents(tar: Path) -> Contents:
     """Read what the root filesystem in `tar` says of itself. Raises FoundationError if it is not Debian's."""
     wanted = {_STATUS: b"", _OS_RELEASE: b"", _SOURCES: b""}
+    copyrights: dict[str, bytes] = {}
+    links: dict[str, str] = {}
     for entry in read_entries(tar):
         if entry.path in wanted and entry.kind == "file":
             wanted[entry.path] = read_content(entry)
+        elif found := _DOCUMENTATION.fullmatch(entry.path):
+            if found[2] and entry.kind == "file":
+                copyrights[found[1]] = read_content(entry)
+            elif entry.kind == "symlink":
+                links[found[1]] = entry.target
     for path in (_STATUS, _OS_RELEASE):
         if not wanted[path]:
             raise FoundationError(f"the root filesystem has no /{path}: it is not a Debian system")
+    for name, target in links.items():
+        copyrights.setdefault(name, copyrights.get(target, b""))
     return Contents(
-        packages=parse_status(wanted[_STATUS].decode()),
+        packages=name_licences(parse_status(wanted[_STATUS].decode()), copyrights),
         os_release=parse_os_release(wanted[_OS_RELEASE].decode()),
         sources=wanted[_SOURCES].decode(),
     )
@@ -125,6 +136,12 @@ def parse_status(text: str) -> tuple[Package, ...]:
                 Package(name=fields["Package"], version=fields["Version"], architecture=fields["Architecture"])
             )
     return tuple(sorted(found, key=lambda package: (package.name, package.architecture)))
+
+
+def name_licences(packages: Iterable[Package], copyrights: Mapping[str, bytes]) -> tuple[Package, ...]:
+    """The packages with the licences that their copyright files name; `copyrights` is by the package's name."""
+    known = {name: licences_of(content.decode(errors="replace")) for name, content in copyrights.items()}
+    return tuple(replace(package, licences=known.get(package.name, ())) for package in packages)
 
 
 def parse_os_release(text: str) -> tuple[tuple[str, str], ...]:

@@ -39,7 +39,7 @@ def test_short_names_are_said_in_the_words_of_spdx_where_it_has_some(written: st
 
 
 def test_prose_names_the_licences_that_it_points_to() -> None:
-    text = "On Debian systems, the full text is in `/usr/share/common-licenses/GPL-2'.\nSee /usr/share/common-licenses/BSD."
+    text = "The full text is in `/usr/share/common-licenses/GPL-2'.\nSee /usr/share/common-licenses/BSD."
     assert licences_of(text) == ("BSD", "GPL-2.0-only")
 
 

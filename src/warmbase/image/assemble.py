@@ -5,6 +5,7 @@ An image is created when its newest input was, not when somebody built it: the s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from warmbase.catalog.model import Variant
 from warmbase.image.contract import ENVIRONMENT
@@ -29,6 +30,30 @@ class Provenance:
     python: str
     uv: str
     foundation: str
+
+
+class Image(Protocol):
+    """An image of one variant for one platform: its documents are the bytes of its manifest, then of its config."""
+
+    @property
+    def variant(self) -> Variant: ...
+
+    @property
+    def platform(self) -> str: ...
+
+    @property
+    def recipe(self) -> str: ...
+
+    @property
+    def manifest(self) -> Descriptor: ...
+
+    @property
+    def documents(self) -> tuple[bytes, ...]: ...
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from warmbase.errors import VerificationError
-from warmbase.image.assemble import BuiltImage
+from warmbase.image.assemble import Image
 
 VERIFIER_REVISION = 2
 """Raised when the verifier asks for more than before: what was verified until then has to be verified again."""
@@ -68,9 +68,9 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VerifiedImage:
-    """An image that passed. Only `verify_image` makes one, and only this can be published."""
+    """An image that passed. Only `verify_image` makes one, now or by a record of it, and only this can be published."""
 
-    image: BuiltImage
+    image: Image
     verification: Verification
     made_by: object = field(repr=False, compare=False)
 
@@ -86,15 +86,18 @@ class VerifiedImage:
         return self.verification.summary
 
 
-def accept_image(image: BuiltImage, verification: Verification) -> VerifiedImage:
-    """The verified image, for `verify_image`. Raises VerificationError that names each failed check."""
+def accept_image(image: Image, verification: Verification) -> VerifiedImage:
+    """The verified image, for `verify_image` and `find_verified`.
+
+    Raises VerificationError that names each failed check.
+    """
     failed = verification.having("failed")
     if failed:
         raise VerificationError(_describe(image, failed), next_step=_advise(image, failed))
     return VerifiedImage(image=image, verification=verification, made_by=_MADE_BY_VERIFY)
 
 
-def _describe(image: BuiltImage, failed: Sequence[Finding]) -> str:
+def _describe(image: Image, failed: Sequence[Finding]) -> str:
     lines = [f"{image.variant.name} on {image.platform}: {len(failed)} of its checks failed"]
     for finding in failed:
         lines.append(f"{finding.check}:")
@@ -102,7 +105,7 @@ def _describe(image: BuiltImage, failed: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def _advise(image: BuiltImage, failed: Sequence[Finding]) -> str:
+def _advise(image: Image, failed: Sequence[Finding]) -> str:
     if any(finding.check == "smoke.py" for finding in failed):
         return f"see what {image.variant.smoke} expects, then `warmbase build {image.variant.name}`"
     if any(finding.check == "blobs" for finding in failed):

@@ -46,6 +46,13 @@ def read_verified(folder: Path) -> frozenset[tuple[str, str]]:
     )
 
 
+def find_record(folder: Path, digest: str, smoke: str) -> Verification | None:
+    """What vouches for an image with this revision, however it was run: one that ran it before one that did not."""
+    found = (_read(path) for path in sorted(folder.glob(f"{hex_of(digest)}-{VERIFIER_REVISION}-*.json")))
+    passed = [record for record in found if record and record.has_passed and record.smoke == smoke]
+    return next((record for record in passed if record.has_run), passed[0] if passed else None)
+
+
 def hash_smoke(smoke: Path | None) -> str:
     """What a record knows an image's smoke.py by; "" for none. Raises StoreError if it cannot be read."""
     try:

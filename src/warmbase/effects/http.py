@@ -1,7 +1,9 @@
 """HTTP requests that warmbase makes itself. Proxies, CA bundles and netrc are the environment's."""
 
+import logging
 import os
 import ssl
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,12 +22,23 @@ def ask_size(address: str) -> int:
         return 0
 
 
+def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
+    """The certificates to trust: the bundle that SSL_CERT_FILE names, else the system's. Raises OSError, SSLError."""
+    bundle = environment.get("SSL_CERT_FILE")
+    return ssl.create_default_context(cafile=bundle) if bundle else ssl.create_default_context()
+
+
+def silence_http_logs() -> None:
+    """Keep httpx from logging addresses and headers, which hold signatures and tokens, whoever asks for debug logs."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 @cache
 def _client() -> "httpx.Client":
     import httpx
 
-    bundle = os.environ.get("SSL_CERT_FILE")
-    context = ssl.create_default_context(cafile=bundle) if bundle else ssl.create_default_context()
+    context = tls_context(os.environ)
     return httpx.Client(verify=context, auth=_netrc(), follow_redirects=True, timeout=30)
 
 

@@ -1,14 +1,23 @@
 """What stages ask of a registry. `RegistryClient` in `client.py` is the real one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from warmbase.oci.manifest import Descriptor
+from warmbase.oci.reference import Reference
 
 PushOutcome = Literal["present", "mounted", "sent"]
 """What became of a blob: it was there, came from another repository, or its bytes were sent."""
+
+
+Progress = Callable[[int], None]
+"""Told of bytes that have moved; of a negative number where they have to move again."""
+
+
+def ignore_progress(_: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,14 +77,25 @@ class Registry(Protocol):
         """A small blob's bytes, checked."""
         ...
 
-    def pull_blob(self, repository: str, blob: Descriptor, target: Path) -> None:
+    def pull_blob(
+        self, repository: str, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress
+    ) -> None:
         """Stream a blob into the new file `target`, its digest checked; after a failure nothing is left there."""
         ...
 
     def push_blob(
-        self, repository: str, blob: Descriptor, source: Path | bytes, *, mount_from: str = ""
+        self,
+        repository: str,
+        blob: Descriptor,
+        source: Path | bytes,
+        *,
+        mount_from: str = "",
+        progress: Progress = ignore_progress,
     ) -> PushOutcome:
-        """See that the repository has the blob: skip it, mount it from another repository, or send it."""
+        """See that the repository has the blob: skip it, mount it from another repository of this registry, or send it.
+
+        `progress` is told of bytes that are sent, so of none for a blob that is there or mounted.
+        """
         ...
 
     def tags(self, repository: str) -> tuple[str, ...]:
@@ -100,6 +120,13 @@ class Registries(Protocol):
 
     def at(self, host: str) -> Registry:
         """The client of the registry `host`, made once."""
+        ...
+
+    def locate(self, reference: Reference) -> Reference:
+        """Where `reference` really is, once mirrors are taken into account.
+
+        Two references with the same `registry` here can mount each other's blobs.
+        """
         ...
 
     @property

@@ -1,0 +1,64 @@
+"""Deleting manifests and tags, where a registry can (distribution-spec 1.1, "Deleting tags", "Deleting Manifests").
+
+Some registries delete manifests by their digest but no tags: the distribution project's before 3.0 does. There a tag
+is first moved to a manifest made for that purpose, which is then deleted with it.
+"""
+
+import secrets
+from typing import TYPE_CHECKING
+
+from warmbase.effects.registry.referrers import subject_of
+from warmbase.errors import RegistryError
+from warmbase.oci.manifest import CONFIG, MANIFEST, Config, Manifest, Platform, describe
+
+if TYPE_CHECKING:
+    from warmbase.effects.registry.client import RegistryClient
+
+_REFUSED = (400, 405, 501)
+
+
+class Deletion:
+    """Deletes from one registry; remembers nothing but whether it can."""
+
+    def __init__(self, client: "RegistryClient") -> None:
+        self._client = client
+
+    def manifest(self, repository: str, digest: str) -> bool:
+        """Delete a manifest, and take it out of its subject's list of referrers."""
+        document = self._client.read_manifest(repository, digest)
+        if document is None:
+            return True
+        deleted = self._delete(repository, digest)
+        subject = subject_of(document.content)
+        if deleted and subject:
+            self._client.drop_referrer(repository, subject, digest)
+        return deleted
+
+    def tag(self, repository: str, tag: str) -> bool:
+        """Delete a tag; the manifest stays."""
+        return self._delete(repository, tag) or self._through_another_manifest(repository, tag)
+
+    def _delete(self, repository: str, reference: str) -> bool:
+        answer = self._client.ask(
+            "DELETE", repository, f"manifests/{reference}", "delete", ok=(200, 202, 204, 404, *_REFUSED)
+        )
+        if answer.status == 400 and ":" in reference:
+            errors = answer.json().get("errors") or ()
+            if not any(error.get("code") == "UNSUPPORTED" for error in errors):
+                raise RegistryError(f"{self._client.host} does not delete {repository}@{reference}: it answers 400")
+        return answer.status not in _REFUSED
+
+    def _through_another_manifest(self, repository: str, tag: str) -> bool:
+        if self._client.find_manifest(repository, tag) is None:
+            return True
+        config = Config(platform=Platform(os="unknown", architecture="unknown"), created="", diff_ids=()).to_bytes()
+        described = describe(config, CONFIG)
+        self._client.push_blob(repository, described, config)
+        annotations = {"org.opencontainers.image.description": f"to be deleted, {secrets.token_hex(8)}"}
+        content = Manifest(config=described, layers=(), annotations=annotations).to_bytes()
+        digest = describe(content, MANIFEST).digest
+        self._client.write_manifest(repository, digest, content, MANIFEST)
+        if not self._delete(repository, digest):  # found out before the tag is touched
+            return False
+        self._client.write_manifest(repository, tag, content, MANIFEST)
+        return self._delete(repository, digest)

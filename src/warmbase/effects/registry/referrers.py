@@ -1,0 +1,100 @@
+"""What refers to a manifest by its `subject`, and the tag that keeps the list where a registry has no API for it.
+
+Distribution-spec 1.1, "Listing Referrers", "Referrers Tag Schema" and "Unavailable Referrers API".
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from warmbase.errors import RegistryError
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import INDEX, Descriptor, Index
+
+if TYPE_CHECKING:
+    from warmbase.effects.registry.client import RegistryClient
+
+_NO_API = (400, 404, 405, 406, 501)
+_MOST_ROUNDS = 5
+
+
+class Referrers:
+    """The referrers of one registry's manifests."""
+
+    def __init__(self, client: "RegistryClient") -> None:
+        self._client = client
+
+    def find(self, repository: str, digest: str, artifact_type: str) -> tuple[Descriptor, ...]:
+        """All referrers of a type; of every type, if it is empty."""
+        listed = self._ask(repository, digest, artifact_type)
+        found = self._read_tag(repository, digest) if listed is None else listed
+        return tuple(each for each in found if not artifact_type or each.artifact_type == artifact_type)
+
+    def add(self, repository: str, subject: str, content: bytes, media_type: str) -> None:
+        """Enter a manifest under its subject's tag.
+
+        The tag has no lock: whoever writes reads it again, and enters what another writer has dropped anew.
+        """
+        entry = _describe(content, media_type)
+        for _ in range(_MOST_ROUNDS):
+            known = self._read_tag(repository, subject)
+            if any(each.digest == entry.digest for each in known):
+                return
+            self._write_tag(repository, subject, (*known, entry))
+        raise RegistryError(
+            f"{self._client.host}/{repository}: others keep changing the referrers of {subject}",
+            next_step="run the command again",
+        )
+
+    def remove(self, repository: str, subject: str, digest: str) -> None:
+        """Take a manifest out of its subject's tag, if there is one."""
+        known = self._read_tag(repository, subject)
+        left = tuple(each for each in known if each.digest != digest)
+        if len(left) < len(known):
+            self._write_tag(repository, subject, left)
+
+    def _ask(self, repository: str, digest: str, artifact_type: str) -> list[Descriptor] | None:
+        """By the API; None where the registry has none."""
+        parameters = {"artifactType": artifact_type} if artifact_type else {}
+        found: list[Descriptor] = []
+        for page in self._client.pages(repository, f"referrers/{digest}", parameters, ok=(200, *_NO_API)):
+            entries = page.json().get("manifests")
+            if page.status != 200 or not isinstance(entries, list):
+                return None
+            found += _descriptors(entries)
+        return found
+
+    def _read_tag(self, repository: str, subject: str) -> tuple[Descriptor, ...]:
+        document = self._client.read_manifest(repository, referrers_tag(subject))
+        value = json.loads(document.content) if document else {}
+        return tuple(_descriptors(value.get("manifests") or ()))
+
+    def _write_tag(self, repository: str, subject: str, entries: tuple[Descriptor, ...]) -> None:
+        self._client.write_manifest(repository, referrers_tag(subject), Index(manifests=entries).to_bytes(), INDEX)
+
+
+def referrers_tag(digest: str) -> str:
+    """The tag under which the referrers of `digest` are listed."""
+    return digest.replace(":", "-", 1)
+
+
+def subject_of(content: bytes) -> str:
+    """The digest of a manifest's subject; empty where it has none."""
+    subject = json.loads(content).get("subject")
+    return str(subject["digest"]) if subject else ""
+
+
+def _describe(content: bytes, media_type: str) -> Descriptor:
+    """A referrer's entry: with its artifact type, for a manifest without one its config's, and its annotations."""
+    value = json.loads(content)
+    return Descriptor(
+        media_type=media_type,
+        digest=digest_of(content),
+        size=len(content),
+        artifact_type=value.get("artifactType") or value.get("config", {}).get("mediaType", ""),
+        annotations=value.get("annotations") or {},
+    )
+
+
+def _descriptors(entries: Iterable[Mapping[str, Any]]) -> list[Descriptor]:
+    return [Descriptor.from_json(entry) for entry in entries]

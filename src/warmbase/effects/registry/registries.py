@@ -1,0 +1,106 @@
+"""The registries that a run talks to, each with its address, its credentials and its mirror."""
+
+import ipaddress
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import httpx
+
+from warmbase.effects.http import silence_http_logs, tls_context
+from warmbase.effects.registry.auth import Authenticator
+from warmbase.effects.registry.client import RegistryClient
+from warmbase.effects.registry.model import Traffic
+from warmbase.effects.registry.retries import Backoff
+from warmbase.effects.registry.transport import Transport
+from warmbase.oci.reference import DOCKER_HUB, Reference
+
+_HUB_API = "registry-1.docker.io"
+_TIMEOUT = httpx.Timeout(30, read=300, write=300, pool=None)
+"""Seconds. A registry may take minutes to store a large blob before it answers."""
+
+
+class OpenRegistries:
+    """Clients of registries, made when they are first asked for."""
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        insecure: Collection[str],
+        mirrors: Mapping[str, str],
+        backoff: Backoff,
+    ) -> None:
+        silence_http_logs()
+        self._insecure = frozenset(insecure)
+        self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
+        self._backoff = backoff
+        self._http = httpx.Client(
+            verify=tls_context(environment), timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=32)
+        )
+        self._clients: dict[str, RegistryClient] = {}
+        self._transports: dict[str, Transport] = {}
+        self._lock = threading.Lock()
+
+    def at(self, host: str) -> RegistryClient:
+        """See `Registries`."""
+        with self._lock:
+            if host not in self._clients:
+                real, _, prefix = self._mirrors.get(host, host).partition("/")
+                self._clients[host] = RegistryClient(self._transport(real), host=host, prefix=prefix)
+            return self._clients[host]
+
+    def locate(self, reference: Reference) -> Reference:
+        """See `Registries`."""
+        real, _, prefix = self._mirrors.get(reference.registry, reference.registry).partition("/")
+        repository = f"{prefix}/{reference.repository}" if prefix else reference.repository
+        return replace(reference, registry=real, repository=repository)
+
+    @property
+    def traffic(self) -> Mapping[str, Traffic]:
+        """See `Registries`."""
+        return {host: transport.traffic for host, transport in self._transports.items()}
+
+    def _transport(self, host: str) -> Transport:
+        if host not in self._transports:
+            api = _HUB_API if host == DOCKER_HUB else host
+            self._transports[host] = Transport(
+                host=host,
+                base=httpx.URL(f"{'http' if self._is_plain(host) else 'https'}://{api}/"),
+                http=self._http,
+                authenticator=Authenticator(),
+                backoff=self._backoff,
+                is_plain=self._is_plain,
+            )
+        return self._transports[host]
+
+    def _is_plain(self, host: str) -> bool:
+        """Whether http:// will do: for this machine's own addresses, and where the user says so."""
+        return host in self._insecure or is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether "host[:port]" is this machine: localhost, 127.0.0.0/8 or [::1]."""
+    name = host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def open_registries(
+    environment: Mapping[str, str],
+    *,
+    insecure: Collection[str] = (),
+    mirrors: Mapping[str, str] | None = None,
+    backoff: Backoff | None = None,
+) -> OpenRegistries:
+    """Get ready to talk to registries; nothing is asked yet.
+
+    `environment` gives credentials (DOCKER_CONFIG, HOME), SSL_CERT_FILE and proxies. `insecure` names hosts that are
+    reached by http://, beside this machine. `mirrors` maps a host to the host, and a prefix of repositories, that
+    stands in for it: {"docker.io": "mirror.example/hub"}.
+    """
+    return OpenRegistries(environment, insecure=insecure, mirrors=mirrors or {}, backoff=backoff or Backoff())

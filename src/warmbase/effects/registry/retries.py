@@ -1,0 +1,70 @@
+"""When a request is made again, and after how long: exponential backoff with jitter, and what Retry-After says."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from warmbase.errors import RegistryError
+
+_EPOCH = 1e9
+"""A Retry-After above this is no number of seconds but a time since 1970, as some registries send it."""
+
+
+class Interrupted(Exception):
+    """A request failed in a way that may pass: the connection broke, or the answer was 429 or 5xx."""
+
+    def __init__(self, reason: str, *, status: int = 0, retry_after: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backoff:
+    """How often something is tried, and the seconds between: `first`, twice as many each time, never over `longest`.
+
+    The effects can be replaced, so that tests wait for nothing.
+    """
+
+    attempts: int = 6
+    first: float = 0.5
+    longest: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[float, float], float] = random.uniform
+    now: Callable[[], float] = time.time
+
+    def pause(self, failures: int, cause: Interrupted, doing: str) -> None:
+        """Wait after so many `failures` in a row; raises RegistryError where there have been enough of them."""
+        if failures >= self.attempts:
+            raise RegistryError(
+                f"{doing}: {cause.reason}; tried {failures} times",
+                next_step="run the command again when the registry is well; what it has already is not sent again",
+                status=cause.status,
+            )
+        asked = read_retry_after(cause.retry_after, self.now())
+        if asked is None:
+            delay = min(self.first * 2 ** (failures - 1), self.longest)
+            self.sleep(self.jitter(delay / 2, delay))
+        else:  # never earlier than asked, and not all waiting clients at one moment
+            delay = min(asked, self.longest)
+            self.sleep(self.jitter(delay, delay + self.first))
+
+
+def read_retry_after(value: str, now: float) -> float | None:
+    """The seconds to wait by a Retry-After header; None where it says nothing.
+
+    It holds seconds or a date (RFC 9110, section 10.2.3), and in some registries a time since 1970.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        try:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        except ValueError:
+            return None
+    if number != number:  # NaN
+        return None
+    return max(0.0, number - now if number > _EPOCH else number)

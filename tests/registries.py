@@ -1,0 +1,97 @@
+"""Real registries on loopback, Debian's `docker-registry`, and skopeo as an independent reader and writer of them."""
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunningRegistry:
+    """A registry that runs: `host` begins references, `storage` is its folder of files, `log` what it said."""
+
+    host: str
+    storage: Path
+    process: int
+    log: list[str]
+
+    def blobs(self) -> int:
+        """How many blobs and manifests it stores."""
+        return sum(1 for _ in self.storage.glob("docker/registry/v2/blobs/sha256/*/*/data"))
+
+
+@contextmanager
+def running_registry(
+    folder: Path, *, htpasswd: str = "", auth: dict[str, Any] | None = None, delete: bool = True
+) -> Iterator[RunningRegistry]:
+    """Run a `docker-registry` on a free port of loopback while the context lasts, with its files in `folder`.
+
+    `htpasswd`: the content of such a file (bcrypt), which it then asks for; `auth`: its `auth` section as a whole;
+    `delete`: whether its API deletes. Started again on the same folder, it has what it had.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = folder / "storage"
+    if htpasswd:
+        (folder / "htpasswd").write_text(htpasswd, encoding="utf-8")
+        auth = {"htpasswd": {"realm": "tests", "path": str(folder / "htpasswd")}}
+    config = {
+        "version": 0.1,
+        "log": {"level": "info", "formatter": "text"},
+        "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": delete}},
+        "http": {"addr": "127.0.0.1:0", "secret": "only for tests"},
+        **({"auth": auth} if auth else {}),
+    }
+    (folder / "config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    with subprocess.Popen(
+        ["docker-registry", "serve", folder / "config.yml"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        said: list[str] = []
+        try:
+            port = _port(process.stderr, said)
+            drain = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+            drain.start()
+            yield RunningRegistry(host=f"127.0.0.1:{port}", storage=storage, process=process.pid, log=said)
+        finally:
+            process.kill()
+        drain.join()
+
+
+def _port(output: Iterable[str], said: list[str]) -> str:
+    """The port that a starting registry says it listens on."""
+    for line in output:
+        said.append(line)
+        if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", line):
+            return found[1]
+    raise AssertionError("docker-registry does not start:\n" + "".join(said))
+
+
+def copy_with_skopeo(source: str, target: str, *options: str) -> None:
+    """Copy all platforms of an image between transports of skopeo, without TLS, keeping its digest."""
+    skopeo("copy", "--all", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false",
+           *options, source, target)  # fmt: skip
+
+
+def inspect_with_skopeo(image: str, *options: str) -> dict[str, Any]:
+    """What skopeo says of "host/repository:tag"."""
+    value: dict[str, Any] = json.loads(skopeo("inspect", "--tls-verify=false", *options, f"docker://{image}"))
+    return value
+
+
+def skopeo(*arguments: str | Path) -> str:
+    """Run skopeo with a policy that accepts unsigned images."""
+    argv: Sequence[str | Path] = ("skopeo", "--insecure-policy", *arguments)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -10,6 +10,7 @@ import httpx
 from warmbase.effects.http import silence_http_logs, tls_context
 from warmbase.effects.registry.auth import Authenticator
 from warmbase.effects.registry.client import RegistryClient
+from warmbase.effects.registry.credentials import find_credentials
 from warmbase.effects.registry.model import Traffic
 from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.registry.transport import Transport
@@ -32,11 +33,15 @@ class OpenRegistries:
         backoff: Backoff,
     ) -> None:
         silence_http_logs()
+        self._environment = environment
         self._insecure = frozenset(insecure)
         self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
         self._backoff = backoff
         self._http = httpx.Client(
-            verify=tls_context(environment), timeout=_TIMEOUT, limits=httpx.Limits(max_keepalive_connections=32)
+            verify=tls_context(environment),
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(max_keepalive_connections=32),
+            mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),  # never by a proxy
         )
         self._clients: dict[str, RegistryClient] = {}
         self._transports: dict[str, Transport] = {}
@@ -68,7 +73,12 @@ class OpenRegistries:
                 host=host,
                 base=httpx.URL(f"{'http' if self._is_plain(host) else 'https'}://{api}/"),
                 http=self._http,
-                authenticator=Authenticator(),
+                authenticator=Authenticator(
+                    host,
+                    http=self._http,
+                    find=lambda: find_credentials(host, self._environment),
+                    is_plain=self._is_plain,
+                ),
                 backoff=self._backoff,
                 is_plain=self._is_plain,
             )

@@ -53,6 +53,11 @@ class Backoff:
             self.sleep(self.jitter(delay, delay + self.first))
 
 
+def passes(status: int) -> bool:
+    """Whether an HTTP status says that the same request may succeed later."""
+    return status in (408, 429) or (status >= 500 and status not in (501, 505))
+
+
 def read_retry_after(value: str, now: float) -> float | None:
     """The seconds to wait by a Retry-After header; None where it says nothing.
 

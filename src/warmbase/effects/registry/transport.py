@@ -15,7 +15,7 @@ import httpx
 
 from warmbase.effects.registry.auth import Access, Authenticator
 from warmbase.effects.registry.model import Traffic
-from warmbase.effects.registry.retries import Backoff, Interrupted
+from warmbase.effects.registry.retries import Backoff, Interrupted, passes
 from warmbase.errors import RegistryError
 from warmbase.oci.digests import CHUNK
 
@@ -161,16 +161,19 @@ class Transport:
             authorization = self._auth.header(request.access) if ours else ""
             headers = {**request.headers, **({"Authorization": authorization} if authorization else {})}
             response = self._once(request, url, headers)
-            if response.status_code == 401 and ours and not answered:
-                answered = self._auth.answer(
-                    response.headers.get_list("WWW-Authenticate"), request.access, authorization
-                )
-                if not answered:
+            try:
+                if response.status_code == 401 and ours and not answered:
+                    challenges = response.headers.get_list("WWW-Authenticate")
+                    if not self._auth.answer(challenges, request.access, authorization):
+                        return response
+                    answered = True
+                elif response.status_code in _REDIRECTS and "Location" in response.headers:
+                    url = self.follow(url, response.headers["Location"], request.doing)
+                else:
                     return response
-            elif response.status_code in _REDIRECTS and "Location" in response.headers:
-                url = self.follow(url, response.headers["Location"], request.doing)
-            else:
-                return response
+            except BaseException:
+                response.close()
+                raise
             self._drain(response)
         raise RegistryError(f"{request.doing}: {self.host} redirects in circles")
 
@@ -206,7 +209,7 @@ class Transport:
 
     def _failure(self, request: Request, response: httpx.Response) -> RegistryError | Interrupted:
         status = response.status_code
-        if status in (408, 429) or (status >= 500 and status not in (501, 505)):
+        if passes(status):
             self._drain(response)
             retry_after = response.headers.get("Retry-After", "")
             return Interrupted(f"{self.host} answers {status}", status=status, retry_after=retry_after)

@@ -8,7 +8,7 @@ had put into the store is there for the next one.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -235,25 +235,38 @@ def _make_image(step: BuildStep, foundation: FoundationLayer, workshop: Workshop
         uv = make_uv_layer(step, workshop, store=site.store, codec=site.codec)
         recipe = image_recipe(step, foundation.recipe, site.codec)
         place = replace(workshop, folder=workshop.folder.with_name("raw"))
-        raw, contract = make_raw_layers(step, recipe, foundation, place, store=site.store, codec=site.codec)
+        raw, contract = make_raw_layers(step, recipe, foundation, place, uv=uv, store=site.store, codec=site.codec)
         return make_image(step, foundation, uv, [(raw, "packages")], contract, site.codec), len(step.wheels)
 
 
 def _make_layered_image(
     step: BuildStep, foundation: FoundationLayer, workshop: Workshop, site: Site
 ) -> tuple[BuiltImage, int]:
-    """The last layer and uv's need no wheel, and mostly wait: they are made beside the wheels."""
+    """The last layer and uv's mostly wait: they are made beside the wheels, whose licences the last layer asks for."""
     recipe = image_recipe(step, foundation.recipe, site.codec)
     place = replace(workshop, folder=workshop.folder.with_name("contract"))
+    made: Future[dict[str, Layer]] = Future()
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="beside") as beside:
-        contract = beside.submit(
-            make_contract_layer, step, recipe, foundation, place, store=site.store, codec=site.codec
-        )
         uv = beside.submit(make_uv_layer, step, workshop, store=site.store, codec=site.codec)
-        wheels, made = _make_wheels(step, workshop, site)
+        contract = beside.submit(
+            make_contract_layer,
+            step,
+            recipe,
+            foundation,
+            place,
+            wheels=lambda: {step.uv: uv.result(), **made.result()},
+            store=site.store,
+            codec=site.codec,
+        )
+        try:
+            wheels, count = _make_wheels(step, workshop, site)
+        except BaseException as error:
+            made.set_exception(error)
+            raise
+        made.set_result(wheels)
         with _stage(site, step.name, "image"):
             stack = stack_wheels(step, wheels, store=site.store, codec=site.codec)
-            return make_image(step, foundation, uv.result(), stack, contract.result(), site.codec), made
+            return make_image(step, foundation, uv.result(), stack, contract.result(), site.codec), count
 
 
 def _verify(image: BuiltImage, step: BuildStep, site: Site) -> "VerifiedImage | None":

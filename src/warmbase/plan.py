@@ -19,8 +19,8 @@ from warmbase.oci.digests import Json
 from warmbase.packages.uvcache import KNOWN
 from warmbase.packages.wheels import CACHE, VENV
 
-WHEEL_REVISION = 1
-"""Raised when the same wheel would become another tree."""
+WHEEL_REVISION = 2
+"""Raised when the same wheel would become another tree, or its layer other notes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +167,12 @@ def _plan_step(
         WheelStep(package=p, recipe=wheel_recipe(p, platform, variant.python, codec), group=p.group)
         for p in lock.installed(platform)
     )
-    uv = recipe_key("uv", {"sha256": uv_wheel.sha256 if uv_wheel else "", "version": lock.uv.version}, codec)
+    uv_facts: dict[str, Json] = {
+        "revision": WHEEL_REVISION,
+        "sha256": uv_wheel.sha256 if uv_wheel else "",
+        "version": lock.uv.version,
+    }
+    uv = recipe_key("uv", uv_facts, codec)
     contract = hash_inputs(
         {
             "revision": CONTRACT_REVISION,

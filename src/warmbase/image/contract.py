@@ -14,21 +14,22 @@ UV_COMPILE_BYTECODE, UV_SYSTEM_PYTHON, UV_PYTHON, UV_OFFLINE, UV_NO_CACHE and th
 
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmbase.layers.pack import ModePolicy, scan_tree
-from warmbase.lock.model import Lock, LockedPackage
+from warmbase.lock.model import Lock
 from warmbase.oci.tar import Entry, Xattrs, file_of
 from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import SHARED_FOLDER, WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
-CONTRACT_REVISION = 1
+CONTRACT_REVISION = 2
 """Raised when the same lock would get other contract files."""
 
 FOLDER = "opt/warmbase"
+BILL = f"{FOLDER}/sbom.cdx.json"
 BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
 PATH = f"/{VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,8 +81,11 @@ def default_acl(*, others: int) -> Xattrs:
     return (("system.posix_acl_default", packed),)
 
 
-def contract_entries(lock: Lock, identity: Identity, warm: WarmCache, venv: Path, interpreter: str) -> Iterator[Entry]:
-    """Everything in the last layer. `venv` is the host's path of the empty venv that the wheels go into."""
+def contract_entries(
+    lock: Lock, identity: Identity, warm: WarmCache, venv: Path, interpreter: str, bill: str
+) -> Iterator[Entry]:
+    """Everything in the last layer. `venv` is the host's path of the empty venv that the wheels go into, `bill` the
+    text of the image's bill of materials."""
     yield from map(_shared, warm.entries)
     yield from _venv_entries(venv)
     installed = [package for package in lock.packages if package.use == "venv" and package.wheel(identity.platform)]
@@ -102,7 +106,7 @@ def contract_entries(lock: Lock, identity: Identity, warm: WarmCache, venv: Path
         f"{FOLDER}/constraints.txt": "".join(f"{p.name}=={p.version}\n" for p in installed),
         f"{FOLDER}/pylock.toml": warm.pylock,
         f"{FOLDER}/uv.lock": warm.uv_lock,
-        f"{FOLDER}/sbom.cdx.json": _json(bill_of_materials(installed, identity)),
+        BILL: bill,
         "etc/profile.d/warmbase.sh": _LOGIN_SHELLS,
         f"{_standard_library(interpreter)}/EXTERNALLY-MANAGED": _EXTERNALLY_MANAGED,
     }
@@ -110,29 +114,6 @@ def contract_entries(lock: Lock, identity: Identity, warm: WarmCache, venv: Path
         if not text:  # there is no such lock for this image
             continue
         yield file_of(path, text.encode())
-
-
-def bill_of_materials(packages: Iterable[LockedPackage], identity: Identity) -> Mapping[str, object]:
-    """The packages as a CycloneDX 1.6 document (ECMA-424), without times and random numbers."""
-    components = []
-    for package in packages:
-        wheel = package.wheel(identity.platform)
-        components.append(
-            {
-                "type": "library",
-                "name": package.name,
-                "version": package.version,
-                "purl": f"pkg:pypi/{package.name}@{package.version}",
-                "hashes": [{"alg": "SHA-256", "content": wheel.sha256}] if wheel else [],
-            }
-        )
-    return {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "version": 1,
-        "metadata": {"component": {"type": "container", "name": identity.name}},
-        "components": components,
-    }
 
 
 def _shared(entry: Entry) -> Entry:

@@ -3,11 +3,12 @@
 From the lowest: the foundation's layer, uv, the wheels (large ones alone, small ones in pools), the contract.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from warmbase.errors import StoreError
 from warmbase.foundation.stage import FoundationLayer
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
+from warmbase.image.bill import image_parts, write_bill
 from warmbase.image.contract import Identity, contract_entries
 from warmbase.layers.codec import Codec
 from warmbase.layers.compose import compose_pool
@@ -18,16 +19,28 @@ from warmbase.layers.recipe import pool_recipe, recipe_key
 from warmbase.layers.store import LayerStore
 from warmbase.lock.model import Lock, hash_inputs, lock_to_json
 from warmbase.packages.installed import InstalledWheel, order_wheels
+from warmbase.packages.licence import licences_of
 from warmbase.packages.raw import pack_raw
+from warmbase.packages.stage import LICENCE
 from warmbase.packages.warm import warm_cache
 from warmbase.packages.wheels import VENV, Workshop
 from warmbase.plan import BuildStep, image_recipe
 
 
 def make_contract_layer(
-    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, store: LayerStore, codec: Codec
+    step: BuildStep,
+    recipe: str,
+    foundation: FoundationLayer,
+    workshop: Workshop,
+    *,
+    wheels: Callable[[], Mapping[str, Layer]],
+    store: LayerStore,
+    codec: Codec,
 ) -> Layer:
-    """The last layer of the image with the recipe `recipe`."""
+    """The last layer of the image with the recipe `recipe`.
+
+    `wheels` is asked when all else is there; it waits for the layers of uv and the wheels, and gives them by recipe.
+    """
     key = recipe_key("contract", {"contract": step.contract, "image": recipe}, codec)
     known = store.get(key)
     if known:
@@ -35,13 +48,22 @@ def make_contract_layer(
     requirements = [requirement.text for requirement in step.variant.requirements]
     warm = warm_cache(workshop, step.lock, requirements, [requirement.text for requirement in step.variant.warm])
     identity = _identity(step, recipe, foundation, workshop, reproducible=True)
-    entries = contract_entries(step.lock, identity, warm, workshop.folder / VENV, foundation.foundation.interpreter)
+    bill = _write_bill(step, recipe, foundation, wheels())
+    venv, interpreter = workshop.folder / VENV, foundation.foundation.interpreter
+    entries = contract_entries(step.lock, identity, warm, venv, interpreter, bill)
     with store.workspace() as work:
         return store.put(key, pack_entries(entries, codec, work))
 
 
 def make_raw_layers(
-    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, store: LayerStore, codec: Codec
+    step: BuildStep,
+    recipe: str,
+    foundation: FoundationLayer,
+    workshop: Workshop,
+    *,
+    uv: Layer,
+    store: LayerStore,
+    codec: Codec,
 ) -> tuple[Layer, Layer]:
     """The packages' one layer and the last layer of an image whose uv's cache is not known (see `raw`)."""
     keys = [recipe_key(kind, {"contract": step.contract, "image": recipe}, codec) for kind in ("raw", "raw contract")]
@@ -54,8 +76,20 @@ def make_raw_layers(
         identity = _identity(step, recipe, foundation, workshop, reproducible=False)
         skeleton = workshop.folder / "skeleton"
         skeleton.mkdir()
-        entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.interpreter)
+        bill = _write_bill(step, recipe, foundation, {step.uv: uv})
+        entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.interpreter, bill)
         return raw, store.put(keys[1], pack_entries(entries, codec, work))
+
+
+def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayer, layers: Mapping[str, Layer]) -> str:
+    """The bill of materials, with the licences that the notes of `layers` tell; they are by recipe."""
+    recipes = {wheel.sha256: made.recipe for made in step.wheels if (wheel := made.package.wheel(step.platform))}
+    uv = step.lock.uv.wheel(step.platform)
+    if uv:
+        recipes[uv.sha256] = step.uv
+    licences = {sha256: licences_of(layers[key].notes.get(LICENCE)) for sha256, key in recipes.items() if key in layers}
+    parts = image_parts(step.lock, step.platform, foundation.foundation, licences)
+    return write_bill(step.variant.name, recipe, created(step.lock, foundation.foundation.created), parts)
 
 
 def _identity(

@@ -14,8 +14,13 @@ from warmbase.layers.store import LayerStore
 from warmbase.lock.model import LockedPackage
 from warmbase.oci.digests import Json
 from warmbase.packages.installed import read_installed
+from warmbase.packages.licence import read_declared
+from warmbase.packages.uvcache import ARCHIVES
 from warmbase.packages.wheels import CACHE, WHEEL_POLICY, Workshop
 from warmbase.plan import BuildStep, WheelStep
+
+LICENCE = "licence"
+"""The note in which a layer keeps what its wheel says of its licence."""
 
 Progress = Callable[[str], None]
 """Is told the name of each package whose layer is in the store."""
@@ -36,7 +41,12 @@ def make_wheel_layers(
     with store.workspace() as work, ThreadPoolExecutor(workshop.jobs, thread_name_prefix="pack") as pool:
 
         def pack(wheel: WheelStep, tree: Path) -> Layer:
-            notes: dict[str, Json] = {"package": wheel.package.name, "files": dict(read_installed(tree))}
+            (archive,) = (tree / CACHE / ARCHIVES).iterdir()
+            notes: dict[str, Json] = {
+                "package": wheel.package.name,
+                "files": dict(read_installed(tree)),
+                LICENCE: read_declared(archive),
+            }
             layer = store.put(wheel.recipe, pack_tree(tree, WHEEL_POLICY, codec, work), notes)
             progress(wheel.package.name)
             return layer
@@ -62,4 +72,5 @@ def make_uv_layer(step: BuildStep, workshop: Workshop, *, store: LayerStore, cod
         (target / "bin" / name).rename(tree / "usr/local/bin" / name)
     policy = ModePolicy(exact=(("usr/local/bin/uv", 0o755), ("usr/local/bin/uvx", 0o755)))
     with store.workspace() as work:
-        return store.put(step.uv, pack_tree(tree, policy, codec, work), {"version": step.lock.uv.version})
+        notes: dict[str, Json] = {"version": step.lock.uv.version, LICENCE: read_declared(target)}
+        return store.put(step.uv, pack_tree(tree, policy, codec, work), notes)

@@ -9,7 +9,6 @@ import pytest
 from warmbase.image.contract import (
     ENVIRONMENT,
     Identity,
-    bill_of_materials,
     contract_entries,
     default_acl,
 )
@@ -68,7 +67,7 @@ def entries(tmp_path: Path) -> dict[str, Entry]:
         uv_lock="version = 1\n",
         pylock='lock-version = "1.0"\n',
     )
-    found = contract_entries(LOCK, IDENTITY, warm, venv, "/usr/bin/python3.13")
+    found = contract_entries(LOCK, IDENTITY, warm, venv, "/usr/bin/python3.13", "{}\n")
     return {entry.path: entry for entry in found}
 
 
@@ -142,19 +141,3 @@ def test_the_system_s_python_says_where_packages_belong(entries: dict[str, Entry
 
 def test_login_shells_keep_the_venv_on_the_path(entries: dict[str, Entry]) -> None:
     assert "/opt/venv/bin" in text(entries["etc/profile.d/warmbase.sh"])
-
-
-def test_the_bill_of_materials_has_every_installed_package_and_no_time() -> None:
-    bill = bill_of_materials([package("numpy")], IDENTITY)
-    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
-    assert bill["components"] == [
-        {
-            "type": "library",
-            "name": "numpy",
-            "version": "1.0",
-            "purl": "pkg:pypi/numpy@1.0",
-            "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
-        }
-    ]
-    assert "serialNumber" not in bill
-    assert "timestamp" not in json.dumps(bill)

@@ -1,0 +1,184 @@
+"""The bill of materials: everything in an image that somebody else made, as a CycloneDX 1.6 document (ECMA-424).
+
+It is written from the lock and from what the foundation says of itself, and it names no time but the image's own: the
+same image has the same bill. `warmbase.verify.bill` holds it against the layers, `warmbase.attest` publishes it.
+
+A package is named by its package URL (purl-spec, types pypi, deb, apk and generic).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from warmbase.foundation.model import Foundation, Package
+from warmbase.lock.model import Lock
+from warmbase.oci.digests import Json
+
+_PYTHON_LICENCE = "PSF-2.0"
+_PACKAGE_TYPES = {"alpine": "apk"}  # of systems by their ID in os-release(5); the others are Debian's kin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One package of an image.
+
+    `licences` are SPDX expressions, or the words of whoever made the package. Only what is `needed` is installed, the
+    rest lies ready in the cache. `ref` is its name within the bill.
+    """
+
+    kind: str
+    name: str
+    version: str
+    purl: str = ""
+    sha256: str = ""
+    licences: tuple[str, ...] = ()
+    cpe: str = ""
+    needed: bool = True
+    ref: str = ""
+
+    def to_json(self) -> dict[str, Json]:
+        """The component (ECMA-424, "components"), without what is empty."""
+        fields: dict[str, Json] = {
+            "type": self.kind,
+            "bom-ref": self.ref or self.purl,
+            "name": self.name,
+            "version": self.version,
+            "scope": "required" if self.needed else "optional",
+            "hashes": [{"alg": "SHA-256", "content": self.sha256}] if self.sha256 else [],
+            "licenses": _licences_json(self.licences),
+            "cpe": self.cpe,
+            "purl": self.purl,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def write_bill(name: str, recipe: str, created: str, parts: Iterable[Part]) -> str:
+    """The bill of the image `name` as JSON text; `created` is the image's own time."""
+    document: Json = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {
+            "timestamp": created,
+            "lifecycles": [{"phase": "build"}],
+            "component": {"type": "container", "bom-ref": name, "name": name, "version": recipe[:12]},
+        },
+        "components": [part.to_json() for part in parts],
+    }
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def image_parts(
+    lock: Lock, platform: str, foundation: Foundation, licences: Mapping[str, tuple[str, ...]]
+) -> Iterator[Part]:
+    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's SHA-256."""
+    release = dict(foundation.os_release)
+    system, version = release.get("ID", "linux"), release.get("VERSION_ID", release.get("VERSION_CODENAME", ""))
+    yield Part(kind="operating-system", name=system, version=version, ref=f"{system}-{version}")
+    yield from (_system_part(package, system, version) for package in foundation.packages)
+    yield Part(
+        kind="platform",
+        name="python",
+        version=foundation.python,
+        purl=f"pkg:generic/python@{foundation.python}",
+        licences=(_PYTHON_LICENCE,),
+        cpe=f"cpe:2.3:a:python:python:{foundation.python}:*:*:*:*:*:*:*",
+    )
+    uv = lock.uv.wheel(platform)
+    if uv:
+        yield Part(
+            kind="application",
+            name="uv",
+            version=lock.uv.version,
+            purl=pypi_url("uv", lock.uv.version),
+            sha256=uv.sha256,
+            licences=licences.get(uv.sha256, ()),
+            ref="uv",  # the venv may have a package uv too
+        )
+    for package, wheel in lock.wheels(platform):
+        yield Part(
+            kind="library",
+            name=package.name,
+            version=package.version,
+            purl=pypi_url(package.name, package.version),
+            sha256=wheel.sha256,
+            licences=licences.get(wheel.sha256, ()),
+            needed=package.use == "venv",
+        )
+
+
+def pypi_url(name: str, version: str) -> str:
+    """The package URL of a Python package; `name` is normalized."""
+    return f"pkg:pypi/{name}@{_quoted(version)}"
+
+
+def system_url(package: Package, system: str, version: str) -> str:
+    """The package URL of a package of the system, e.g. of Debian's libc6."""
+    distro = f"&distro={_quoted(system)}-{_quoted(version)}" if version else ""
+    kind = _PACKAGE_TYPES.get(system, "deb")
+    path = f"{kind}/{_quoted(system)}/{_quoted(package.name)}@{_quoted(package.version)}"
+    return f"pkg:{path}?arch={_quoted(package.architecture)}{distro}"
+
+
+def components(bill: Mapping[str, Any]) -> Iterator[Part]:
+    """Read the components of a bill back. Raises KeyError or TypeError where it is none of `write_bill`'s."""
+    for component in bill["components"]:
+        hashes = [item["content"] for item in component.get("hashes", ()) if item["alg"] == "SHA-256"]
+        yield Part(
+            kind=component["type"],
+            name=component["name"],
+            version=component.get("version", ""),
+            purl=component.get("purl", ""),
+            sha256=next(iter(hashes), ""),
+            licences=tuple(_licence_of(choice) for choice in component.get("licenses", ())),
+            cpe=component.get("cpe", ""),
+            needed=component["scope"] == "required",
+            ref=component["bom-ref"],
+        )
+
+
+def is_licence_id(licence: str) -> bool:
+    """Whether a licence is one of SPDX's list, by its identifier alone."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if " " in licence or licence.startswith("LicenseRef-"):
+        return False
+    try:
+        return canonicalize_license_expression(licence) == licence
+    except InvalidLicenseExpression:
+        return False
+
+
+def _system_part(package: Package, system: str, version: str) -> Part:
+    purl = system_url(package, system, version)
+    return Part(kind="library", name=package.name, version=package.version, purl=purl, licences=package.licences)
+
+
+def _licences_json(licences: tuple[str, ...]) -> Json:
+    """Either one expression, or any number of identifiers and names (ECMA-424, "licenseChoice")."""
+    if len(licences) == 1 and _is_expression(licences[0]):
+        return [{"expression": licences[0]}]
+    return [{"license": {"id" if is_licence_id(one) else "name": one}} for one in licences]
+
+
+def _is_expression(licence: str) -> bool:
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        return " " in licence and canonicalize_license_expression(licence) == licence
+    except InvalidLicenseExpression:
+        return False
+
+
+def _licence_of(choice: Mapping[str, Any]) -> str:
+    if "expression" in choice:
+        return str(choice["expression"])
+    licence = choice["license"]
+    return str(licence.get("id") or licence["name"])
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=":")

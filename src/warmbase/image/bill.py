@@ -9,7 +9,6 @@ A package is named by its package URL (purl-spec, types pypi, deb, apk and gener
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 from warmbase.foundation.model import Foundation, Package
@@ -123,35 +122,6 @@ def system_url(package: Package, system: str, version: str) -> str:
     return f"pkg:{path}?arch={_quoted(package.architecture)}{distro}"
 
 
-def components(bill: Mapping[str, Any]) -> Iterator[Part]:
-    """Read the components of a bill back. Raises KeyError or TypeError where it is none of `write_bill`'s."""
-    for component in bill["components"]:
-        hashes = [item["content"] for item in component.get("hashes", ()) if item["alg"] == "SHA-256"]
-        yield Part(
-            kind=component["type"],
-            name=component["name"],
-            version=component.get("version", ""),
-            purl=component.get("purl", ""),
-            sha256=next(iter(hashes), ""),
-            licences=tuple(_licence_of(choice) for choice in component.get("licenses", ())),
-            cpe=component.get("cpe", ""),
-            needed=component["scope"] == "required",
-            ref=component["bom-ref"],
-        )
-
-
-def is_licence_id(licence: str) -> bool:
-    """Whether a licence is one of SPDX's list, by its identifier alone."""
-    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
-    if " " in licence or licence.startswith("LicenseRef-"):
-        return False
-    try:
-        return canonicalize_license_expression(licence) == licence
-    except InvalidLicenseExpression:
-        return False
-
-
 def _system_part(package: Package, system: str, version: str) -> Part:
     purl = system_url(package, system, version)
     return Part(kind="library", name=package.name, version=package.version, purl=purl, licences=package.licences)
@@ -161,23 +131,25 @@ def _licences_json(licences: tuple[str, ...]) -> Json:
     """Either one expression, or any number of identifiers and names (ECMA-424, "licenseChoice")."""
     if len(licences) == 1 and _is_expression(licences[0]):
         return [{"expression": licences[0]}]
-    return [{"license": {"id" if is_licence_id(one) else "name": one}} for one in licences]
+    return [{"license": {"id" if _is_identifier(one) else "name": one}} for one in licences]
+
+
+def _is_identifier(licence: str) -> bool:
+    """Whether a licence is one of SPDX's list, by its identifier alone."""
+    return " " not in licence and not licence.startswith("LicenseRef-") and _is_canonical(licence)
 
 
 def _is_expression(licence: str) -> bool:
+    return " " in licence and _is_canonical(licence)
+
+
+def _is_canonical(licence: str) -> bool:
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:
-        return " " in licence and canonicalize_license_expression(licence) == licence
+        return canonicalize_license_expression(licence) == licence
     except InvalidLicenseExpression:
         return False
-
-
-def _licence_of(choice: Mapping[str, Any]) -> str:
-    if "expression" in choice:
-        return str(choice["expression"])
-    licence = choice["license"]
-    return str(licence.get("id") or licence["name"])
 
 
 def _quoted(text: str) -> str:

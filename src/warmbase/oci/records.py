@@ -1,12 +1,13 @@
 """Records: small JSON documents that are kept in a registry as artifacts.
 
-A record is a plain OCI image manifest (image specification, manifest.md, "Guidelines for Artifact Usage") with one
-layer, the document. Its config is an image's, for the platform unknown/unknown: GitLab refuses manifests whose config
-has a media type that it does not know. Equal documents make equal bytes.
+A record is a plain OCI image manifest (image specification, manifest.md, "Guidelines for Artifact Usage") whose first
+layer is the document; other layers are what it keeps from the registry's garbage collection. Its config is an image's,
+for the platform unknown/unknown: GitLab refuses manifests whose config has a media type that it does not know. Equal
+documents make equal bytes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,28 +40,52 @@ def artifact_type(kind: str) -> str:
     return f"application/vnd.warmbase.{kind}.v1+json"
 
 
-def record_manifest(
-    kind: str, document: Json, *, subject: Descriptor | None = None, annotations: Annotations | None = None
+def plain_image(
+    layers: Sequence[tuple[Descriptor, bytes]],
+    *,
+    kept: Sequence[Descriptor] = (),
+    artifact: str = "",
+    subject: Descriptor | None = None,
+    annotations: Annotations | None = None,
 ) -> Record:
-    """The record of a JSON document. `subject` is the manifest that it is about, in the same repository."""
-    content = canonical_json(document)
-    layer = describe(content, artifact_type(kind))
-    config = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=(layer.digest,)).to_bytes()
+    """Documents as an image for no platform.
+
+    `kept` are layers of other images: being named here keeps them in the repository, where they have to be already.
+    """
+    descriptors = (*(layer for layer, _ in layers), *kept)
+    diff_ids = tuple(layer.digest for layer in descriptors)
+    config = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=diff_ids).to_bytes()
     described = describe(config, CONFIG)
     manifest = Manifest(
         config=described,
-        layers=(layer,),
+        layers=descriptors,
         annotations=annotations or {},
-        artifact_type=artifact_type(kind),
+        artifact_type=artifact,
         subject=subject,
     )
-    return Record(manifest=manifest.to_bytes(), blobs=((described, config), (layer, content)))
+    return Record(manifest=manifest.to_bytes(), blobs=((described, config), *layers))
+
+
+def record_manifest(
+    kind: str,
+    document: Json,
+    *,
+    kept: Sequence[Descriptor] = (),
+    subject: Descriptor | None = None,
+    annotations: Annotations | None = None,
+) -> Record:
+    """The record of a JSON document; `kept` as for `plain_image`. `subject` is the manifest, in the same repository,
+    that it is about."""
+    content = canonical_json(document)
+    kind_type = artifact_type(kind)
+    layers = [(describe(content, kind_type), content)]
+    return plain_image(layers, kept=kept, artifact=kind_type, subject=subject, annotations=annotations)
 
 
 def document_layer(kind: str, manifest: bytes) -> Descriptor:
     """Where the document of a record lies. Raises ValueError if `manifest` is no record of this kind."""
     try:
-        (layer,) = Manifest.from_bytes(manifest).layers
+        layer, *_ = Manifest.from_bytes(manifest).layers
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a record: {error}") from error
     if layer.media_type != artifact_type(kind):

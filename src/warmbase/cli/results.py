@@ -109,7 +109,8 @@ def _named(variant: Variant, platform: str, catalog: Catalog) -> Result:
 def _result(step: BuildStep, outcome: Outcome | None, catalog: Catalog, output: Path) -> Result:
     named = replace(_named(step.variant, step.platform, catalog), wheels=len(step.wheels))
     if outcome is None:
-        return _unchanged(replace(named, verified="yes" if step.verified else "not run"), output)
+        known = "static only" if step.only_looked_at else "yes" if step.verified else "not run"
+        return _unchanged(replace(named, verified=known), output)
     if outcome.error:
         return replace(named, seconds=outcome.seconds, error=str(outcome.error))
     image = outcome.image

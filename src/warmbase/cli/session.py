@@ -10,7 +10,7 @@ from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.catalog.select import select_variants
 from warmbase.effects.files import CacheFolders, cache_folders
-from warmbase.effects.platforms import native_platform
+from warmbase.effects.platforms import native_platform, runs_by
 from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import LockError, SelectionError
 from warmbase.events import Report, Warned
@@ -137,9 +137,12 @@ class Session:
         images = read_existing(output, self.catalog)
         verified = read_verified(self.folders.verified)
         smoke = {variant.name: hash_smoke(variant.smoke) for variant in self.catalog.variants}
+        ran = {key: verified.get((digest, smoke[key[0]])) for key, (_, digest) in images.items()}
+        looked_at = frozenset(key for key, has_run in ran.items() if has_run is False and not runs_by(key[1]))
         return Existing(
             images={key: recipe for key, (recipe, _) in images.items()},
-            unverified=frozenset(key for key, (_, digest) in images.items() if (digest, smoke[key[0]]) not in verified),
+            unverified=frozenset(key for key, has_run in ran.items() if not has_run) - looked_at,
+            only_looked_at=looked_at,
             layers=self.store.recipes(),
             drifted=self._drifted(),
         )

@@ -7,7 +7,7 @@ directory"). Bytecode is in no RECORD: it is equal where its source is.
 import csv
 import os
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -38,11 +38,14 @@ def read_installed(tree: Path) -> Mapping[str, str]:
     for folder in records:
         site = folder.rpartition("/")[0]
         with Path(venv, folder, "RECORD").open(newline="", encoding="utf-8") as lines:
-            for name, recorded, _ in csv.reader(lines):
-                path = posixpath.normpath(f"{site}/{name}")
-                if path in files:
-                    files[path] = recorded
+            files.update((path, recorded) for path, recorded in read_record(lines, site) if path in files)
     return files
+
+
+def read_record(lines: Iterable[str], site: str) -> Iterator[tuple[str, str]]:
+    """The files that a RECORD names, which lies below the folder `site`, and their hashes as it writes them."""
+    for name, recorded, _ in csv.reader(lines):
+        yield posixpath.normpath(f"{site}/{name}"), recorded
 
 
 def order_wheels(wheels: Sequence[InstalledWheel], winners: Iterable[tuple[str, str]], variant: str) -> list[str]:

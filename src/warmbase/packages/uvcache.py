@@ -52,6 +52,15 @@ class Framed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pointer:
+    """What a pointer says: the archive, and the wheel's SHA-256 and file name."""
+
+    archive: str
+    sha256: str
+    filename: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CoreMetadata:
     """What a resolver reads of a package's core metadata."""
 
@@ -132,6 +141,17 @@ def read_metadata(entry: bytes) -> CoreMetadata:
     )
 
 
+def read_pointer(entry: bytes) -> Pointer:
+    """Read a `.http` entry."""
+    import msgpack
+
+    record = msgpack.unpackb(read_framed(entry).data)
+    if not isinstance(record, list) or len(record) < 3:
+        raise UnknownLayoutError("the pointers of uv's cache are not as expected")
+    archive, hashes, filename, *_ = record
+    return Pointer(archive=archive, sha256=next(h["Sha256"] for h in hashes if "Sha256" in h), filename=filename)
+
+
 def pointer_data(*, archive: str, sha256: str, filename: str, size: int) -> bytes:
     """The data of a pointer: the archive `archive` holds the wheel `filename` of `size` bytes."""
     import msgpack
@@ -151,10 +171,6 @@ def archive_id(sha256: str) -> str:
 
 def find_archives(cache: Path) -> Iterator[tuple[str, str, Path]]:
     """Every wheel that uv has unpacked in `cache`: (SHA-256 of the wheel, its file name, folder of its files)."""
-    import msgpack
-
-    for pointer in sorted(cache.glob(f"{WHEELS}/**/*.http")):
-        record = msgpack.unpackb(read_framed(pointer.read_bytes()).data)
-        archive, hashes, filename, *_ = record
-        sha256 = next(h["Sha256"] for h in hashes if "Sha256" in h)
-        yield sha256, filename, cache / ARCHIVES / archive
+    for path in sorted(cache.glob(f"{WHEELS}/**/*.http")):
+        pointer = read_pointer(path.read_bytes())
+        yield pointer.sha256, pointer.filename, cache / ARCHIVES / pointer.archive

@@ -11,7 +11,7 @@ from typing import Literal
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import Image
 
-VERIFIER_REVISION = 2
+VERIFIER_REVISION = 3
 """Raised when the verifier asks for more than before: what was verified until then has to be verified again."""
 
 STATIC_ONLY = "none"
@@ -34,7 +34,8 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
-    """All findings on an image. `runner` is the name of what ran it, `smoke` the hash of its smoke.py ("": none)."""
+    """All findings on an image. `runner` says what ran it (see `name_runner`), `smoke` is the hash of its smoke.py ("":
+    none)."""
 
     digest: str
     platform: str
@@ -62,8 +63,18 @@ class Verification:
         """One line for people: how many checks passed, and what did not run."""
         passed, skipped = len(self.having("passed")), len(self.having("not run"))
         if not self.has_run:
-            return f"not run here: {passed} static checks passed"
-        return f"{passed} checks passed" + (f", {skipped} not run" if skipped else "")
+            return f"static only: {passed} checks passed, not run on this machine"
+        emulator = self.runner.partition(", ")[2]
+        under = f" under {emulator}" if emulator else ""
+        return f"{passed} checks passed{under}" + (f", {skipped} not run" if skipped else "")
+
+
+def name_runner(runner: str, runs_by: str) -> str:
+    """What ran an image, as its verification says: "namespace", "namespace, qemu", or STATIC_ONLY.
+
+    `runner` is the runner's name, `runs_by` what executes the image's programs here (see `effects.platforms.runs_by`).
+    """
+    return {"native": runner, "": STATIC_ONLY}.get(runs_by, f"{runner}, {runs_by}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,6 +5,7 @@ record that is damaged, of another revision or of another digest than its name s
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,15 +36,18 @@ def read_record(folder: Path, digest: str, runner: str) -> Verification | None:
     return found if found and (found.digest, found.runner) == (digest, runner) else None
 
 
-def read_verified(folder: Path) -> frozenset[tuple[str, str]]:
-    """All images that this revision has run and that passed: their digests, with the hash of the smoke.py that ran.
+def read_verified(folder: Path) -> Mapping[tuple[str, str], bool]:
+    """All images that passed this revision: (digest, hash of the smoke.py) → whether they were run for it.
 
     How they were run does not matter to those who ask this.
     """
-    found = (_read(path) for path in folder.glob(f"*-{VERIFIER_REVISION}-*.json"))
-    return frozenset(
-        (record.digest, record.smoke) for record in found if record and record.has_passed and record.has_run
-    )
+    verified: dict[tuple[str, str], bool] = {}
+    for path in folder.glob(f"*-{VERIFIER_REVISION}-*.json"):
+        record = _read(path)
+        if record and record.has_passed:
+            key = (record.digest, record.smoke)
+            verified[key] = record.has_run or verified.get(key, False)
+    return verified
 
 
 def find_record(folder: Path, digest: str, smoke: str) -> Verification | None:
@@ -62,7 +66,7 @@ def hash_smoke(smoke: Path | None) -> str:
 
 
 def _path(folder: Path, digest: str, runner: str) -> Path:
-    return folder / f"{hex_of(digest)}-{VERIFIER_REVISION}-{runner}.json"
+    return folder / f"{hex_of(digest)}-{VERIFIER_REVISION}-{runner.replace(', ', '-')}.json"
 
 
 def _read(path: Path) -> Verification | None:

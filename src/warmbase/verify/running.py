@@ -40,12 +40,6 @@ def check_running(sandbox: Sandbox, subject: Subject, smoke: Path | None) -> Ite
         yield _timed("smoke.py", lambda: _check_smoke(sandbox, subject))
 
 
-def can_run(sandbox: Sandbox, subject: Subject) -> bool:
-    """Whether this machine can execute the image's programs at all; its CPU may be another."""
-    finished = sandbox.run([PYTHON, "-S", "-c", ""], env=subject.variables(ROOT))
-    return b"Exec format error" not in finished.stderr
-
-
 def _timed(check: str, examine: Callable[[], str]) -> Finding:
     """A finding from a function that says what is wrong."""
     begun = time.monotonic()

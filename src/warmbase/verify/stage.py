@@ -1,11 +1,12 @@
 """The verify stage: look at an image, run it, run real children of it, and remember what came of it."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from warmbase.effects.platforms import runs_by
 from warmbase.effects.runner import Bind, Runner
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import BuiltImage
@@ -17,19 +18,21 @@ from warmbase.oci.layout import Layout
 from warmbase.oci.manifest import Manifest
 from warmbase.verify import inside
 from warmbase.verify.children import children_of, run_child, skipped_backends, skipped_children
+from warmbase.verify.fitness import check_fitness
 from warmbase.verify.model import (
-    STATIC_ONLY,
     VERIFIER_REVISION,
     Finding,
     Verification,
     VerifiedImage,
     accept_image,
+    name_runner,
 )
 from warmbase.verify.record import hash_smoke, read_record, write_record
-from warmbase.verify.running import SMOKE, can_run, check_running
+from warmbase.verify.running import SMOKE, check_running
 from warmbase.verify.sandboxes import ClosableRunner
 from warmbase.verify.static import ImageFiles, check_image, environment_of, traces_of
 from warmbase.verify.subject import INSIDE, Subject
+from warmbase.verify.tree import merge_layers
 
 
 def verify_image(
@@ -46,40 +49,43 @@ def verify_image(
     addresses: Iterable[str] = (),
     jobs: int = 2,
     layout: Layout | None = None,
+    runs: Callable[[str], str] = runs_by,
 ) -> VerifiedImage:
     """Verify `image`, or find the record that it was verified, and keep the record in `records`.
 
     An image of `layout` is verified anew, and its blobs are read there. `smoke` is the image's own check, a Python file
     of the host; the secrets in `environment`, warmbase's own, and in `addresses` must not be in the image, nor must
-    `paths` of this machine; `jobs` children run at once. On a platform that this machine cannot execute only the static
-    checks are made, and the result says so. Raises VerificationError that names each failed check, or if `layout` has
+    `paths` of this machine; `jobs` children run at once. `runs` says what executes a platform's programs here: an image
+    of a foreign one is looked at more closely, and where nothing executes it that is all, and the result says so.
+    Raises VerificationError that names each failed check, or if `layout` has
     another image in its place, StoreError for a damaged layer, RunnerError where no sandbox opens.
     """
     hash_ = hash_smoke(smoke)
     if layout:
         _check_digest(image, layout)
-    known = None if layout else read_record(records, image.digest, runner.name)
+    how = runs(image.platform)
+    known = None if layout else read_record(records, image.digest, name_runner(runner.name, how))
     if known and known.smoke == hash_ and known.has_passed:
         return accept_image(image, known)
     folders = unpacked.folders(image.layers)
     files = ImageFiles(listings=unpacked.listings(image.layers), folders=folders)
     subject = Subject(image=image, lock=lock, environment=environment_of(image))
     traces = traces_of(environment, (store.root, records, unpacked.folder, *paths), addresses)
-    runs = _runs_here(subject, runner, folders)
     with _start_threads(runner, jobs) as (executor, closable):
         # The longest come first, so that none of them is left alone at the end.
-        children = _start_children(executor, subject, closable, folders) if runs else []
-        running = executor.submit(_run_image, subject, closable, folders, smoke) if runs else None
+        children = _start_children(executor, subject, closable, folders) if how else []
+        running = executor.submit(_run_image, subject, closable, folders, smoke) if how else None
         findings = [_check_blobs(image, layout)] if layout else []  # else unpacking them has just proven it
         findings += check_image(image, lock, files, traces)
+        findings += check_fitness(image, lock, merge_layers(files.listings, folders)) if how != "native" else ()
         findings += running.result() if running else _not_run(subject)
         findings += [child.result() for child in children]
-    findings += (*skipped_children(subject), *skipped_backends(subject)) if runs else ()
+    findings += (*skipped_children(subject), *skipped_backends(subject)) if how else ()
     verification = Verification(
         digest=image.digest,
         platform=image.platform,
         revision=VERIFIER_REVISION,
-        runner=runner.name if runs else STATIC_ONLY,
+        runner=name_runner(runner.name, how),
         smoke=hash_,
         findings=tuple(findings),
     )
@@ -135,17 +141,15 @@ def _run_image(subject: Subject, runner: Runner, folders: tuple[Path, ...], smok
         return list(check_running(sandbox, subject, smoke))
 
 
-def _runs_here(subject: Subject, runner: Runner, folders: tuple[Path, ...]) -> bool:
-    with runner.open(folders, binds=_binds(None)) as sandbox:
-        return can_run(sandbox, subject)
-
-
 def _binds(smoke: Path | None) -> list[Bind]:
     binds = [Bind(source=Path(inside.__file__).parent, target=INSIDE, read_only=True)]
     return [*binds, Bind(source=smoke, target=SMOKE, read_only=True)] if smoke else binds
 
 
 def _not_run(subject: Subject) -> Iterable[Finding]:
-    reason = f"this machine cannot execute programs for {subject.image.platform}"
+    reason = (
+        f"this machine cannot execute programs for {subject.image.platform}; with qemu it can:"
+        " apt-get install qemu-user-static binfmt-support"
+    )
     names = ("the image", *(child.name for child in children_of(subject)))
     return tuple(Finding(check=name, outcome="not run", detail=reason) for name in names)

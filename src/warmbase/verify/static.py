@@ -61,13 +61,13 @@ class ImageFiles:
 
 def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[Finding]:
     """All static findings. `traces` are what no file and no history may hold: what it is → its bytes."""
-    yield _finding("documents", _check_documents(image))
-    yield _finding("no path twice in a layer", _check_paths(files.listings))
-    yield _finding("hardlinks inside their layer", _check_hardlinks(files.listings))
-    yield _finding("readable by everyone", _check_modes(files.listings))
-    yield _finding("variables", _check_variables(image))
-    yield _finding("contract files", _check_contract(image, lock, files))
-    yield _finding("no secret and no path of the build machine", _check_traces(image, files, traces))
+    yield make_finding("documents", _check_documents(image))
+    yield make_finding("no path twice in a layer", _check_paths(files.listings))
+    yield make_finding("hardlinks inside their layer", _check_hardlinks(files.listings))
+    yield make_finding("readable by everyone", _check_modes(files.listings))
+    yield make_finding("variables", _check_variables(image))
+    yield make_finding("contract files", _check_contract(image, lock, files))
+    yield make_finding("no secret and no path of the build machine", _check_traces(image, files, traces))
 
 
 def traces_of(
@@ -106,7 +106,8 @@ def _is_secret(value: str) -> bool:
     return not value.startswith("/") and len(value) >= (_SHORTEST_WORD if value.isalpha() else _SHORTEST_TRACE)
 
 
-def _finding(check: str, problems: Iterable[str]) -> Finding:
+def make_finding(check: str, problems: Iterable[str]) -> Finding:
+    """The finding of a check that names problems, of which the first few are said."""
     found = list(problems)
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return Finding(check=check, outcome="failed" if found else "passed", detail="\n".join(found[:_MOST] + more))

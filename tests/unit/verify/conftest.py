@@ -1,6 +1,9 @@
 """A tiny image, right in every respect, as files in memory and in folders."""
 
+import base64
+import hashlib
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +20,18 @@ from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
-from warmbase.oci.tar import Entry, directory, file_of, symlink
+from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
+from warmbase.packages import uvcache
 from warmbase.packages.wheels import CACHE, VENV
+from warmbase.verify.elf import MACHINES
+from warmbase.verify.fitness import MAGIC
 from warmbase.verify.static import ImageFiles, environment_of
 from warmbase.verify.subject import Subject
 
 PLATFORM = "linux/amd64"
+SITE = f"{VENV}/lib/python3.13/site-packages"
+ARCHIVE = f"{CACHE}/{uvcache.ARCHIVES}/{'0' * 24}"
+WHEELS = f"{CACHE}/{uvcache.WHEELS}/{uvcache.DEFAULT_INDEX_BUCKET}"
 
 
 def locked(name: str, *, use: str = "venv", size: int = 1000, requires: Sequence[str] = ()) -> LockedPackage:
@@ -65,6 +74,57 @@ VARIANT = Variant(
 )
 
 
+def elf(platform: str, loader: str = "") -> bytes:
+    """The head of a program for `platform`; `loader` is its dynamic linker (System V ABI, "ELF Header")."""
+    head = struct.pack(
+        "<4s4B8xHHI3QI6H", b"\x7fELF", 2, 1, 1, 0, 3, MACHINES[platform], 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    name = loader.encode() + b"\0"
+    return head + struct.pack("<2I6Q", 3 if loader else 1, 4, 120, 0, 0, len(name), len(name), 1) + name
+
+
+def bytecode(source: bytes, magic: int = MAGIC["3.13"]) -> bytes:
+    """The head of a `.pyc` file."""
+    return struct.pack("<H2sIII", magic, b"\r\n", 0, MTIME, len(source))
+
+
+def record(*files: tuple[str, bytes]) -> bytes:
+    """A RECORD of files in site-packages."""
+    digests = [(path, base64.urlsafe_b64encode(hashlib.sha256(content).digest())) for path, content in files]
+    return "".join(f"{path},sha256={digest.rstrip(b'=').decode()},\n" for path, digest in digests).encode()
+
+
+def fit_files(platform: str = PLATFORM) -> dict[str, bytes | str]:
+    """What is below and in the venv and the cache of an image that fits its platform: content, or a link's target."""
+    source, library = b"a = 1\n", elf(platform)
+    files: dict[str, bytes | str] = {
+        "usr/bin/python3.13": elf(platform, "/lib/ld-linux.so"),
+        "usr/lib/ld-linux.so": elf(platform),
+        "lib": "usr/lib",
+        "usr/bin/sh": elf(platform),
+        f"{VENV}/bin/alpha": b"#!/usr/bin/sh\n",
+        f"{SITE}/alpha.py": source,
+        f"{SITE}/__pycache__/alpha.cpython-313.pyc": bytecode(source),
+        f"{SITE}/beta.so": library,
+        f"{SITE}/attach_arm64_amd64.so": elf("linux/arm64"),
+        f"{SITE}/alpha-1.0.dist-info/RECORD": record(("alpha.py", source), ("../../../bin/alpha", b"#!/usr/bin/sh\n")),
+        f"{SITE}/beta-1.0.dist-info/RECORD": record(("beta.so", library)) + b"beta-1.0.dist-info/RECORD,,\n",
+        f"{SITE}/delta-1.0.dist-info/RECORD": b"",
+        f"{ARCHIVE}/alpha.py": source,
+    }
+    for name in ("alpha", "beta", "delta", "hatchling"):
+        data = uvcache.pointer_data(archive="0" * 24, sha256="0" * 64, filename=f"{name}-1.0-py3-none-any.whl", size=1)
+        pointer = uvcache.write_framed(uvcache.Framed(data=data, policy=b"policy"))
+        files[f"{WHEELS}/{name}/1.0-py3-none-any.http"] = pointer
+        files[f"{WHEELS}/{name}/1.0-py3-none-any"] = f"../../../{uvcache.ARCHIVES}/{'0' * 24}"
+    return files
+
+
+def entries_of(files: Mapping[str, bytes | str]) -> list[Entry]:
+    """The entries of a layer: text is a symlink's target."""
+    return [symlink(p, content) if isinstance(content, str) else file_of(p, content) for p, content in files.items()]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tiny:
     """A store, and the image that `build` makes in it."""
@@ -72,12 +132,12 @@ class Tiny:
     store: LayerStore
     unpacked: UnpackedLayers
     lock: Lock
-    contract: Mapping[str, str]
+    contract: Mapping[str, str | bytes]
 
-    def build(self, *layers: Sequence[Entry], missing: str = "", **changed: str) -> BuiltImage:
+    def build(self, *layers: Sequence[Entry], missing: str = "", **changed: str | bytes) -> BuiltImage:
         """The image of its contract and `layers`; `missing` is left out of the contract, `changed` replaced."""
         texts = {path: changed.get(Path(path).name, text) for path, text in self.contract.items() if path != missing}
-        contract = [file_of(path, text.encode()) for path, text in texts.items()]
+        contract = [file_of(path, t.encode() if isinstance(t, str) else t) for path, t in texts.items()]
         contract += [symlink(f"{VENV}/bin/python", "/usr/bin/python3.13"), directory(f"{CACHE}/archive-v0", 0o777)]
         stack = [(self.put(entries), f"layer {number}") for number, entries in enumerate((*layers, contract))]
         provenance = Provenance(
@@ -101,12 +161,12 @@ class Tiny:
 @pytest.fixture
 def tiny(tmp_path: Path) -> Tiny:
     store = LayerStore(tmp_path / "store")
-    base = {"name": VARIANT.name, "platform": PLATFORM, "recipe": "r" * 64, "uv": "1.0"}
+    base = {"name": VARIANT.name, "platform": PLATFORM, "recipe": "r" * 64, "uv": "0.13.8"}
     lock = Lock(
         variant=VARIANT.name,
         python="3.13",
         inputs="",
-        uv=locked("uv"),
+        uv=replace(locked("uv"), version="0.13.8"),
         packages=(
             locked("alpha", size=500, requires=["delta"]),
             locked("beta"),
@@ -126,9 +186,9 @@ def tiny(tmp_path: Path) -> Tiny:
             f"{FOLDER}/uv.lock": "version = 1\n",
             f"{FOLDER}/sbom.cdx.json": "{}",
             "etc/profile.d/warmbase.sh": "",
-            "usr/local/bin/uv": "",
-            "usr/local/bin/uvx": "",
-            f"{VENV}/pyvenv.cfg": "",
+            "usr/local/bin/uv": elf(PLATFORM),
+            "usr/local/bin/uvx": elf(PLATFORM),
+            f"{VENV}/pyvenv.cfg": "home = /usr/bin\nversion_info = 3.13.5\n",
             f"{CACHE}/CACHEDIR.TAG": "",
             "usr/lib/python3.13/EXTERNALLY-MANAGED": "",
         },

@@ -14,6 +14,7 @@ from warmbase.verify.model import (
     Verification,
     VerifiedImage,
     accept_image,
+    name_runner,
 )
 from warmbase.verify.record import read_record, read_verified, write_record
 
@@ -65,7 +66,10 @@ def test_summaries_say_what_did_not_run(tiny: Tiny) -> None:
     assert accept_image(image, verification(image.digest, PASSED)).summary == "1 checks passed"
     assert accept_image(image, verification(image.digest, PASSED, SKIPPED)).summary == "1 checks passed, 1 not run"
     looked_at = accept_image(image, verification(image.digest, PASSED, SKIPPED, runner=STATIC_ONLY))
-    assert looked_at.summary == "not run here: 1 static checks passed"
+    assert looked_at.summary == "static only: 1 checks passed, not run on this machine"
+    emulated = accept_image(image, verification(image.digest, PASSED, runner=name_runner("namespace", "qemu")))
+    assert emulated.summary == "1 checks passed under qemu"
+    assert emulated.verification.has_run
 
 
 DIGEST = "sha256:" + "a" * 64
@@ -78,7 +82,7 @@ def test_a_record_is_read_back(tmp_path: Path) -> None:
     assert read == written
     assert read is not None
     assert (read.findings[0].detail, read.findings[0].seconds) == ("fine", 0.25)
-    assert read_verified(tmp_path) == {(DIGEST, written.smoke)}
+    assert read_verified(tmp_path) == {(DIGEST, written.smoke): True}
     assert [path.name for path in tmp_path.iterdir()] == [f"{'a' * 64}-{VERIFIER_REVISION}-namespace.json"]
 
 
@@ -93,14 +97,23 @@ def test_a_record_counts_for_one_digest_and_one_way_of_running(tmp_path: Path) -
     [
         verification(DIGEST, PASSED, FAILED),
         verification(DIGEST, SKIPPED),
-        verification(DIGEST, PASSED, runner=STATIC_ONLY),
         replace(verification(DIGEST, PASSED), revision=VERIFIER_REVISION + 1),
     ],
-    ids=["failed", "nothing ran", "only looked at", "another revision"],
+    ids=["failed", "nothing ran", "another revision"],
 )
 def test_these_records_do_not_vouch_for_an_image(tmp_path: Path, record: Verification) -> None:
     write_record(tmp_path, record)
-    assert read_verified(tmp_path) == frozenset()
+    assert read_verified(tmp_path) == {}
+
+
+@pytest.mark.parametrize("runners", [(STATIC_ONLY, "namespace, qemu"), ("namespace", STATIC_ONLY)])
+def test_what_was_only_looked_at_is_told_from_what_was_run(tmp_path: Path, runners: tuple[str, str]) -> None:
+    write_record(tmp_path, verification(DIGEST, PASSED, runner=STATIC_ONLY))
+    assert read_verified(tmp_path) == {(DIGEST, ""): False}
+    for runner in runners:
+        write_record(tmp_path, verification(DIGEST, PASSED, runner=runner))
+        assert read_record(tmp_path, DIGEST, runner) is not None
+    assert read_verified(tmp_path) == {(DIGEST, ""): True}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"digest": 1}', "truncated", "other digest", "outcome"])
@@ -115,8 +128,8 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, damage: str) -> None:
     }
     path.write_text(changes.get(damage, damage))
     assert read_record(tmp_path, DIGEST, "namespace") is None
-    assert read_verified(tmp_path) == frozenset()
+    assert read_verified(tmp_path) == {}
 
 
 def test_without_a_folder_nothing_is_verified(tmp_path: Path) -> None:
-    assert read_verified(tmp_path / "missing") == frozenset()
+    assert read_verified(tmp_path / "missing") == {}

@@ -1,0 +1,47 @@
+"""What the head of a program or library says of the machine that it is for (System V ABI, "ELF Header")."""
+
+import struct
+from dataclasses import dataclass
+
+MACHINES = {"linux/amd64": 62, "linux/arm64": 183}
+"""OCI platforms and their EM_X86_64 and EM_AARCH64. Both are ELFCLASS64 and little endian."""
+
+NAMES = {3: ("x86", "i386", "i686"), 62: ("x86_64", "amd64", "x64"), 183: ("aarch64", "arm64")}
+"""Machines, and what files that are made for one call it."""
+
+_HEAD = struct.Struct("<4s2B10xHH")  # e_ident (with class and data), e_type, e_machine
+_TABLE = struct.Struct("<32xQ14x2H")  # e_phoff, e_phentsize, e_phnum
+_SEGMENT = struct.Struct("<I4xQ16xQ")  # p_type, p_offset, p_filesz
+_INTERPRETER = 3  # PT_INTERP
+_CLASS64, _LITTLE_ENDIAN = 2, 1
+HEAD = 4096
+"""How many bytes of a file are read: the program headers follow the file's head in everything that linkers write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Elf:
+    """`machine` is e_machine, 0 where it is not of 64 bits and little endian; `interpreter` the dynamic linker's path,
+    "" for none."""
+
+    machine: int
+    interpreter: str
+
+
+def read_elf(head: bytes) -> Elf | None:
+    """Read the first bytes of a file; None where that is no ELF file."""
+    if len(head) < _TABLE.size or not head.startswith(b"\x7fELF"):
+        return None
+    _, kind, order, _, machine = _HEAD.unpack_from(head)
+    if order != _LITTLE_ENDIAN:
+        return Elf(0, "")
+    if kind != _CLASS64:
+        return Elf(machine if machine not in MACHINES.values() else 0, "")
+    start, size, count = _TABLE.unpack_from(head)
+    for number in range(count):
+        at = start + number * size
+        if at + _SEGMENT.size > len(head):
+            break
+        segment, offset, length = _SEGMENT.unpack_from(head, at)
+        if segment == _INTERPRETER:
+            return Elf(machine, head[offset : offset + length].rstrip(b"\0").decode(errors="replace"))
+    return Elf(machine, "")

@@ -1,16 +1,26 @@
 """Real registries on loopback, Debian's `docker-registry`, and skopeo as an independent reader and writer of them."""
 
+import io
 import json
+import random
 import re
 import subprocess
+import tarfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from warmbase.effects.registry.client import RegistryClient
+from warmbase.effects.registry.model import Registry
+from warmbase.effects.registry.registries import open_registries
+from warmbase.effects.registry.retries import Backoff
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import CONFIG, MANIFEST, TAR, Config, Descriptor, Manifest, Platform, describe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,3 +105,55 @@ def skopeo(*arguments: str | Path) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def client_of(
+    host: str, *, environment: Mapping[str, str] | None = None, pauses: list[float] | None = None
+) -> RegistryClient:
+    """A client that waits for nothing: the seconds it would have waited go to `pauses`."""
+    sleep = (pauses if pauses is not None else []).append
+    return open_registries(environment or {}, backoff=Backoff(sleep=sleep)).at(host)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SmallImage:
+    """An image of one layer, uncompressed."""
+
+    layer: bytes
+    config: bytes
+    manifest: bytes
+
+    @property
+    def blobs(self) -> tuple[tuple[Descriptor, bytes], ...]:
+        """The layer and the config."""
+        return (describe(self.layer, TAR), self.layer), (describe(self.config, CONFIG), self.config)
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return digest_of(self.manifest)
+
+    def push(self, registry: Registry, repository: str, tag: str) -> str:
+        """Push it with our client and return its digest."""
+        for blob, content in self.blobs:
+            registry.push_blob(repository, blob, content)
+        return registry.write_manifest(repository, tag, self.manifest, MANIFEST)
+
+
+def small_image(seed: int = 0, *, size: int = 10_000, subject: Descriptor | None = None) -> SmallImage:
+    """An image with a file of `size` bytes, which `seed` decides; with `subject` it refers to another manifest."""
+    content = random.Random(seed).randbytes(size)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo("file")
+        entry.size = size
+        archive.addfile(entry, io.BytesIO(content))
+    layer = packed.getvalue()
+    config = Config(platform=Platform(), created="2026-01-02T03:04:05Z", diff_ids=(digest_of(layer),)).to_bytes()
+    manifest = Manifest(
+        config=describe(config, CONFIG),
+        layers=(describe(layer, TAR),),
+        subject=subject,
+        artifact_type="application/vnd.example.note" if subject else "",
+    )
+    return SmallImage(layer=layer, config=config, manifest=manifest.to_bytes())

@@ -36,8 +36,6 @@ class RegistryClient:
         self._transport = transport
         self._host = host or transport.host
         self._prefix = f"{prefix}/" if prefix else ""
-        self._referrers = Referrers(self)
-        self._deletion = Deletion(self)
 
     @property
     def host(self) -> str:
@@ -90,7 +88,7 @@ class RegistryClient:
             raise RegistryError(f"{self.host}/{repository}: the manifest {digest} arrived as {said}")
         subject = subject_of(content)
         if subject and "OCI-Subject" not in answer.headers:
-            self._referrers.add(repository, subject, content, media_type)
+            Referrers(self).add(repository, subject, content, media_type)
         return digest
 
     def has_blob(self, repository: str, digest: str) -> bool:
@@ -132,22 +130,22 @@ class RegistryClient:
 
     def referrers(self, repository: str, digest: str, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """See `Registry`."""
-        return self._referrers.find(repository, digest, artifact_type)
+        return Referrers(self).find(repository, digest, artifact_type)
 
     def delete_manifest(self, repository: str, digest: str) -> bool:
         """See `Registry`."""
-        return self._deletion.manifest(repository, digest)
+        return Deletion(self).manifest(repository, digest)
 
     def delete_tag(self, repository: str, tag: str) -> bool:
         """See `Registry`."""
-        return self._deletion.tag(repository, tag)
+        return Deletion(self).tag(repository, tag)
 
     def drop_referrer(self, repository: str, subject: str, digest: str) -> None:
         """Take a deleted manifest out of the tag that lists its subject's referrers, if there is such a tag."""
-        self._referrers.remove(repository, subject, digest)
+        Referrers(self).remove(repository, subject, digest)
 
     def _blob_request(self, repository: str, blob: Descriptor) -> Request:
-        return self._request("GET", repository, f"blobs/{blob.digest}", headers={"Accept-Encoding": "identity"})
+        return self._request("GET", repository, f"blobs/{blob.digest}")
 
     def ask(
         self,

@@ -4,9 +4,11 @@ import ipaddress
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 
 import httpx
 
+from warmbase import __version__
 from warmbase.effects.http import silence_http_logs, tls_context
 from warmbase.effects.registry.auth import Authenticator
 from warmbase.effects.registry.client import RegistryClient
@@ -37,9 +39,10 @@ class OpenRegistries:
         self._insecure = frozenset(insecure)
         self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
         self._backoff = backoff
-        self._http = httpx.Client(
+        self._http = _Http(
             verify=tls_context(environment),
             timeout=_TIMEOUT,
+            headers={"User-Agent": f"warmbase/{__version__}", "Accept-Encoding": "identity"},  # bodies are hashed
             limits=httpx.Limits(max_keepalive_connections=32),
             mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),  # never by a proxy
         )
@@ -68,25 +71,34 @@ class OpenRegistries:
 
     def _transport(self, host: str) -> Transport:
         if host not in self._transports:
+            is_plain = partial(may_be_plain, insecure=self._insecure)
             api = _HUB_API if host == DOCKER_HUB else host
             self._transports[host] = Transport(
                 host=host,
-                base=httpx.URL(f"{'http' if self._is_plain(host) else 'https'}://{api}/"),
+                base=httpx.URL(f"{'http' if is_plain(host) else 'https'}://{api}/"),
                 http=self._http,
                 authenticator=Authenticator(
                     host,
                     http=self._http,
-                    find=lambda: find_credentials(host, self._environment),
-                    is_plain=self._is_plain,
+                    find=partial(find_credentials, host, self._environment),
+                    is_plain=is_plain,
                 ),
                 backoff=self._backoff,
-                is_plain=self._is_plain,
+                is_plain=is_plain,
             )
         return self._transports[host]
 
-    def _is_plain(self, host: str) -> bool:
-        """Whether http:// will do: for this machine's own addresses, and where the user says so."""
-        return host in self._insecure or is_loopback(host)
+
+class _Http(httpx.Client):
+    """Closes its connections when nobody needs it any more: what runs in it is not done when a function returns."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def may_be_plain(host: str, *, insecure: Collection[str]) -> bool:
+    """Whether http:// will do: for this machine's own addresses, and where the user says so."""
+    return host in insecure or is_loopback(host)
 
 
 def is_loopback(host: str) -> bool:

@@ -29,9 +29,22 @@ MAY_IMPORT = {
     "verify": {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
     },
+    "publish": {"catalog", "effects", "image", "plan", "verify"},
 }  # fmt: skip
 
-PURE = ("plan", "layers.plan", "layers.recipe", "lock.model", "lock.wheels", "lock.index", "catalog.model", "errors")
+PURE = (
+    "plan",
+    "publish.contents",
+    "publish.journal",
+    "publish.tags",
+    "layers.plan",
+    "layers.recipe",
+    "lock.model",
+    "lock.wheels",
+    "lock.index",
+    "catalog.model",
+    "errors",
+)
 """Modules that only compute: no processes, no network, no clock, no environment."""
 
 WORLD = {"subprocess", "socket", "httpx", "urllib.request", "time", "random", "secrets", "uuid", "os", "shutil"}

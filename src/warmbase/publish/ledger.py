@@ -1,0 +1,52 @@
+"""Reading the journal from a registry and adding to it."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from warmbase.effects.registry.records import read_record, write_record
+from warmbase.errors import RegistryError
+from warmbase.publish.journal import KIND, Entry, Journal, entry_from_json, is_entry_of, merge, record_entry
+from warmbase.publish.model import Place
+
+_AT_ONCE = 8
+
+
+class Ledger:
+    """The journal of one variant at a place. Entries never change: each is read once."""
+
+    def __init__(self, place: Place, variant: str) -> None:
+        self._place = place
+        self._variant = variant
+        self._known: dict[str, Entry] = {}
+
+    def read(self) -> Journal:
+        """The journal as it is now. Raises RegistryError, also for an entry that cannot be read."""
+        tags = [tag for tag in self._place.registry.tags(self._place.journal) if is_entry_of(tag, self._variant)]
+        self._known |= _read(self._place, [tag for tag in tags if tag not in self._known])
+        known = (self._known[tag] for tag in tags if tag in self._known)
+        return merge(entry for entry in known if entry.variant == self._variant)
+
+    def write(self, entry: Entry) -> None:
+        """Add an entry. Raises RegistryError."""
+        record, tag = record_entry(entry)
+        write_record(self._place.registry, self._place.journal, record, tag)
+
+
+def read_entries(place: Place) -> dict[str, Entry]:
+    """All entries of all variants as they were written, by tag. Raises RegistryError."""
+    return _read(place, place.registry.tags(place.journal))
+
+
+def _read(place: Place, tags: Sequence[str]) -> dict[str, Entry]:
+    def read(tag: str) -> Entry | None:
+        document = read_record(place.registry, place.journal, tag, KIND)
+        try:
+            return entry_from_json(document, tag) if document else None
+        except ValueError as error:
+            raise RegistryError(
+                f"{place.registry.host}/{place.journal}:{tag}: {error}",
+                next_step="use the version of warmbase that wrote it, or a newer one",
+            ) from error
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="journal") as executor:
+        return {tag: entry for tag, entry in zip(tags, executor.map(read, tags), strict=True) if entry}

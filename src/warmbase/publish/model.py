@@ -1,0 +1,79 @@
+"""What is published where: values that the other modules of this package share."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from warmbase.catalog.model import Variant
+from warmbase.effects.registry.model import Registries, Registry
+from warmbase.errors import PublishError
+from warmbase.oci.manifest import Descriptor
+from warmbase.plan import BuildStep
+from warmbase.publish.tags import content_tag
+from warmbase.verify.model import VerifiedImage
+
+JOURNAL = "warmbase-journal"
+"""The repository, beside the images', that keeps the journal."""
+
+
+class Attestation(Protocol):
+    """What is attested of one platform's image: a manifest, what points to it in the index, and its blobs."""
+
+    @property
+    def manifest(self) -> bytes: ...
+
+    @property
+    def descriptor(self) -> Descriptor: ...
+
+    @property
+    def blobs(self) -> tuple[tuple[Descriptor, bytes], ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where images are published: the repositories below `prefix` in a registry."""
+
+    registry: Registry
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str, registries: Registries) -> "Place":
+        """The place of "host[:port][/path]", as the catalog's `registry` has it."""
+        host, _, prefix = text.partition("/")
+        return cls(registry=registries.at(host), prefix=prefix)
+
+    def repository(self, name: str) -> str:
+        """The repository of an image, or of the journal."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    @property
+    def journal(self) -> str:
+        """The repository of the journal."""
+        return self.repository(JOURNAL)
+
+    def __str__(self) -> str:
+        return f"{self.registry.host}/{self.prefix}" if self.prefix else self.registry.host
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishableVariant:
+    """A variant, verified on all of its platforms: an image and the step that built it for each, in platform order.
+
+    Raises PublishError where a platform is missing: tags never name a part of a variant.
+    """
+
+    variant: Variant
+    images: tuple[tuple[BuildStep, VerifiedImage], ...]
+
+    def __post_init__(self) -> None:
+        platforms = [image.image.platform for _, image in self.images]
+        if sorted(platforms) != sorted(self.variant.platforms) or platforms != sorted(platforms):
+            missing = ", ".join(sorted(set(self.variant.platforms) - set(platforms)))
+            raise PublishError(
+                f"{self.variant.name} has no verified image for {missing}",
+                next_step=f"run `warmbase build {self.variant.name}`",
+            )
+
+    @property
+    def content_tag(self) -> str:
+        """The tag that stands for the recipes of all platforms."""
+        return content_tag(self.variant.tag, {image.image.platform: image.image.recipe for _, image in self.images})

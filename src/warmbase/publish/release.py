@@ -1,0 +1,134 @@
+"""Giving an index that a registry holds its tags: dated tag, journal, and the rolling tags last.
+
+The journal decides what rolling tags name. Whoever moves them reads it again afterwards, until what it says is what
+they name: two publishers at once end in the same state, and one that was killed is finished by the next.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from warmbase.effects.registry.model import Document
+from warmbase.errors import PublishError
+from warmbase.publish.journal import Entry, Journal
+from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import Place
+from warmbase.publish.tags import dated_tags, same_day
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Released:
+    """What became of an index: the entry that published it, and the newest one, which the rolling tags name.
+
+    `is_new` says whether the entry was written now.
+    """
+
+    entry: Entry
+    newest: Entry
+    is_new: bool
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether the rolling tags name something newer, and stay there."""
+        return self.newest.digest != self.entry.digest
+
+
+class Release:
+    """Gives tags to `index`, which is in the repository with all that it names.
+
+    `draft` is its entry, without time, previous digest and dated tag. Raises RegistryError, and PublishError where a
+    rule of the tags forbids it.
+    """
+
+    def __init__(self, place: Place, index: Document, draft: Entry, clock: Clock) -> None:
+        self._place = place
+        self._repository = place.repository(draft.image)
+        self._index = index
+        self._draft = draft
+        self._clock = clock
+        self._ledger = Ledger(place, draft.variant)
+
+    def publish(self) -> Released:
+        """Publish the index, unless the journal has it: then only see that tags name what the journal says."""
+        journal = self._ledger.read()
+        known = journal.find(self._draft.digest)
+        if known is None or self._names_change(journal):
+            dated = known.dated if known else self._give_dated_tag(journal)
+            self._write(journal, dated)
+        return self._released(self._move_rolling_tags(), is_new=known is None)
+
+    def force(self) -> Released:
+        """Make the rolling tags name the index though the journal has newer entries."""
+        journal = self._ledger.read()
+        is_new = not journal.newest or journal.newest.digest != self._draft.digest
+        if is_new:
+            self._write(journal, "")
+        return self._released(self._move_rolling_tags(), is_new=is_new)
+
+    def _released(self, journal: Journal, *, is_new: bool) -> Released:
+        entry = journal.find(self._draft.digest)
+        assert entry, "the entry was read back"
+        assert journal.newest, "an entry is the newest"
+        return Released(entry=entry, newest=journal.newest, is_new=is_new)
+
+    def _names_change(self, journal: Journal) -> bool:
+        """Whether the catalog gives the newest digest other rolling tags than before."""
+        newest = journal.newest
+        return newest is not None and newest.digest == self._draft.digest and newest.rolling != self._draft.rolling
+
+    def _write(self, journal: Journal, dated: str) -> None:
+        previous = journal.newest.digest if journal.newest else ""
+        time = journal.next_time(self._clock())
+        self._ledger.write(replace(self._draft, time=time, dated=dated, previous=previous))
+
+    def _give_dated_tag(self, journal: Journal) -> str:
+        """The day's first tag that is free, or has been given to this digest by a run that was killed."""
+        for tag in dated_tags(self._draft.rolling[0], self._clock()):
+            if journal.owner(tag) not in ("", self._draft.digest):
+                continue
+            found = self._place.registry.find_manifest(self._repository, tag)
+            if found is None:
+                self._put(tag, self._draft.digest)
+            if found is None or found.digest == self._draft.digest:
+                return tag
+        raise AssertionError("there are endless dated tags")
+
+    def _move_rolling_tags(self) -> Journal:
+        """Returns the journal that they agree with in the end."""
+        journal = self._ledger.read()
+        while True:
+            newest = journal.newest
+            assert newest, "the journal has an entry of the variant"
+            for tag in self._draft.rolling:
+                self._see_to(tag, newest.digest)
+            own = journal.find(self._draft.digest)
+            if own and own.dated:
+                self._settle_dated_tags(journal, own.dated)
+            journal = self._ledger.read()
+            if journal.newest == newest:
+                return journal
+
+    def _settle_dated_tags(self, journal: Journal, dated: str) -> None:
+        """The dated tags of a day name what the journal says: two publishers may have given away the same one."""
+        for tag in same_day(dated):
+            owner = journal.owner(tag)
+            if not owner:
+                return
+            self._see_to(tag, owner)
+
+    def _see_to(self, tag: str, digest: str) -> None:
+        found = self._place.registry.find_manifest(self._repository, tag)
+        if found is None or found.digest != digest:
+            self._put(tag, digest)
+
+    def _put(self, tag: str, digest: str) -> None:
+        registry = self._place.registry
+        index = self._index if digest == self._index.digest else registry.read_manifest(self._repository, digest)
+        if index is None:
+            raise PublishError(
+                f"{registry.host}/{self._repository} has no {digest}, which the journal names for {tag}",
+                next_step=f"`warmbase rollback {self._draft.variant} --to DIGEST` to one that `warmbase history` lists",
+            )
+        registry.write_manifest(self._repository, tag, index.content, index.media_type)

@@ -1,0 +1,300 @@
+"""The publish stage: verified variants become tags.
+
+For each variant: blobs, manifests by digest, attestations, one index under the content tag; then dated tag, journal and
+rolling tags (see `release`). Where the content tag is there, so is all that comes before it. A variant that fails keeps
+its tags and stops no other; the next run goes on where it ended.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from warmbase import __version__
+from warmbase.effects.registry.model import Document, PushOutcome
+from warmbase.errors import RegistryError, StoreError, WarmbaseError
+from warmbase.events import Advanced, Ended, Report, Started, ignore
+from warmbase.image.assemble import LOCK_LABEL, Image
+from warmbase.oci.digests import digest_of
+from warmbase.oci.layout import BlobSource
+from warmbase.oci.manifest import INDEX, MANIFEST, Config, Descriptor, Index, Manifest
+from warmbase.oci.reference import Reference
+from warmbase.plan import BuildStep
+from warmbase.publish.contents import check_same_content, diff_ids_of, platforms_of
+from warmbase.publish.journal import Entry, PublishedPlatform
+from warmbase.publish.model import Attestation, Place, PublishableVariant
+from warmbase.publish.push import DEFAULT_TRANSFERS, Blob, Pusher
+from warmbase.publish.release import Clock, Release
+from warmbase.verify.model import VerifiedImage
+
+Attest = Callable[[BuildStep, bytes, BlobSource], Attestation]
+"""Attests a platform's image: the step that built it, its manifest, and where its blobs lie."""
+
+Status = Literal["published", "up to date", "superseded", "failed"]
+
+_BASE_NAME = "org.opencontainers.image.base.name"
+_BASE_DIGEST = "org.opencontainers.image.base.digest"
+_REQUESTS_AT_ONCE = 16
+_VARIANTS_AT_ONCE = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """What became of a variant. `digest` is its index, `entry` what the journal says of it (None: not asked).
+
+    `newest` is what the rolling tags name where it is something newer; `transfers` counts blobs by what became of them;
+    `is_adopted` says that the registry had the same layers under another digest, which counts.
+    """
+
+    variant: PublishableVariant
+    status: Status
+    digest: str = ""
+    entry: Entry | None = None
+    newest: Entry | None = None
+    transfers: Counter[PushOutcome] = field(default_factory=Counter, hash=False)
+    is_adopted: bool = False
+    seconds: float = 0.0
+    error: WarmbaseError | None = None
+
+
+def publish_variants(
+    variants: Sequence[PublishableVariant],
+    place: Place,
+    *,
+    blobs: BlobSource,
+    clock: Clock,
+    attest: Attest | None = None,
+    report: Report = ignore,
+    transfers: int = DEFAULT_TRANSFERS,
+) -> tuple[Publication, ...]:
+    """Publish `variants`, whose blobs are in `blobs`; what became of each, in their order."""
+    if not variants:
+        return ()
+    current = _find_current(variants, place)
+    with (
+        Pusher(place.registry, transfers=transfers) as pusher,
+        ThreadPoolExecutor(max_workers=_VARIANTS_AT_ONCE, thread_name_prefix="publish") as executor,
+    ):
+        publisher = _Publisher(place=place, blobs=blobs, clock=clock, attest=attest, report=report, pusher=pusher)
+        for variant, state in zip(variants, current, strict=True):
+            if isinstance(state, str) and state:
+                pusher.know(place.repository(variant.variant.image), _digests(variant))
+        try:
+            return tuple(executor.map(publisher.attempt, variants, current))
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _find_current(variants: Sequence[PublishableVariant], place: Place) -> list[str | WarmbaseError]:
+    """The digest of each variant whose content is there and named by all of its tags, else ""; HEAD requests only.
+
+    The content tag stands for the recipe, and the manifests for the bytes.
+    """
+    wanted = [(place.repository(v.variant.image), reference) for v in variants for reference in _references(v)]
+
+    def find(asked: tuple[str, str]) -> str | WarmbaseError:
+        try:
+            found = place.registry.find_manifest(*asked)
+        except WarmbaseError as error:
+            return error
+        return found.digest if found else ""
+
+    with ThreadPoolExecutor(max_workers=_REQUESTS_AT_ONCE, thread_name_prefix="look") as executor:
+        found = dict(zip(wanted, executor.map(find, wanted), strict=True))
+    return [_current(v, [found[place.repository(v.variant.image), r] for r in _references(v)]) for v in variants]
+
+
+def _references(variant: PublishableVariant) -> tuple[str, ...]:
+    images = (image.image.digest for _, image in variant.images)
+    return (variant.content_tag, *variant.variant.tags, *images)
+
+
+def _current(variant: PublishableVariant, found: Sequence[str | WarmbaseError]) -> str | WarmbaseError:
+    error = next((each for each in found if isinstance(each, WarmbaseError)), None)
+    if error:
+        return error
+    tags, images = found[: 1 + len(variant.variant.tags)], found[1 + len(variant.variant.tags) :]
+    return tags[0] if len(set(tags)) == 1 and all(images) else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Publisher:
+    """Publishes one variant after the other, in any thread."""
+
+    place: Place
+    blobs: BlobSource
+    clock: Clock
+    attest: Attest | None
+    report: Report
+    pusher: Pusher
+
+    def attempt(self, variant: PublishableVariant, current: str | WarmbaseError) -> Publication:
+        """Publish a variant. Failures are outcomes too."""
+        if isinstance(current, str) and current:
+            return Publication(variant=variant, status="up to date", digest=current)
+        begun, name = time.monotonic(), variant.variant.name
+        self.report(Started(subject=name, stage="publish", detail=str(self.place)))
+        try:
+            if isinstance(current, WarmbaseError):
+                raise current
+            done = self._publish(variant)
+        except WarmbaseError as error:
+            done = Publication(variant=variant, status="failed", error=error)
+        except OSError as error:
+            told = StoreError(f"{error.filename or 'the layout'}: {error.strerror}", next_step="run `warmbase build`")
+            done = Publication(variant=variant, status="failed", error=told)
+        self.report(Ended(subject=name, stage="publish", seconds=time.monotonic() - begun, detail=done.status))
+        return done
+
+    def _publish(self, variant: PublishableVariant) -> Publication:
+        begun = time.monotonic()
+        registry, repository = self.place.registry, self.place.repository(variant.variant.image)
+        index = registry.read_manifest(repository, variant.content_tag)
+        transfers: Counter[PushOutcome] = Counter()
+        if index:
+            self._check_content(variant, index)
+        else:
+            index, transfers = self._push(variant)
+        released = Release(self.place, index, _draft(variant, index), self.clock).publish()
+        return Publication(
+            variant=variant,
+            status="superseded" if released.is_superseded else "published",
+            digest=index.digest,
+            entry=released.entry,
+            newest=released.newest if released.is_superseded else None,
+            transfers=transfers,
+            is_adopted=_is_adopted(variant, index),
+            seconds=time.monotonic() - begun,
+        )
+
+    def _check_content(self, variant: PublishableVariant, index: Document) -> None:
+        registry, repository = self.place.registry, self.place.repository(variant.variant.image)
+        name = f"{registry.host}/{repository}:{variant.content_tag}"
+
+        def read(wanted: Descriptor) -> bytes:
+            if "manifest" not in wanted.media_type:
+                return registry.read_blob(repository, wanted)
+            manifest = registry.read_manifest(repository, wanted.digest)
+            if manifest is None:
+                raise RegistryError(f"{name} lacks {wanted.digest}", next_step="delete the tag and publish again")
+            return manifest.content
+
+        ours = {
+            verified.image.platform: (verified.image.digest, diff_ids_of(verified.image.documents[1]))
+            for _, verified in variant.images
+        }
+        try:
+            check_same_content(name, ours, index.content, read)
+        except ValueError as error:
+            raise RegistryError(f"{name}: {error}", next_step="see who else writes to that repository") from error
+
+    def _push(self, variant: PublishableVariant) -> tuple[Document, Counter[PushOutcome]]:
+        """Everything up to the index, which the content tag names in the end."""
+        registry, repository = self.place.registry, self.place.repository(variant.variant.image)
+        attestations = [
+            self.attest(step, verified.image.documents[0], self.blobs)
+            for step, verified in variant.images
+            if self.attest
+        ]
+        blobs = [blob for _, verified in variant.images for blob in self._blobs(verified.image)]
+        blobs += [Blob(descriptor=d, source=content) for each in attestations for d, content in each.blobs]
+
+        def advance(done: int, total: int) -> None:
+            name = variant.variant.name
+            self.report(Advanced(subject=name, stage="publish", done=done, total=total, detail="blobs"))
+
+        transfers = self.pusher.push(repository, blobs, advance)
+        for verified in (verified for _, verified in variant.images):
+            self._write_manifest(repository, verified.image.manifest, verified.image.documents[0])
+        for attestation in attestations:
+            self._write_manifest(repository, attestation.descriptor, attestation.manifest)
+        content = make_index([verified for _, verified in variant.images], attestations)
+        registry.write_manifest(repository, variant.content_tag, content, INDEX)
+        return Document(content=content, media_type=INDEX, digest=digest_of(content)), transfers
+
+    def _write_manifest(self, repository: str, manifest: Descriptor, content: bytes) -> None:
+        if not self.place.registry.find_manifest(repository, manifest.digest):
+            self.place.registry.write_manifest(repository, manifest.digest, content, MANIFEST)
+
+    def _blobs(self, image: Image) -> Iterator[Blob]:
+        manifest = Manifest.from_bytes(image.documents[0])
+        origin = _origin(manifest, self.place)
+        yield Blob(descriptor=manifest.config, source=image.documents[1])
+        for layer in manifest.layers:
+            yield Blob(descriptor=layer, source=self.blobs.blob_path(layer.digest), origin=origin)
+
+
+def make_index(images: Sequence[VerifiedImage], attestations: Sequence[Attestation]) -> bytes:
+    """The index of a variant: its images in platform order, then what is attested of them.
+
+    Annotations that all images share are the index's too: some registries show no others.
+    """
+    annotations = [Manifest.from_bytes(verified.image.documents[0]).annotations.items() for verified in images]
+    shared = {key: value for key, value in annotations[0] if all((key, value) in each for each in annotations)}
+    manifests = (*(verified.image.manifest for verified in images), *(each.descriptor for each in attestations))
+    return Index(manifests=manifests, annotations=dict(sorted(shared.items()))).to_bytes()
+
+
+def _draft(variant: PublishableVariant, index: Document) -> Entry:
+    """The entry of a variant's index, but for what only the moment of writing says."""
+    digests = platforms_of(index.content)
+    step, first = variant.images[0]
+    labels = Config.from_bytes(first.image.documents[1]).run.get("Labels")
+    return Entry(
+        variant=variant.variant.name,
+        action="publish",
+        time="",
+        digest=index.digest,
+        rolling=variant.variant.tags,
+        content=variant.content_tag,
+        platforms={
+            verified.image.platform: PublishedPlatform(
+                digest=digests[verified.image.platform].digest,
+                verified="run" if verified.verification.has_run else "static only",
+                recipe=verified.image.recipe,
+                foundation=_foundation(verified.image),
+            )
+            for _, verified in variant.images
+        },
+        lock=str(labels.get(LOCK_LABEL, "")) if isinstance(labels, dict) else "",
+        foundation=variant.variant.foundation.name,
+        packages={package.name: package.version for package in step.lock.packages if package.use == "venv"},
+        layers=tuple(sorted({recipe for step, _ in variant.images for recipe in _recipes(step)})),
+        tool=__version__,
+    )
+
+
+def _recipes(step: BuildStep) -> Iterator[str]:
+    yield step.uv
+    yield from (wheel.recipe for wheel in step.wheels)
+
+
+def _foundation(image: Image) -> str:
+    """The digest of an image's foundation: what it names as its base, else its lowest layer."""
+    named = Manifest.from_bytes(image.documents[0]).annotations.get(_BASE_DIGEST)
+    return named or next(iter(diff_ids_of(image.documents[1])), "")
+
+
+def _is_adopted(variant: PublishableVariant, index: Document) -> bool:
+    theirs = {manifest.digest for manifest in platforms_of(index.content).values()}
+    return theirs != {verified.image.digest for _, verified in variant.images}
+
+
+def _digests(variant: PublishableVariant) -> Iterator[str]:
+    for _, verified in variant.images:
+        yield from (layer.digest for layer in Manifest.from_bytes(verified.image.documents[0]).layers)
+
+
+def _origin(manifest: Manifest, place: Place) -> str:
+    """The repository of the image's base, if it is in the same registry: its layers need not be sent."""
+    name = manifest.annotations.get(_BASE_NAME, "")
+    if not name or _BASE_DIGEST not in manifest.annotations:
+        return ""
+    try:
+        base = Reference.parse(name)
+    except ValueError:
+        return ""
+    return base.repository if base.registry == place.registry.host else ""

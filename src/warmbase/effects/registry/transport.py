@@ -213,7 +213,7 @@ class Transport:
             self._drain(response)
             retry_after = response.headers.get("Retry-After", "")
             return Interrupted(f"{self.host} answers {status}", status=status, retry_after=retry_after)
-        said = self._auth.mask(self._explain(response))
+        said = self._explain(response)
         message = f"{request.doing}: {_host_of(response.url)} answers {status}{said}"
         steps = {401: f"log in with `docker login {self.host}`", 403: "ask whoever runs the registry for that right"}
         return RegistryError(message, next_step=steps.get(status, ""), status=status)
@@ -228,7 +228,7 @@ class Transport:
             said = "; ".join(f"{error.get('code', '')} {error.get('message', '')}".strip() for error in errors)
         except (Interrupted, RegistryError, ValueError, KeyError, TypeError, AttributeError):
             return ""
-        return f": {said[:_ANSWER_EXCERPT]}" if said else ""
+        return f": {self._auth.mask(said)[:_ANSWER_EXCERPT]}" if said else ""
 
 
 def limited(pieces: Iterator[bytes], limit: int, doing: str) -> Iterator[bytes]:

@@ -30,12 +30,14 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectText:
-    """What a scratch project asks for. With `required`, every environment must have wheels; nothing is built then."""
+    """What a scratch project asks for. Nothing is built for one with `wheels_only`; with `required` too, every
+    environment must have wheels."""
 
     dependencies: tuple[str, ...]
     warm: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    wheels_only: bool = False
     required: bool = False
 
     def __str__(self) -> str:
@@ -56,8 +58,10 @@ class ProjectText:
         ]
         if self.environments:
             lines.append(f"environments = {environments}")
+        if self.wheels_only:
+            lines.append("no-build = true")
         if self.required:
-            lines += [f"required-environments = {environments}", "no-build = true"]
+            lines.append(f"required-environments = {environments}")
         return "\n".join(lines) + "\n"
 
 

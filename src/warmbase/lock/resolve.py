@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from warmbase.catalog.model import Variant
 from warmbase.effects.uv import Uv
@@ -22,9 +23,10 @@ from warmbase.errors import LockError, ProcessError
 from warmbase.lock.groups import group_packages
 from warmbase.lock.index import path_below_index, with_credentials, without_credentials
 from warmbase.lock.markers import environment_marker, marker_environment
+from warmbase.lock.missing import MissingWheel, explain_missing
 from warmbase.lock.model import Lock, LockedFile, LockedPackage, hash_inputs
 from warmbase.lock.project import Key, LockedProject, ProjectText, Record, locked_project
-from warmbase.lock.wheels import Libc, choose_wheel, runs_on_python, supported_tags
+from warmbase.lock.wheels import Libc, choose_wheels, runs_on_python, supported_tags
 from warmbase.packages import uvcache
 
 Metadata = Mapping[Key, uvcache.CoreMetadata]
@@ -82,39 +84,68 @@ class Resolver:
         """
         index = self.uv.serving_index()
         tags = {platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms}
-        resolution = self._resolve(variant, upgrade.pins(previous), index)
+        try:
+            resolution = self._resolve(variant, upgrade.pins(previous), index)
+        except ProcessError as error:
+            missing = self._find_missing(variant, upgrade.pins(previous), index, tags)
+            if missing:
+                raise explain_missing(variant, missing, self.uv, self.cache, libc) from None
+            raise _explain(variant, error) from None
         records = {**resolution.own, **resolution.universal}
         metadata = self._read_metadata()
         known = {(package.name, package.version): package for package in (previous.packages if previous else ())}
-        packages = []
+        packages, lacking = [], list[MissingWheel]()
         for key in sorted(records):
             use, platforms = resolution.uses[key[0]] if key in resolution.own else ("index", ())
             fresh = _lock_package(key, records[key], variant, metadata, index)
-            fresh = replace(fresh, use=use, wheels=_choose_wheels(fresh, variant, platforms, tags))
+            wheels = choose_wheels((file.name for file in fresh.files), platforms, tags)
+            lacking += _lacking(key, platforms, wheels)
+            fresh = replace(fresh, use=use, wheels=tuple(sorted(wheels.items())))
             old = known.get(key)
             packages.append(replace(old, use=use) if old and old.wheels == fresh.wheels else fresh)
+        if lacking:  # uv does not ask for which C library a wheel is
+            raise explain_missing(variant, lacking, self.uv, self.cache, libc)
         return Lock(
             variant=variant.name,
             python=variant.python,
             inputs=variant_inputs(variant, self.uv.version),
-            uv=self._lock_uv(variant, tags, index, previous),
+            uv=self._lock_uv(variant, tags, libc, index, previous),
             packages=group_packages(self._measure(packages, records, index), variant),
         )
 
     def _resolve(self, variant: Variant, pins: Mapping[str, str], index: str) -> _Resolution:
-        dependencies = tuple(requirement.text for requirement in variant.requirements)
-        warm = tuple(requirement.text for requirement in variant.warm)
-        environments = tuple(environment_marker(variant.python, platform) for platform in variant.platforms)
-        text = ProjectText(dependencies=dependencies, warm=warm, environments=environments, required=True)
+        """Raises ProcessError with uv's explanation.
+
+        Where the newest version of a package lacks a wheel for one platform, uv takes an older one there. An image is
+        to be the same on all of its platforms, so the older one is then asked for on all.
+        """
+        newest: dict[str, str] = {}
+        while True:
+            text = _project_text(variant, newest, required=True)
+            with locked_project(text, self.uv, self.cache, pins=pins, index=index) as project:
+                own = project.records
+                newest, before = {**newest, **_oldest_of_several(own)}, newest
+                if newest == before:
+                    uses = {name: ("warm", on) for name, on in _needed(project, variant, warm=True).items()}
+                    uses |= {name: ("venv", on) for name, on in _needed(project, variant, warm=False).items()}
+                    break
+        _check_sources(variant, own, index)
+        return _Resolution(own=own, uses=uses, universal=self._resolve_universally(variant, own, index))
+
+    def _find_missing(self, variant: Variant, pins: Mapping[str, str], index: str, tags: Tags) -> list[MissingWheel]:
+        """What could be resolved but for the wheels of a platform that it lacks; nothing where that is not why."""
+        text = _project_text(variant, {}, required=False)
         try:
             with locked_project(text, self.uv, self.cache, pins=pins, index=index) as project:
-                uses = {name: ("warm", on) for name, on in _needed(project, variant, warm=True).items()}
-                uses |= {name: ("venv", on) for name, on in _needed(project, variant, warm=False).items()}
-                own = project.records
-                _check_sources(variant, own, index)
-        except ProcessError as error:
-            raise _explain(variant, error) from None
-        return _Resolution(own=own, uses=uses, universal=self._resolve_universally(variant, own, index))
+                needed = _needed(project, variant, warm=True)
+                found = []
+                for key, record in project.records.items():
+                    platforms = needed.get(key[0], ())
+                    names = (_file_name(file["url"]) for file in record.get("wheels", ()))
+                    found += _lacking(key, platforms, choose_wheels(names, platforms, tags))
+                return found
+        except ProcessError:
+            return []
 
     def _resolve_universally(self, variant: Variant, own: Mapping[Key, Record], index: str) -> Mapping[Key, Record]:
         """Everything that a universal lock made in a child reads; nothing where there is no such lock.
@@ -146,7 +177,9 @@ class Resolver:
             found[str(canonicalize_name(metadata.name)), metadata.version] = metadata
         return found
 
-    def _lock_uv(self, variant: Variant, tags: Tags, index: str, previous: Lock | None) -> LockedPackage:
+    def _lock_uv(
+        self, variant: Variant, tags: Tags, libc: Mapping[str, Libc], index: str, previous: Lock | None
+    ) -> LockedPackage:
         """The wheels of uv itself. Its tags admit every Python, so it is a package of no variant."""
         if previous and previous.uv.version == self.uv.version and {p for p, _ in previous.uv.wheels} == set(tags):
             return previous.uv
@@ -156,10 +189,13 @@ class Resolver:
             record = project.records[key]
             _check_sources(variant, {key: record}, index)
         locked = _lock_package(key, record, variant, self._read_metadata(), index)
-        wheels = _choose_wheels(locked, variant, tuple(tags), tags)
-        names = {name for _, name in wheels}
-        files = tuple(file for file in locked.files if file.name in names)
-        return self._measure([replace(locked, wheels=wheels, files=files)], {key: record}, index)[0]
+        wheels = choose_wheels((file.name for file in locked.files), tags, tags)
+        lacking = _lacking(key, tags, wheels)
+        if lacking:
+            raise explain_missing(variant, lacking, self.uv, self.cache, libc)
+        files = tuple(file for file in locked.files if file.name in wheels.values())
+        locked = replace(locked, wheels=tuple(sorted(wheels.items())), files=files)
+        return self._measure([locked], {key: record}, index)[0]
 
     def _measure(
         self, packages: Iterable[LockedPackage], records: Mapping[Key, Record], index: str
@@ -229,20 +265,31 @@ def _lock_package(key: Key, record: Record, variant: Variant, metadata: Metadata
     )
 
 
-def _choose_wheels(
-    package: LockedPackage, variant: Variant, platforms: Iterable[str], tags: Tags
-) -> tuple[tuple[str, str], ...]:
-    chosen = []
-    for platform in sorted(platforms):
-        name = choose_wheel((file.name for file in package.files), tags[platform])
-        if name is None:
-            raise LockError(
-                f"{variant.name}: {package.name} {package.version} has no wheel"
-                f" for Python {variant.python} on {platform}",
-                next_step=f"name a version of {package.name} that has one, or exclude the variant",
-            )
-        chosen.append((platform, name))
-    return tuple(chosen)
+def _project_text(variant: Variant, newest: Mapping[str, str], *, required: bool) -> ProjectText:
+    """The project of a variant, with no package newer than `newest` says. With `required` uv takes only what has wheels
+    for all platforms; without, what has one for any."""
+    platforms = tuple(environment_marker(variant.python, platform) for platform in variant.platforms)
+    return ProjectText(
+        dependencies=tuple(requirement.text for requirement in variant.requirements),
+        warm=tuple(requirement.text for requirement in variant.warm),
+        environments=platforms if required else (f"python_version == '{variant.python}'",),
+        constraints=tuple(f"{name}<={version}" for name, version in sorted(newest.items())),
+        wheels_only=True,
+        required=required,
+    )
+
+
+def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
+    """The packages of which there is more than one version, each with the oldest."""
+    versions: dict[str, list[Version]] = {}
+    for name, version in records:
+        versions.setdefault(name, []).append(Version(version))
+    return {name: str(min(several)) for name, several in versions.items() if len(several) > 1}
+
+
+def _lacking(key: Key, platforms: Iterable[str], wheels: Mapping[str, str]) -> list[MissingWheel]:
+    name, version = key
+    return [MissingWheel(name=name, version=version, platform=one) for one in platforms if one not in wheels]
 
 
 def _locked_file(file: Mapping[str, Any], index: str) -> LockedFile:

@@ -1,6 +1,6 @@
 """Which wheel of a package is installed on a platform: its tags decide (PEP 425, PEP 600, PEP 656)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -85,6 +85,13 @@ def choose_wheel(names: Iterable[str], tags: Iterable[Tag]) -> str | None:
             candidate = (min(places), (-number, rest), name)
             best = min(best, candidate) if best else candidate
     return best[2] if best else None
+
+
+def choose_wheels(names: Iterable[str], platforms: Iterable[str], tags: Mapping[str, Iterable[Tag]]) -> dict[str, str]:
+    """The file name that fits best on each of `platforms`; those where none fits are left out."""
+    names = tuple(names)
+    chosen = {platform: choose_wheel(names, tags[platform]) for platform in platforms}
+    return {platform: name for platform, name in chosen.items() if name}
 
 
 def runs_on_python(name: str, python: str) -> bool:

@@ -46,10 +46,11 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     """
     from warmbase.catalog.load import load_catalog
     from warmbase.effects.files import CacheFolders
+    from warmbase.effects.registry.registries import open_registries
     from warmbase.effects.runner import find_runner
     from warmbase.errors import FoundationError, RunnerError
-    from warmbase.foundation.debian import pin_debian
-    from warmbase.foundation.stage import make_foundation
+    from warmbase.foundation.groundwork import Groundwork
+    from warmbase.foundation.stage import make_foundation, pin_foundation
     from warmbase.layers.codec import Codec
     from warmbase.layers.store import LayerStore
     from warmbase.layers.unpack import UnpackedLayers
@@ -66,12 +67,18 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
         go_without(f"this machine can run no image: {error.message}")
     catalog = load_catalog(bases.catalog)
     wanted = catalog.foundations[0]
+    store = LayerStore(folders.store)
+    ground = Groundwork(
+        store=store,
+        unpacked=UnpackedLayers(folders.unpacked, store),
+        registries=lambda: open_registries({}),
+        codec=Codec(),
+    )
     try:
-        pin = pin_debian(wanted, PLATFORM)
+        pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     except FoundationError as error:
         go_without(f"no Debian archive can be reached: {error.message}")
-    write_pins(catalog, wanted, {PLATFORM: pin})
-    store = LayerStore(folders.store)
-    made = make_foundation(wanted, pin, PLATFORM, store=store, codec=Codec(), locked=True)
-    UnpackedLayers(folders.unpacked, store).folders([made.layer])
+    write_pins(catalog, wanted, {(PLATFORM, "3.13"): pin})
+    made = make_foundation(wanted, pin, PLATFORM, ground, locked=True)
+    ground.unpacked.folders(made.layers)
     return bases

@@ -76,7 +76,7 @@ def files_of_a_plain_sync(bases: Bases, name: str, work: Path) -> Files:
     lock = read_lock(catalog, variant)
     assert lock
     foundation = bases.layers(name)[0]
-    facts = foundation_from_json(str(foundation.notes["foundation"]), rootfs=Path())
+    facts = foundation_from_json(str(foundation.notes["foundation"]))
     uv = pinned_uv(bases)
     cache = work / "opt" / "cache"
     cache.mkdir(parents=True)

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbase.catalog.model import Catalog
+from warmbase.effects.registry.model import Registries
 from warmbase.effects.runner import Runner
 from warmbase.effects.uv import Uv
 from warmbase.effects.workspaces import open_workspace
 from warmbase.errors import FoundationError, StoreError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
-from warmbase.foundation.stage import FoundationLayer, make_foundation
+from warmbase.foundation.groundwork import FoundationLayers, Groundwork
+from warmbase.foundation.stage import make_foundation
 from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
 from warmbase.image.stage import make_contract_layer, make_image, make_raw_layers, stack_wheels
 from warmbase.layers.codec import Codec
@@ -47,16 +49,25 @@ Verify = Callable[[BuiltImage, BuildStep, UnpackedLayers], "VerifiedImage"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where a build happens: its store and what is unpacked of it, its tools, and where its events go."""
+    """Where a build happens: its store and what is unpacked of it, its tools, and where its events go.
+
+    `registries` gives the clients of the registries that foundations come from.
+    """
 
     store: LayerStore
     unpacked: UnpackedLayers
     codec: Codec
+    registries: Callable[[], Registries]
     uv: Uv
     runner: Runner
     verify: Verify | None
     jobs: int
     report: Report
+
+    @property
+    def ground(self) -> Groundwork:
+        """What foundations are made with."""
+        return Groundwork(store=self.store, unpacked=self.unpacked, registries=self.registries, codec=self.codec)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +161,7 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     )
 
 
-def _make_native(step: BuildStep, foundation: FoundationLayer, site: Site, *, locked: bool) -> FoundationLayer:
+def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, locked: bool) -> FoundationLayers:
     """The foundation on which packages are installed for a foreign platform, or `foundation`, if it is no such."""
     native = step.native
     if native is None:
@@ -164,15 +175,13 @@ def _make_native(step: BuildStep, foundation: FoundationLayer, site: Site, *, lo
         return foundation
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
     with _stage(site, step.name, "foundation", detail):
-        return make_foundation(
-            native.foundation, native.pin, native.platform, store=site.store, codec=site.codec, locked=locked
-        )
+        return make_foundation(native.foundation, native.pin, native.platform, site.ground, locked=locked)
 
 
-def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayer:
+def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
     wanted = step.variant.foundation
     with _stage(site, step.name, "foundation", wanted.name):
-        made = make_foundation(wanted, step.pin, step.platform, store=site.store, codec=site.codec, locked=locked)
+        made = make_foundation(wanted, step.pin, step.platform, site.ground, locked=locked)
     if made.foundation.drift:
         drift = ", ".join(str(difference) for difference in made.foundation.drift)
         message = f"the archive no longer has what {wanted.name} pins: {drift}"
@@ -181,12 +190,11 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
     return made
 
 
-def _open_workshop(step: BuildStep, foundation: FoundationLayer, work: Path, site: Site, *, locked: bool) -> Workshop:
+def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, site: Site, *, locked: bool) -> Workshop:
     native = _make_native(step, foundation, site, locked=locked)
-    (root,) = site.unpacked.folders([native.layer])
     target = foundation.foundation
     return Workshop(
-        roots=(root,),
+        roots=site.unpacked.folders(native.layers),
         interpreter=native.foundation.interpreter,
         python=step.variant.python,
         platform=step.platform,
@@ -223,7 +231,9 @@ def _make_wheels(step: BuildStep, workshop: Workshop, site: Site) -> tuple[dict[
     return layers, len(missing)
 
 
-def _make_image(step: BuildStep, foundation: FoundationLayer, workshop: Workshop, site: Site) -> tuple[BuiltImage, int]:
+def _make_image(
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site
+) -> tuple[BuiltImage, int]:
     """The image, and how many wheel layers had to be made for it."""
     try:
         uvcache.check_known(site.uv.version)
@@ -240,7 +250,7 @@ def _make_image(step: BuildStep, foundation: FoundationLayer, workshop: Workshop
 
 
 def _make_layered_image(
-    step: BuildStep, foundation: FoundationLayer, workshop: Workshop, site: Site
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site
 ) -> tuple[BuiltImage, int]:
     """The last layer and uv's mostly wait: they are made beside the wheels, whose licences the last layer asks for."""
     recipe = image_recipe(step, foundation.recipe, site.codec)
@@ -265,7 +275,7 @@ def _make_layered_image(
             raise
         made.set_result(wheels)
         with _stage(site, step.name, "image"):
-            stack = stack_wheels(step, wheels, store=site.store, codec=site.codec)
+            stack = stack_wheels(step, wheels, len(foundation.layers), store=site.store, codec=site.codec)
             return make_image(step, foundation, uv.result(), stack, contract.result(), site.codec), count
 
 

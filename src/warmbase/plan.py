@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from warmbase.catalog.model import CatalogFoundation, Variant
 from warmbase.errors import FoundationError, WarmbaseError
-from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pinned_recipe
 from warmbase.image.contract import CONTRACT_REVISION
 from warmbase.layers.codec import Codec
@@ -107,7 +107,7 @@ def plan_builds(
     variants: Iterable[Variant],
     platforms: Collection[str],
     locks: Mapping[str, Lock],
-    pins: Mapping[tuple[str, str], FoundationPin],
+    pins: Mapping[tuple[str, str, str], FoundationPin],
     existing: Existing,
     codec: Codec,
     *,
@@ -118,15 +118,15 @@ def plan_builds(
     """Plan the builds of `variants` on those of their platforms that are in `platforms` (all, if it is empty).
 
     With `verify`, an image that nothing vouches for is built again, so that it is verified. `locks` is by variant name,
-    `pins` by (foundation name, platform). `native` is this machine's own platform, and `foundations` are those of the
-    catalog, one of which may have to serve as `NativeBase`. Raises FoundationError for a missing pin.
+    `pins` by (foundation name, platform, Python version). `native` is this machine's own platform, and `foundations`
+    are those of the catalog, one of which may have to serve as `NativeBase`. Raises FoundationError for a missing pin.
     """
     steps = []
     for variant in variants:
         for platform in variant.platforms:
             if platforms and platform not in platforms:
                 continue
-            pin = pins.get((variant.foundation.name, platform))
+            pin = pins.get((variant.foundation.name, platform, variant.python))
             if pin is None:
                 raise FoundationError(
                     f"foundation {variant.foundation.name} is not pinned for {platform}",
@@ -139,13 +139,13 @@ def plan_builds(
 
 def _find_native(
     variant: Variant,
-    pins: Mapping[tuple[str, str], FoundationPin],
+    pins: Mapping[tuple[str, str, str], FoundationPin],
     platform: str,
     foundations: Collection[CatalogFoundation],
 ) -> NativeBase | None:
     """The variant's own foundation where that is pinned for `platform`, else the first one with the same Python."""
     for foundation in (variant.foundation, *(one for one in foundations if variant.python in one.pythons)):
-        pin = pins.get((foundation.name, platform))
+        pin = pins.get((foundation.name, platform, variant.python))
         if pin:
             return NativeBase(foundation=foundation, pin=pin, platform=platform)
     return None

@@ -22,8 +22,10 @@ from tests.bench.wheelhouse import fill_wheelhouse
 
 from warmbase.catalog.load import load_catalog
 from warmbase.effects.files import CacheFolders, cache_folders
+from warmbase.effects.registry.registries import open_registries
 from warmbase.effects.uv import Uv, find_uv
-from warmbase.foundation.stage import FoundationLayer, make_foundation
+from warmbase.foundation.groundwork import FoundationLayers, Groundwork
+from warmbase.foundation.stage import make_foundation
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
@@ -145,7 +147,7 @@ class Workbench:
         return bases
 
     @cached_property
-    def foundation(self) -> FoundationLayer:
+    def foundation(self) -> FoundationLayers:
         """W's foundation, in the store of `ready`."""
         return self._foundation(self.ready)
 
@@ -156,12 +158,17 @@ class Workbench:
         bases.build()
         return bases
 
-    def _foundation(self, bases: Bases) -> FoundationLayer:
+    def _foundation(self, bases: Bases) -> FoundationLayers:
         catalog = load_catalog(bases.folder / "images.yaml")
         (wanted,) = catalog.foundations
-        pin = read_pins(catalog, wanted)[PLATFORM]
-        made = make_foundation(wanted, pin, PLATFORM, store=bases.store, codec=Codec(), locked=False)
-        UnpackedLayers(CacheFolders(root=bases.cache).unpacked, bases.store).folders([made.layer])
+        (python,) = wanted.pythons
+        pin = read_pins(catalog, wanted)[PLATFORM, python]
+        unpacked = UnpackedLayers(CacheFolders(root=bases.cache).unpacked, bases.store)
+        ground = Groundwork(
+            store=bases.store, unpacked=unpacked, registries=lambda: open_registries(os.environ), codec=Codec()
+        )
+        made = make_foundation(wanted, pin, PLATFORM, ground, locked=False)
+        unpacked.folders(made.layers)
         return made
 
 

@@ -11,12 +11,15 @@ from warmbase.catalog.model import Catalog, Variant
 from warmbase.catalog.select import select_variants
 from warmbase.effects.files import CacheFolders, cache_folders
 from warmbase.effects.platforms import native_platform, runs_by
+from warmbase.effects.registry.model import Registries
 from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import LockError, SelectionError
 from warmbase.events import Report, Warned
-from warmbase.foundation.stage import find_foundation, pinned_recipe
+from warmbase.foundation.groundwork import Groundwork, find_foundation
+from warmbase.foundation.stage import pin_fits, pinned_recipe
 from warmbase.layers.codec import Codec
 from warmbase.layers.store import Damage, LayerStore
+from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
 from warmbase.plan import Existing, Plan, plan_builds
 
@@ -50,6 +53,25 @@ class Session:
         """The uv that the catalog pins."""
         return find_uv(self.catalog.uv, cache=self.folders.root, environment=os.environ)
 
+    @cached_property
+    def registries(self) -> Registries:
+        """The clients of registries, with the catalog's mirrors."""
+        from warmbase.effects.registry.registries import open_registries
+
+        return open_registries(os.environ, insecure=self.catalog.insecure, mirrors=dict(self.catalog.mirrors))
+
+    @cached_property
+    def unpacked(self) -> UnpackedLayers:
+        """What is unpacked of the layer store."""
+        return UnpackedLayers(self.folders.unpacked, self.store)
+
+    @property
+    def ground(self) -> Groundwork:
+        """What foundations are made with."""
+        return Groundwork(
+            store=self.store, unpacked=self.unpacked, registries=lambda: self.registries, codec=self.codec
+        )
+
     def select(self, names: Sequence[str]) -> tuple[Variant, ...]:
         """The variants that `names` mean; all for none."""
         return select_variants(self.catalog, names)
@@ -79,6 +101,7 @@ class Session:
             self.catalog,
             variants,
             resolver=lambda: Resolver(uv=self.uv, cache=self.folders.uv_cache, ask_size=ask_size),
+            ground=lambda: self.ground,
             upgrade=Upgrade(everything=everything, foundations=foundations, packages=tuple(packages)),
             report=self.report,
         )
@@ -149,8 +172,10 @@ class Session:
 
     def _drifted(self) -> dict[str, str]:
         drifted = {}
-        for (name, platform), pin in read_all_pins(self.catalog).items():
+        for (name, platform, python), pin in read_all_pins(self.catalog).items():
             foundation = next(f for f in self.catalog.foundations if f.name == name)
+            if not pin_fits(foundation, pin, python):
+                continue
             pinned = pinned_recipe(foundation, pin, platform, self.codec)
             found = find_foundation(self.store, pinned)
             if found and found.recipe != pinned:

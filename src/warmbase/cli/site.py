@@ -28,8 +28,9 @@ def make_site(session: Session, *, jobs: int, verify: bool, layout: Path | None 
     runner = find_runner(folders.scratch)
     return Site(
         store=session.store,
-        unpacked=UnpackedLayers(folders.unpacked, session.store),
+        unpacked=session.unpacked,
         codec=session.codec,
+        registries=lambda: session.registries,
         uv=session.uv,
         runner=runner,
         verify=_verifier(session, runner, jobs=jobs, output=layout) if verify else None,

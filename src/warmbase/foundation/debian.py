@@ -21,15 +21,9 @@ from warmbase.catalog.model import DebianFoundation
 from warmbase.effects.process import Processes, run_process
 from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation import mmdebstrap
-from warmbase.foundation.model import (
-    ArchiveState,
-    Drift,
-    Foundation,
-    FoundationPin,
-    Package,
-    find_drift,
-)
-from warmbase.foundation.rootfs import LAYER_FORMAT, read_contents
+from warmbase.foundation.model import Drift, Foundation, Package, find_drift
+from warmbase.foundation.pins import ArchiveState, DebianPin
+from warmbase.foundation.rootfs import LAYER_FORMAT, DebianSystem, read_contents
 from warmbase.oci.digests import Json
 
 _TIMEOUT = 3600  # seconds; an emulated build takes minutes
@@ -45,9 +39,9 @@ def pin_debian(
     foundation: DebianFoundation,
     platform: str,
     *,
-    previous: FoundationPin | None = None,
+    previous: DebianPin | None = None,
     processes: Processes = run_process,
-) -> FoundationPin:
+) -> DebianPin:
     """Ask the archives which packages at which versions make the foundation today, without building it.
 
     Takes seconds and no emulator. If these are the packages of `previous`, that is returned unchanged:
@@ -57,18 +51,18 @@ def pin_debian(
     if previous and previous.suite == foundation.suite and previous.packages == packages:
         return previous
     epoch = max(int(datetime.fromisoformat(archive.date).timestamp()) for archive in archives)
-    return FoundationPin(suite=foundation.suite, platform=platform, epoch=epoch, archives=archives, packages=packages)
+    return DebianPin(suite=foundation.suite, platform=platform, epoch=epoch, archives=archives, packages=packages)
 
 
 def build_debian(
     foundation: DebianFoundation,
-    pin: FoundationPin,
+    pin: DebianPin,
     platform: str,
     workdir: Path,
     *,
     locked: bool = False,
     processes: Processes = run_process,
-) -> Foundation:
+) -> DebianSystem:
     """Build the pinned foundation in `workdir`. With `locked` a drift is an error, else it is reported.
 
     Takes 10 to 30 s natively, minutes under an emulator. Raises FoundationError.
@@ -123,7 +117,7 @@ def _wanted(foundation: DebianFoundation) -> tuple[str, ...]:
 
 
 def _ask_archives(
-    foundation: DebianFoundation, platform: str, *, pin: FoundationPin | None, processes: Processes
+    foundation: DebianFoundation, platform: str, *, pin: DebianPin | None, processes: Processes
 ) -> tuple[tuple[ArchiveState, ...], tuple[tuple[str, str], ...]]:
     """Return the archives' states and the packages that would be installed, preferring `pin`'s if given."""
     architecture = mmdebstrap.architecture_of(platform)
@@ -155,7 +149,7 @@ def _ask_archives(
     return tuple(sorted(archives, key=lambda state: state.suite)), tuple(sorted(packages.items()))
 
 
-def _pin_hooks(folder: Path, pin: FoundationPin, snapshot: tuple[str, ...]) -> list[str]:
+def _pin_hooks(folder: Path, pin: DebianPin, snapshot: tuple[str, ...]) -> list[str]:
     preferences = folder / "preferences"
     preferences.write_text(mmdebstrap.preferences(pin.packages))
     hooks = [mmdebstrap.upload_hook(preferences, _PREFERENCES)]
@@ -209,26 +203,25 @@ def _archive_state(path: Path) -> ArchiveState:
 
 
 def _describe(
-    foundation: DebianFoundation, pin: FoundationPin, platform: str, rootfs: Path, *, locked: bool
-) -> Foundation:
+    foundation: DebianFoundation, pin: DebianPin, platform: str, rootfs: Path, *, locked: bool
+) -> DebianSystem:
     contents = read_contents(rootfs)
     drift = find_drift(pin.packages, ((package.name, package.version) for package in contents.packages))
     if drift and locked:
         raise _drifted(foundation, drift)
-    return Foundation(
+    described = Foundation(
         name=foundation.name,
         platform=platform,
-        rootfs=rootfs,
         interpreter=f"/usr/bin/python{foundation.python}",
+        stdlib=f"/usr/lib/python{foundation.python}",
         python=_python_version(foundation, contents.packages),
         libc=("glibc", _upstream(_version_of("libc6", contents.packages))),
         os_release=contents.os_release,
         packages=contents.packages,
-        sources=mmdebstrap.image_sources(contents.sources),
         created=pin.created,
-        epoch=pin.epoch,
         drift=drift,
     )
+    return DebianSystem(foundation=described, rootfs=rootfs, sources=mmdebstrap.image_sources(contents.sources))
 
 
 def _drifted(foundation: DebianFoundation, drift: tuple[Drift, ...]) -> FoundationError:

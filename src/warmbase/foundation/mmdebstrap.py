@@ -17,7 +17,7 @@ from pathlib import Path
 
 from warmbase.catalog.model import DebianFoundation
 from warmbase.errors import FoundationError
-from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.pins import DebianPin
 from warmbase.foundation.rootfs import DPKG_OPTIONS
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -148,7 +148,7 @@ def image_sources(written: str) -> str:
     )
 
 
-def snapshot_lines(foundation: DebianFoundation, pin: FoundationPin) -> tuple[str, ...]:
+def snapshot_lines(foundation: DebianFoundation, pin: DebianPin) -> tuple[str, ...]:
     """Return the sources of the catalog's snapshot archive at the pin's time; none if it names no archive."""
     if not foundation.snapshot:
         return ()

@@ -25,7 +25,7 @@ from warmbase.foundation.copyright import licences_of
 from warmbase.foundation.model import Foundation, Package
 from warmbase.oci.tar import MTIME, Entry, file_of, read_entries
 
-LAYER_FORMAT = 2
+LAYER_FORMAT = 3
 """Part of every foundation's recipe: raise it when the same packages become other bytes, or are described otherwise."""
 
 DPKG_OPTIONS = (
@@ -75,10 +75,19 @@ class Contents:
     sources: str
 
 
-def foundation_entries(foundation: Foundation) -> Iterator[Entry]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DebianSystem:
+    """A foundation as it was built: the tar of its root filesystem, and what apt's sources in the image will say."""
+
+    foundation: Foundation
+    rootfs: Path
+    sources: str
+
+
+def foundation_entries(system: DebianSystem) -> Iterator[Entry]:
     """Yield the entries of the foundation's layer, in no particular order."""
-    yield from clean_entries(read_entries(foundation.rootfs))
-    yield file_of("etc/apt/sources.list.d/debian.sources", foundation.sources.encode())
+    yield from clean_entries(read_entries(system.rootfs))
+    yield file_of("etc/apt/sources.list.d/debian.sources", system.sources.encode())
     yield file_of("etc/dpkg/dpkg.cfg.d/warmbase-slim", "".join(f"{o}\n" for o in DPKG_OPTIONS).encode())
 
 

@@ -1,66 +1,68 @@
-"""The foundation stage: a pinned foundation becomes a layer in the store, once.
+"""The foundation stage: a foundation is pinned, and a pinned foundation becomes layers in the store, once.
 
-Under a pin's recipe lies what the pin became on this machine. Where the archives no longer had the pinned versions,
-the layer's notes say so, and an image on it takes the recipe of what is really in it.
+A Debian foundation is one layer, made here. Under a pin's recipe lies what the pin became on this machine; where the
+archives no longer had the pinned versions, the layer's notes say so, and an image on it takes the recipe of what is
+really in it. A foundation that is an image keeps that image's layers (see `image`).
 """
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from warmbase.catalog.model import DebianFoundation
+from warmbase.catalog.model import CatalogFoundation, DebianFoundation
 from warmbase.errors import FoundationError
-from warmbase.foundation.debian import build_debian, foundation_recipe
-from warmbase.foundation.model import Foundation, FoundationPin, foundation_from_json, foundation_to_json
-from warmbase.foundation.rootfs import foundation_entries
+from warmbase.foundation.debian import build_debian, foundation_recipe, pin_debian
+from warmbase.foundation.groundwork import FoundationLayers, Groundwork, find_foundation, foundation_notes
+from warmbase.foundation.image import image_recipe, make_image_foundation, pin_image
+from warmbase.foundation.pins import DebianPin, FoundationPin, ImagePin
+from warmbase.foundation.rootfs import DebianSystem, foundation_entries
 from warmbase.layers.codec import Codec
-from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.recipe import recipe_key
-from warmbase.layers.store import LayerStore
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundationLayer:
-    """A foundation in the store. `recipe` is the key of what is in it, also where that is not what was pinned."""
-
-    foundation: Foundation
-    layer: Layer
-    recipe: str
-
-
-def pinned_recipe(foundation: DebianFoundation, pin: FoundationPin, platform: str, codec: Codec) -> str:
-    """The key under which the layer of a pinned foundation lies in the store."""
-    return recipe_key(
-        "foundation", foundation_recipe(foundation, pin.packages, epoch=pin.epoch, platform=platform), codec
-    )
+def pin_fits(wanted: CatalogFoundation, pin: FoundationPin | None, python: str) -> bool:
+    """Whether a pin was made from what the catalog asks for now."""
+    match wanted, pin:
+        case DebianFoundation(), DebianPin():
+            return pin.suite == wanted.suite and set(wanted.packages) <= {name for name, _ in pin.packages}
+        case DebianFoundation(), _:
+            return False
+        case _, ImagePin():
+            return pin.reference == wanted.reference(python)
+    return False
 
 
-def find_foundation(store: LayerStore, recipe: str) -> FoundationLayer | None:
-    """What the pinned foundation with this recipe became on this machine, None if it was never made."""
-    layer = store.get(recipe)
-    if layer is None:
-        return None
-    notes = layer.notes
-    foundation = foundation_from_json(str(notes["foundation"]), rootfs=store.blob_path(layer.digest))
-    return FoundationLayer(foundation=foundation, layer=layer, recipe=str(notes["recipe"]))
+def pin_foundation(
+    wanted: CatalogFoundation, platform: str, python: str, ground: Groundwork, *, previous: FoundationPin | None = None
+) -> FoundationPin:
+    """Pin what the foundation is now; `previous` itself, if that is the same. Raises FoundationError, RegistryError."""
+    if isinstance(wanted, DebianFoundation):
+        return pin_debian(wanted, platform, previous=previous if isinstance(previous, DebianPin) else None)
+    return pin_image(wanted, platform, python, ground, previous=previous if isinstance(previous, ImagePin) else None)
+
+
+def pinned_recipe(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> str:
+    """The key under which a pinned foundation lies in the store."""
+    if isinstance(wanted, DebianFoundation) and isinstance(pin, DebianPin):
+        facts = foundation_recipe(wanted, pin.packages, epoch=pin.epoch, platform=platform)
+        return recipe_key("foundation", facts, codec)
+    if isinstance(pin, ImagePin):
+        return image_recipe(pin, codec)
+    raise FoundationError(f"the pin of {wanted.name} is of another kind", next_step="run `warmbase lock`")
 
 
 def make_foundation(
-    wanted: DebianFoundation,
-    pin: FoundationPin,
-    platform: str,
-    *,
-    store: LayerStore,
-    codec: Codec,
-    locked: bool,
-) -> FoundationLayer:
-    """Take the foundation from the store, or build it. Raises FoundationError, with `locked` for a drift too."""
-    key = pinned_recipe(wanted, pin, platform, codec)
-    known = find_foundation(store, key)
+    wanted: CatalogFoundation, pin: FoundationPin, platform: str, ground: Groundwork, *, locked: bool
+) -> FoundationLayers:
+    """Take the foundation from the store, or make it. Raises FoundationError, with `locked` for a drift too."""
+    key = pinned_recipe(wanted, pin, platform, ground.codec)
+    known = find_foundation(ground.store, key)
     if known is None:
-        with store.workspace() as work:
-            built = build_debian(wanted, pin, platform, work, locked=locked)
-            known = _store_foundation(wanted, pin, built, key, store, codec, work)
+        if isinstance(wanted, DebianFoundation):
+            assert isinstance(pin, DebianPin)  # or it had no recipe
+            known = _make_debian(wanted, pin, platform, key, ground, locked=locked)
+        else:
+            assert isinstance(pin, ImagePin)
+            known = make_image_foundation(wanted, pin, key, ground)
     if known.foundation.drift and locked:
         raise FoundationError(
             f"foundation {wanted.name} is not what its pin says:\n"
@@ -70,18 +72,21 @@ def make_foundation(
     return known
 
 
-def _store_foundation(
-    wanted: DebianFoundation,
-    pin: FoundationPin,
-    built: Foundation,
-    key: str,
-    store: LayerStore,
-    codec: Codec,
-    work: Path,
-) -> FoundationLayer:
-    packages = tuple(sorted((package.name, package.version) for package in built.packages))
-    facts = foundation_recipe(wanted, packages, epoch=pin.epoch, platform=built.platform)
-    recipe = recipe_key("foundation", facts, codec) if built.drift else key
-    packed = pack_entries(foundation_entries(built), codec, work)
-    layer = store.put(key, packed, {"foundation": foundation_to_json(built), "recipe": recipe})
-    return FoundationLayer(foundation=replace(built, rootfs=store.blob_path(layer.digest)), layer=layer, recipe=recipe)
+def _make_debian(
+    wanted: DebianFoundation, pin: DebianPin, platform: str, key: str, ground: Groundwork, *, locked: bool
+) -> FoundationLayers:
+    with ground.store.workspace() as work:
+        system = build_debian(wanted, pin, platform, work, locked=locked)
+        return _store_debian(wanted, pin, system, key, ground, work)
+
+
+def _store_debian(
+    wanted: DebianFoundation, pin: DebianPin, system: DebianSystem, key: str, ground: Groundwork, work: Path
+) -> FoundationLayers:
+    foundation = system.foundation
+    packages = tuple(sorted((package.name, package.version) for package in foundation.packages))
+    facts = foundation_recipe(wanted, packages, epoch=pin.epoch, platform=foundation.platform)
+    recipe = recipe_key("foundation", facts, ground.codec) if foundation.drift else key
+    packed = pack_entries(foundation_entries(system), ground.codec, work)
+    layer = ground.store.put(key, packed, foundation_notes(foundation, recipe))
+    return FoundationLayers(foundation=foundation, layers=(layer,), recipe=recipe)

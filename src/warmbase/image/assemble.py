@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from warmbase.catalog.model import Variant
-from warmbase.image.contract import ENVIRONMENT
+from warmbase.foundation.model import Base, Foundation
+from warmbase.image.start import container_config
 from warmbase.layers.layer import Layer
-from warmbase.oci.digests import Json
 from warmbase.oci.layout import LayoutImage
 from warmbase.oci.manifest import CONFIG, MANIFEST, Config, Descriptor, History, Manifest, Platform, describe
 
@@ -22,7 +22,10 @@ LOCK_LABEL = "dev.warmbase.lock"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """What an image states of its origin. `created` is RFC 3339 text, `lock` the lock's SHA-256."""
+    """What an image states of its origin. `created` is RFC 3339 text, `lock` the lock's SHA-256.
+
+    `foundation` is a Debian foundation's name, or that of the image which it is, `base_digest` that image's digest.
+    """
 
     recipe: str
     lock: str
@@ -30,6 +33,7 @@ class Provenance:
     python: str
     uv: str
     foundation: str
+    base_digest: str = ""
 
 
 class Image(Protocol):
@@ -58,7 +62,10 @@ class Image(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltImage:
-    """An image of one variant for one platform, all of its layers in the store. It is not verified yet."""
+    """An image of one variant for one platform, all of its layers in the store. It is not verified yet.
+
+    `base` is the image that it stands on, whose layers are its own first ones.
+    """
 
     variant: Variant
     platform: str
@@ -66,6 +73,7 @@ class BuiltImage:
     manifest: Descriptor
     documents: tuple[bytes, ...]
     layers: tuple[Layer, ...]
+    base: Base | None = None
 
     @property
     def digest(self) -> str:
@@ -90,16 +98,23 @@ class BuiltImage:
 
 
 def assemble_image(
-    variant: Variant, platform: str, layers: Sequence[tuple[Layer, str]], provenance: Provenance
+    variant: Variant,
+    platform: str,
+    layers: Sequence[tuple[Layer, str]],
+    provenance: Provenance,
+    foundation: Foundation | None = None,
 ) -> BuiltImage:
-    """Make the config and the manifest of `layers`: pairs of a layer and the words for its history, lowest first."""
+    """Make the config and the manifest of `layers`: pairs of a layer and the words for its history, lowest first.
+
+    What `foundation` has as an image, a history and what its containers start as, is taken over.
+    """
     labels = image_labels(variant, provenance)
     config = Config(
         platform=Platform.parse(platform),
         created=provenance.created,
         diff_ids=tuple(layer.diff_id for layer, _ in layers),
-        run=_run(variant, labels),
-        history=tuple(History(created=provenance.created, created_by=f"warmbase: {words}") for _, words in layers),
+        run=container_config(variant.config, labels, foundation.run if foundation else {}),
+        history=_history([words for _, words in layers], provenance.created, foundation),
     )
     config_bytes = config.to_bytes()
     manifest = Manifest(
@@ -122,7 +137,18 @@ def assemble_image(
         ),
         documents=(manifest_bytes, config_bytes),
         layers=tuple(layer for layer, _ in layers),
+        base=foundation.base if foundation else None,
     )
+
+
+def _history(words: Sequence[str], created: str, foundation: Foundation | None) -> tuple[History, ...]:
+    """The foundation's own history, where it has one that fits its layers, and a line for each layer above."""
+    inherited: tuple[History, ...] = ()
+    if foundation and foundation.base:
+        count = len(foundation.base.layers)
+        if sum(not step.empty_layer for step in foundation.history) == count:
+            inherited, words = foundation.history, words[count:]
+    return (*inherited, *(History(created=created, created_by=f"warmbase: {one}") for one in words))
 
 
 def image_labels(variant: Variant, provenance: Provenance) -> Mapping[str, str]:
@@ -133,6 +159,7 @@ def image_labels(variant: Variant, provenance: Provenance) -> Mapping[str, str]:
         "org.opencontainers.image.version": variant.tag,
         "org.opencontainers.image.created": provenance.created,
         "org.opencontainers.image.base.name": provenance.foundation,
+        "org.opencontainers.image.base.digest": provenance.base_digest,
         RECIPE_LABEL: provenance.recipe,
         LOCK_LABEL: provenance.lock,
         PYTHON_LABEL: provenance.python,
@@ -140,17 +167,3 @@ def image_labels(variant: Variant, provenance: Provenance) -> Mapping[str, str]:
         **dict(variant.labels),
     }
     return {name: value for name, value in sorted(labels.items()) if value}
-
-
-def _run(variant: Variant, labels: Mapping[str, str]) -> dict[str, Json]:
-    """The part of the config that says what a container starts as; what is not set stays out."""
-    config = variant.config
-    run: dict[str, Json] = {
-        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
-        "User": config.user,
-        "WorkingDir": config.workdir or "/",
-        "Entrypoint": list(config.entrypoint or ()),
-        "Cmd": list(config.command or ()) or ["python"],
-        "Labels": dict(labels),
-    }
-    return {name: value for name, value in run.items() if value}

@@ -8,8 +8,8 @@ also restates the folders that the wheel layers made, because the topmost layer 
 - what root's uv writes in a child stays writable for group 0: a default ACL (POSIX 1003.1e draft 17) on those folders
   overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5)).
 
-Variables that would leak into a project's lock or break its hits are not set: VIRTUAL_ENV, UV_LINK_MODE,
-UV_COMPILE_BYTECODE, UV_SYSTEM_PYTHON, UV_PYTHON, UV_OFFLINE, UV_NO_CACHE and their like.
+Variables that would leak into a project's lock or break its hits are not set, nor taken over from a foundation: they
+are `LEAKING`.
 """
 
 import json
@@ -31,7 +31,8 @@ CONTRACT_REVISION = 2
 FOLDER = "opt/warmbase"
 BILL = f"{FOLDER}/sbom.cdx.json"
 BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
-PATH = f"/{VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+VENV_BIN = f"/{VENV}/bin"
+PATH = f"{VENV_BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": PATH,
@@ -40,6 +41,13 @@ ENVIRONMENT: Mapping[str, str] = {
     "UV_PYTHON_DOWNLOADS": "manual",
     "UV_SYSTEM_CERTS": "1",
 }
+
+LEAKING = frozenset(
+    {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",
+     "UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL",
+     "UV_CONSTRAINT", "UV_OVERRIDE"}
+)  # fmt: skip
+"""Variables that reach into the locks and environments of children."""
 
 _LOGIN_SHELLS = f"""\
 # Login shells reset PATH: keep the image's venv in front.
@@ -82,7 +90,7 @@ def default_acl(*, others: int) -> Xattrs:
 
 
 def contract_entries(
-    lock: Lock, identity: Identity, warm: WarmCache, venv: Path, interpreter: str, bill: str
+    lock: Lock, identity: Identity, warm: WarmCache, venv: Path, stdlib: str, bill: str
 ) -> Iterator[Entry]:
     """Everything in the last layer. `venv` is the host's path of the empty venv that the wheels go into, `bill` the
     text of the image's bill of materials."""
@@ -108,7 +116,7 @@ def contract_entries(
         f"{FOLDER}/uv.lock": warm.uv_lock,
         BILL: bill,
         "etc/profile.d/warmbase.sh": _LOGIN_SHELLS,
-        f"{_standard_library(interpreter)}/EXTERNALLY-MANAGED": _EXTERNALLY_MANAGED,
+        f"{stdlib.lstrip('/')}/EXTERNALLY-MANAGED": _EXTERNALLY_MANAGED,
     }
     for path, text in files.items():
         if not text:  # there is no such lock for this image
@@ -130,12 +138,6 @@ def _venv_entries(venv: Path) -> Iterator[Entry]:
     for entry in scan_tree(venv, policy):
         moved = replace(entry, path=f"{VENV}/{entry.path}")
         yield replace(moved, mode=0o775, xattrs=inherited) if entry.kind == "dir" else moved
-
-
-def _standard_library(interpreter: str) -> str:
-    """Where an interpreter's EXTERNALLY-MANAGED file goes: `/usr/bin/python3.13` → `usr/lib/python3.13`."""
-    path = Path(interpreter)
-    return str(path.parent.parent / "lib" / path.name).lstrip("/")
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -6,7 +6,7 @@ From the lowest: the foundation's layer, uv, the wheels (large ones alone, small
 from collections.abc import Callable, Mapping, Sequence
 
 from warmbase.errors import StoreError
-from warmbase.foundation.stage import FoundationLayer
+from warmbase.foundation.groundwork import FoundationLayers
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
 from warmbase.image.bill import image_parts, write_bill
 from warmbase.image.contract import Identity, contract_entries
@@ -14,7 +14,7 @@ from warmbase.layers.codec import Codec
 from warmbase.layers.compose import compose_pool
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
-from warmbase.layers.plan import SizedWheel, plan_layers
+from warmbase.layers.plan import SizedWheel, layer_budget, plan_layers
 from warmbase.layers.recipe import pool_recipe, recipe_key
 from warmbase.layers.store import LayerStore
 from warmbase.lock.model import Lock, hash_inputs, lock_to_json
@@ -30,7 +30,7 @@ from warmbase.plan import BuildStep, image_recipe
 def make_contract_layer(
     step: BuildStep,
     recipe: str,
-    foundation: FoundationLayer,
+    foundation: FoundationLayers,
     workshop: Workshop,
     *,
     wheels: Callable[[], Mapping[str, Layer]],
@@ -49,8 +49,8 @@ def make_contract_layer(
     warm = warm_cache(workshop, step.lock, requirements, [requirement.text for requirement in step.variant.warm])
     identity = _identity(step, recipe, foundation, workshop, reproducible=True)
     bill = _write_bill(step, recipe, foundation, wheels())
-    venv, interpreter = workshop.folder / VENV, foundation.foundation.interpreter
-    entries = contract_entries(step.lock, identity, warm, venv, interpreter, bill)
+    venv, stdlib = workshop.folder / VENV, foundation.foundation.stdlib
+    entries = contract_entries(step.lock, identity, warm, venv, stdlib, bill)
     with store.workspace() as work:
         return store.put(key, pack_entries(entries, codec, work))
 
@@ -58,7 +58,7 @@ def make_contract_layer(
 def make_raw_layers(
     step: BuildStep,
     recipe: str,
-    foundation: FoundationLayer,
+    foundation: FoundationLayers,
     workshop: Workshop,
     *,
     uv: Layer,
@@ -77,11 +77,11 @@ def make_raw_layers(
         skeleton = workshop.folder / "skeleton"
         skeleton.mkdir()
         bill = _write_bill(step, recipe, foundation, {step.uv: uv})
-        entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.interpreter, bill)
+        entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.stdlib, bill)
         return raw, store.put(keys[1], pack_entries(entries, codec, work))
 
 
-def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayer, layers: Mapping[str, Layer]) -> str:
+def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayers, layers: Mapping[str, Layer]) -> str:
     """The bill of materials, with the licences that the notes of `layers` tell; they are by recipe."""
     recipes = {wheel.sha256: made.recipe for made in step.wheels if (wheel := made.package.wheel(step.platform))}
     uv = step.lock.uv.wheel(step.platform)
@@ -93,7 +93,7 @@ def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayer, layer
 
 
 def _identity(
-    step: BuildStep, recipe: str, foundation: FoundationLayer, workshop: Workshop, *, reproducible: bool
+    step: BuildStep, recipe: str, foundation: FoundationLayers, workshop: Workshop, *, reproducible: bool
 ) -> Identity:
     return Identity(
         name=step.variant.name,
@@ -107,10 +107,11 @@ def _identity(
 
 
 def stack_wheels(
-    step: BuildStep, layers: Mapping[str, Layer], *, store: LayerStore, codec: Codec
+    step: BuildStep, layers: Mapping[str, Layer], below: int, *, store: LayerStore, codec: Codec
 ) -> list[tuple[Layer, str]]:
     """The wheels' layers in their order, pools composed, each with the names of its packages.
 
+    `below` is how many layers the foundation has; where it has very many, the wheels get fewer.
     Raises OverlapError where wheels disagree about a path and the catalog names no winner.
     """
     by_name = {wheel.package.name: wheel for wheel in step.wheels}
@@ -129,7 +130,7 @@ def stack_wheels(
     ]
     names = {wheel.recipe: f"{wheel.package.name} {wheel.package.version}" for wheel in step.wheels}
     stack = []
-    for planned in plan_layers(sized):
+    for planned in plan_layers(sized, budget=layer_budget(below)):
         members = [layers[recipe] for recipe in planned.members]
         words = ", ".join(names[recipe] for recipe in planned.members)
         stack.append((_layer_of(members, store, codec), words))
@@ -138,7 +139,7 @@ def stack_wheels(
 
 def make_image(
     step: BuildStep,
-    foundation: FoundationLayer,
+    foundation: FoundationLayers,
     uv: Layer,
     packages: Sequence[tuple[Layer, str]],
     contract: Layer,
@@ -146,20 +147,22 @@ def make_image(
 ) -> BuiltImage:
     """Put an image together from its layers."""
     stack = [
-        (foundation.layer, f"foundation {step.variant.foundation.name}"),
+        *((layer, f"foundation {step.variant.foundation.name}") for layer in foundation.layers),
         (uv, f"uv {step.lock.uv.version}"),
         *packages,
         (contract, "contract"),
     ]
+    base = foundation.foundation.base
     provenance = Provenance(
         recipe=image_recipe(step, foundation.recipe, codec),
         lock=hash_inputs({"lock": lock_to_json(step.lock)}),
         created=created(step.lock, foundation.foundation.created),
         python=foundation.foundation.python,
         uv=step.lock.uv.version,
-        foundation=step.variant.foundation.name,
+        foundation=(base.name if base else "") or step.variant.foundation.name,
+        base_digest=base.digest if base else "",
     )
-    return assemble_image(step.variant, step.platform, stack, provenance)
+    return assemble_image(step.variant, step.platform, stack, provenance, foundation.foundation)
 
 
 def created(lock: Lock, foundation: str) -> str:

@@ -17,6 +17,13 @@ from dataclasses import dataclass
 
 from warmbase.errors import OverlapError
 
+LAYER_BUDGET = 36
+"""How many layers the wheels take at most, so that children have room for their own."""
+
+_LEAST = 4
+_MOST = 120  # layers in all: of 125, which is as many as Docker mounts over each other (moby, `layer.maxLayerDepth`)
+_ALWAYS = 2  # uv's layer and the last one
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SizedWheel:
@@ -46,8 +53,13 @@ class _Part:
     size: int
 
 
+def layer_budget(below: int) -> int:
+    """How many layers the wheels may take on a foundation of `below` layers."""
+    return max(_LEAST, min(LAYER_BUDGET, _MOST - _ALWAYS - below))
+
+
 def plan_layers(
-    wheels: Sequence[SizedWheel], *, budget: int = 36, alone: int = 30, floor: int = 1 << 20
+    wheels: Sequence[SizedWheel], *, budget: int = LAYER_BUDGET, alone: int = 30, floor: int = 1 << 20
 ) -> tuple[PlannedLayer, ...]:
     """The layers of an image, the lowest first, at most `budget` of them.
 

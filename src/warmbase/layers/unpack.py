@@ -6,8 +6,9 @@ number of entries, not by their sizes.
 Nothing is written outside of the target: names with `..` are refused, and an entry may lie only below folders
 that this extraction made itself, so no symlink is ever followed. A folder's mode, time and attributes are set when all
 is in it, since a default ACL or a set-group-id bit would act on what is created below. Whiteouts (OCI image
-specification, layer.md, "Whiteouts") become what overlayfs knows: a character device 0:0, or the attribute `opaque`.
-Other device nodes are left out, a container's runtime makes them.
+specification, layer.md, "Whiteouts") become what overlayfs knows: a character device 0:0, or the attribute `opaque`;
+they act on lower layers only, so what the same layer has at such a path stays, wherever in the tar it is. Other device
+nodes are left out, a container's runtime makes them, and so are attributes by which a layer could steer the overlay.
 
 Two processes unpack at once: with threads the many small steps of decompression wait for the interpreter's lock, and
 854 MB took 7.5 s instead of 3.7 s. The second process is a helper that may fail: it takes the same layers, each of
@@ -18,6 +19,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -28,43 +30,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from warmbase.effects.files import replace_file
 from warmbase.effects.process import Processes, run_process
 from warmbase.errors import ProcessError, StoreError
 from warmbase.layers.codec import decompress
 from warmbase.layers.layer import Layer
+from warmbase.layers.listing import OPAQUE, ListedEntry, Listing, is_sealed, read_listing, write_listing
 from warmbase.layers.store import LayerStore
 from warmbase.layers.untar import ListedKind, Member, TarStream, clean_path, read_members
 from warmbase.oci.digests import hex_of
 from warmbase.oci.tar import BLOCK, CHUNK
 
-_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_WHITEOUT, _RESERVED = ".wh.", ".wh..wh."  # AUFS kept notes of its own under the latter
+_OVERLAY = re.compile(r"(trusted|user)\.overlay\.")
 _NO_SUPPORT = {errno.ENOTSUP, errno.EPERM, errno.EINVAL, errno.ENOSYS}
-_LISTING_FORMAT = 1
 _WORTH_A_HELPER = 50_000_000  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ListedEntry:
-    """One entry of a layer as its tar has it: `path` is relative and clean, `target` a link's, `size` in bytes."""
-
-    path: str
-    kind: ListedKind
-    mode: int
-    target: str = ""
-    size: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
-    """What is in a layer, in the tar's order, and `size`, the bytes of its files.
-
-    `unset` names the extended attributes that this machine's file system or privileges did not take.
-    """
-
-    entries: tuple[ListedEntry, ...]
-    size: int
-    unset: tuple[str, ...] = ()
 
 
 def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
@@ -142,7 +121,7 @@ class UnpackedLayers:
         self.folders(layers)
         found = []
         for layer in layers:
-            listing = _read_listing(self._record(layer), self._boot)
+            listing = read_listing(self._record(layer), self._boot)
             if listing is None:  # somebody removed it a moment ago
                 raise StoreError(f"{self._record(layer)} was changed while it was used", next_step="try again")
             found.append(listing)
@@ -164,7 +143,7 @@ class UnpackedLayers:
         return self.folder / f"{hex_of(layer.diff_id)}.json"
 
     def _is_whole(self, layer: Layer) -> bool:
-        return (self.folder / hex_of(layer.diff_id)).is_dir() and _sealed(self._record(layer), self._boot)
+        return (self.folder / hex_of(layer.diff_id)).is_dir() and is_sealed(self._record(layer), self._boot)
 
     def _unpack(self, layer: Layer, *, wait: bool) -> bool:
         """Unpack a layer unless it is there; False if another process is at it and `wait` is not asked for."""
@@ -174,7 +153,7 @@ class UnpackedLayers:
                 self._record(layer).unlink(missing_ok=True)
                 _remove(self.folder / name)
                 listing = unpack_layer(self._store, layer, self.folder / name)
-                _write_listing(self._record(layer), listing, self._boot)
+                write_listing(self._record(layer), listing, self._boot)
         return is_mine
 
     @contextmanager
@@ -219,18 +198,14 @@ class _Extraction:
     unset: set[str] = field(default_factory=set)
     _kinds: dict[str, ListedKind] = field(default_factory=lambda: {"": "dir"})
     _folders: dict[str, Member] = field(default_factory=dict)
+    _opaque: set[str] = field(default_factory=set)
     _privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
 
     def add(self, member: Member, stream: TarStream) -> None:
         """Write one member, reading its content from `stream`."""
-        name = member.path.rpartition("/")[2]
-        if name == _OPAQUE:
-            self._mark_opaque(member)
+        folder, _, name = member.path.rpartition("/")
+        if _WHITEOUT in member.path and not self._read_whiteout(member, folder, name, stream):
             return
-        if name.startswith(_WHITEOUT):
-            if name[len(_WHITEOUT) :] in ("", ".", ".."):
-                raise ValueError(f"the whiteout {member.path!r} names nothing")
-            member.kind, member.path = "whiteout", member.path[: -len(name)] + name[len(_WHITEOUT) :]
         if not member.path and member.kind != "dir":
             raise ValueError("an entry without a name")
         if member.kind == "hardlink":
@@ -238,8 +213,12 @@ class _Extraction:
         if member.path:
             self.entries.append(ListedEntry(member.path, member.kind, member.mode, member.target, member.size))
         known = self._kinds.get(member.path)
+        if {known, member.kind} == {"whiteout", "dir"}:
+            self._opaque.add(member.path)
         if known is None:
-            self._require_folder(member.path.rpartition("/")[0])
+            self._require_folder(folder)
+        elif member.kind == "whiteout":
+            return
         elif known == "dir" != member.kind:
             raise ValueError(f"{member.path!r} is a folder and a {member.kind}")
         path = f"{self.root}/{member.path}"
@@ -248,6 +227,23 @@ class _Extraction:
         self._kinds[member.path] = member.kind
         getattr(self, f"_add_{member.kind}")(member, path, stream)
 
+    def _read_whiteout(self, member: Member, folder: str, name: str, stream: TarStream) -> bool:
+        """Whether a member with a whiteout's words in its path is still to be added, as a whiteout or as it is."""
+        if name == OPAQUE:
+            self._require_folder(folder)
+            self._opaque.add(folder)
+            self.entries.append(ListedEntry(member.path, "whiteout", member.mode))
+        if f"/{_RESERVED}" in f"/{member.path}":
+            stream.skip(member.size + -member.size % BLOCK)
+            return False
+        if name.startswith(_WHITEOUT):
+            if name[len(_WHITEOUT) :] in ("", ".", ".."):
+                raise ValueError(f"the whiteout {member.path!r} names nothing")
+            stream.skip(member.size + -member.size % BLOCK)
+            path = member.path[: -len(name)] + name[len(_WHITEOUT) :]
+            member.kind, member.path, member.size = "whiteout", path, 0
+        return True
+
     def finish_folders(self) -> None:
         """Set what folders have, the deepest first."""
         for path, member in sorted(self._folders.items(), reverse=True):
@@ -255,6 +251,9 @@ class _Extraction:
             self._own(member, lambda uid, gid, place=place: os.chown(place, uid, gid))  # type: ignore[misc]
             os.chmod(place, member.mode)  # noqa: PTH101
             self._set_xattrs(member, place)
+            if path in self._opaque:
+                prefix = "trusted" if self._privileged else "user"  # as overlayfs reads it with `userxattr` and without
+                self._set_xattr(place, f"{prefix}.overlay.opaque", b"y")
             os.utime(place, ns=(member.mtime, member.mtime))
 
     def listing(self) -> Listing:
@@ -298,18 +297,14 @@ class _Extraction:
     def _add_device(self, _member: Member, _path: str, _stream: TarStream) -> None:
         pass
 
-    def _mark_opaque(self, member: Member) -> None:
-        folder = member.path.rpartition("/")[0]
-        self._require_folder(folder)
-        self.entries.append(ListedEntry(member.path, "whiteout", member.mode))
-        prefix = "trusted" if self._privileged else "user"  # as overlayfs reads it with and without `userxattr`
-        self._folders[folder].xattrs.append((f"{prefix}.overlay.opaque", b"y"))
-
     def _require_folder(self, path: str) -> None:
         known = self._kinds.get(path)
         if known == "dir":
             return
-        if known is not None:
+        if known == "whiteout":
+            os.unlink(f"{self.root}/{path}")  # noqa: PTH108
+            self._opaque.add(path)
+        elif known is not None:
             raise ValueError(f"an entry lies below {path!r}, which is a {known}")
         self._require_folder(path.rpartition("/")[0])
         os.mkdir(f"{self.root}/{path}", 0o700)  # noqa: PTH102
@@ -322,12 +317,16 @@ class _Extraction:
 
     def _set_xattrs(self, member: Member, path: str) -> None:
         for name, value in member.xattrs:
-            try:
-                os.setxattr(path, name, value)
-            except OSError as error:
-                if error.errno not in _NO_SUPPORT:
-                    raise
-                self.unset.add(name)
+            if not _OVERLAY.match(name):
+                self._set_xattr(path, name, value)
+
+    def _set_xattr(self, path: str, name: str, value: bytes) -> None:
+        try:
+            os.setxattr(path, name, value)
+        except OSError as error:
+            if error.errno not in _NO_SUPPORT:
+                raise
+            self.unset.add(name)
 
 
 def _remove(folder: Path) -> None:
@@ -348,34 +347,6 @@ def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
         yield True
     finally:
         os.close(descriptor)
-
-
-def _write_listing(path: Path, listing: Listing, boot: str) -> None:
-    entries = [[entry.path, entry.kind, entry.mode, entry.target, entry.size] for entry in listing.entries]
-    head = json.dumps({"format": _LISTING_FORMAT, "boot": boot, "size": listing.size, "unset": listing.unset})
-    replace_file(path, f"{head}\n{json.dumps(entries)}\n".encode())
-
-
-def _sealed(path: Path, boot: str) -> bool:
-    """Whether the first line of a listing says that it was written since the machine started."""
-    try:
-        with path.open() as file:
-            head = json.loads(file.readline())
-        return bool(head["format"] == _LISTING_FORMAT and head["boot"] == boot)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _read_listing(path: Path, boot: str) -> Listing | None:
-    try:
-        with path.open() as file:
-            head, rows = json.loads(file.readline()), json.loads(file.readline())
-        if head["format"] != _LISTING_FORMAT or head["boot"] != boot:
-            return None
-        entries = tuple(ListedEntry(*row) for row in rows)
-        return Listing(entries=entries, size=int(head["size"]), unset=tuple(head["unset"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _help() -> None:

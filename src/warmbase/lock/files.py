@@ -8,10 +8,10 @@ A file is replaced as a whole, and only when its text changes.
 from collections.abc import Mapping
 from pathlib import Path
 
-from warmbase.catalog.model import Catalog, DebianFoundation, Variant
+from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.effects.files import replace_file
 from warmbase.errors import FoundationError, LockError
-from warmbase.foundation.model import FoundationPin, pins_from_json, pins_to_json
+from warmbase.foundation.pins import FoundationPin, PinKey, pins_from_json, pins_to_json
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json, parse_requirements, requirements_text
 from warmbase.lock.resolve import variant_inputs
 
@@ -22,8 +22,8 @@ def lock_paths(catalog: Catalog, variant: Variant) -> tuple[Path, Path]:
     return folder / f"{variant.tag}.txt", folder / f"{variant.tag}.json"
 
 
-def pin_path(catalog: Catalog, foundation: DebianFoundation) -> Path:
-    """The file that holds a foundation's pins, one for each platform."""
+def pin_path(catalog: Catalog, foundation: CatalogFoundation) -> Path:
+    """The file that holds a foundation's pins."""
     return catalog.folder / "bases" / "foundations" / f"{foundation.name}.json"
 
 
@@ -74,8 +74,8 @@ def write_lock(catalog: Catalog, variant: Variant, lock: Lock) -> bool:
     return write_if_changed(text_path, requirements_text(lock)) or changed
 
 
-def read_pins(catalog: Catalog, foundation: DebianFoundation) -> Mapping[str, FoundationPin]:
-    """Read a foundation's pins by platform; empty where there are none. Raises FoundationError."""
+def read_pins(catalog: Catalog, foundation: CatalogFoundation) -> Mapping[PinKey, FoundationPin]:
+    """Read a foundation's pins by platform and Python version; empty where there are none. Raises FoundationError."""
     path = pin_path(catalog, foundation)
     try:
         text = path.read_text(encoding="utf-8")
@@ -84,10 +84,12 @@ def read_pins(catalog: Catalog, foundation: DebianFoundation) -> Mapping[str, Fo
     except (OSError, UnicodeError) as error:
         remedy = f"remove {path}, and run `warmbase lock`"
         raise FoundationError(f"{path} cannot be read: {_reason(error)}", next_step=remedy) from None
-    return pins_from_json(text, source=str(path))
+    pins = pins_from_json(text, source=str(path))
+    own = foundation.pythons[0]  # of a Debian system, whose pin does not name its one Python
+    return {(platform, python or own): pin for (platform, python), pin in pins.items()}
 
 
-def write_pins(catalog: Catalog, foundation: DebianFoundation, pins: Mapping[str, FoundationPin]) -> bool:
+def write_pins(catalog: Catalog, foundation: CatalogFoundation, pins: Mapping[PinKey, FoundationPin]) -> bool:
     """Write a foundation's pins. Returns whether anything changed."""
     return write_if_changed(pin_path(catalog, foundation), pins_to_json(pins))
 

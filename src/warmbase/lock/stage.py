@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from warmbase.catalog.model import Catalog, DebianFoundation, Variant
-from warmbase.errors import FoundationError, LockError, WarmbaseError
+from warmbase.catalog.model import Catalog, Variant
+from warmbase.errors import FoundationError, WarmbaseError
 from warmbase.events import Ended, Report, Started
-from warmbase.foundation.debian import pin_debian
-from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.groundwork import Groundwork
+from warmbase.foundation.pins import FoundationPin
+from warmbase.foundation.stage import pin_fits, pin_foundation
 from warmbase.lock.files import lock_fits, read_lock, read_pins, read_previous, write_lock, write_pins
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
-from warmbase.lock.wheels import Libc
 
-Pins = Mapping[tuple[str, str], FoundationPin]
-"""Pins by foundation name and platform."""
+Pins = Mapping[tuple[str, str, str], FoundationPin]
+"""Pins by foundation name, platform and Python version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +62,8 @@ def read_all_pins(catalog: Catalog) -> Pins:
     pins = {}
     for foundation in catalog.foundations:
         with suppress(FoundationError):
-            for platform, pin in read_pins(catalog, foundation).items():
-                pins[foundation.name, platform] = pin
+            for key, pin in read_pins(catalog, foundation).items():
+                pins[foundation.name, *key] = pin
     return pins
 
 
@@ -72,6 +72,7 @@ def lock_variants(
     variants: Iterable[Variant],
     *,
     resolver: Callable[[], Resolver],
+    ground: Callable[[], Groundwork],
     upgrade: Upgrade,
     report: Report,
 ) -> tuple[Locked, ...]:
@@ -80,20 +81,20 @@ def lock_variants(
     Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so.
     """
     results = []
-    failed: dict[str, WarmbaseError] = {}
-    done: set[str] = set()
+    failed: dict[tuple[str, str], WarmbaseError] = {}
+    done: set[tuple[str, str]] = set()
     for variant in variants:
-        foundation = variant.foundation
+        foundation = (variant.foundation.name, variant.python)
         try:
-            if foundation.name in failed:
-                raise failed[foundation.name]
-            if foundation.name not in done:
-                _pin(catalog, foundation, variant.platforms, upgrade, report)
-                done.add(foundation.name)
+            if foundation in failed:
+                raise failed[foundation]
+            if foundation not in done:
+                _pin(catalog, variant, ground, upgrade, report)
+                done.add(foundation)
             results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
         except WarmbaseError as error:
-            if foundation.name not in done:
-                failed[foundation.name] = error
+            if foundation not in done:
+                failed[foundation] = error
             results.append(Locked(variant=variant, error=error))
     return tuple(results)
 
@@ -102,7 +103,7 @@ def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrad
     report(Started(subject=variant.name, stage="lock"))
     previous = read_previous(catalog, variant)
     pins = read_pins(catalog, variant.foundation)
-    libc = {platform: libc_of(pins[platform]) for platform in variant.platforms}
+    libc = {platform: pins[platform, variant.python].libc for platform in variant.platforms}
     lock = resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
     changed = write_lock(catalog, variant, lock)
     moved = tuple(describe_moves(previous, lock))
@@ -121,31 +122,22 @@ def describe_moves(previous: Lock | None, lock: Lock) -> Iterable[str]:
             yield f"{name} {before.get(name, '(new)')} → {after.get(name, '(gone)')}"
 
 
-def libc_of(pin: FoundationPin) -> Libc:
-    """The C library of a pinned Debian system: libc6 2.41-12 → glibc 2.41."""
-    version = dict(pin.packages).get("libc6", "")
-    if not version:
-        raise LockError(f"the pin of {pin.suite} names no libc6", next_step="run `warmbase lock --upgrade-foundation`")
-    return "glibc", version.partition("-")[0]
-
-
 def _pin(
-    catalog: Catalog, foundation: DebianFoundation, platforms: Iterable[str], upgrade: Upgrade, report: Report
+    catalog: Catalog, variant: Variant, ground: Callable[[], Groundwork], upgrade: Upgrade, report: Report
 ) -> None:
+    """Pin the foundation of `variant` for its platforms and its Python."""
+    foundation, python = variant.foundation, variant.python
     pins = dict(read_pins(catalog, foundation))
-    for platform in platforms:
-        if upgrade.moves_foundations or not _pin_fits(foundation, pins.get(platform)):
+    for platform in variant.platforms:
+        previous = pins.get((platform, python))
+        if upgrade.moves_foundations or not pin_fits(foundation, previous, python):
             report(Started(subject=foundation.name, stage="pin", detail=platform))
-            pins[platform] = pin_debian(foundation, platform, previous=pins.get(platform))
-    write_pins(catalog, foundation, pins)
-
-
-def _pin_fits(foundation: DebianFoundation, pin: FoundationPin | None) -> bool:
-    return (
-        pin is not None and pin.suite == foundation.suite and set(foundation.packages) <= {n for n, _ in pin.packages}
-    )
+            pins[platform, python] = pin_foundation(foundation, platform, python, ground(), previous=previous)
+    # What was pinned of another kind, or under another name, is of no use any more.
+    write_pins(catalog, foundation, {key: pin for key, pin in pins.items() if pin_fits(foundation, pin, key[1])})
 
 
 def _foundation_pinned(catalog: Catalog, variant: Variant) -> bool:
     pins = read_pins(catalog, variant.foundation)
-    return all(_pin_fits(variant.foundation, pins.get(platform)) for platform in variant.platforms)
+    python = variant.python
+    return all(pin_fits(variant.foundation, pins.get((platform, python)), python) for platform in variant.platforms)

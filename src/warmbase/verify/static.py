@@ -16,18 +16,13 @@ from urllib.parse import unquote, urlsplit
 
 from warmbase.image import contract
 from warmbase.image.assemble import BuiltImage
-from warmbase.layers.unpack import Listing
+from warmbase.layers.listing import Listing
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import Config, Manifest
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.model import Finding
 
-_FORBIDDEN_VARIABLES = frozenset(
-    {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",
-     "UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL",
-     "UV_CONSTRAINT", "UV_OVERRIDE"}
-)  # fmt: skip
 _FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.json")
 _SHORTEST_TRACE = 8  # shorter secrets would be found by chance in compiled code
 _SHORTEST_WORD = 16  # and so would words, which are settings more often than secrets
@@ -61,9 +56,11 @@ class ImageFiles:
 
 def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[Finding]:
     """All static findings. `traces` are what no file and no history may hold: what it is → its bytes."""
+    # The layers of a base image are as others made them.
+    own = list(enumerate(files.listings))[len(image.base.layers) if image.base else 0 :]
     yield make_finding("documents", _check_documents(image))
-    yield make_finding("no path twice in a layer", _check_paths(files.listings))
-    yield make_finding("hardlinks inside their layer", _check_hardlinks(files.listings))
+    yield make_finding("no path twice in a layer", _check_paths(own))
+    yield make_finding("hardlinks inside their layer", _check_hardlinks(own))
     yield make_finding("readable by everyone", _check_modes(files.listings))
     yield make_finding("variables", _check_variables(image))
     yield make_finding("contract files", _check_contract(image, lock, files))
@@ -130,8 +127,8 @@ def _check_documents(image: BuiltImage) -> Iterator[str]:
         yield f"the config is for {config.platform}, not for {image.platform}"
 
 
-def _check_paths(listings: Sequence[Listing]) -> Iterator[str]:
-    for number, listing in enumerate(listings):
+def _check_paths(listings: Iterable[tuple[int, Listing]]) -> Iterator[str]:
+    for number, listing in listings:
         seen: set[str] = set()
         for entry in listing.entries:
             if entry.path in seen:
@@ -139,8 +136,8 @@ def _check_paths(listings: Sequence[Listing]) -> Iterator[str]:
             seen.add(entry.path)
 
 
-def _check_hardlinks(listings: Sequence[Listing]) -> Iterator[str]:
-    for number, listing in enumerate(listings):
+def _check_hardlinks(listings: Iterable[tuple[int, Listing]]) -> Iterator[str]:
+    for number, listing in listings:
         files = {entry.path for entry in listing.entries if entry.kind == "file"}
         for entry in listing.entries:
             if entry.kind == "hardlink" and entry.target not in files:
@@ -158,10 +155,12 @@ def _check_modes(listings: Sequence[Listing]) -> Iterator[str]:
 
 def _check_variables(image: BuiltImage) -> Iterator[str]:
     variables = environment_of(image)
+    if not variables.get("PATH", "").startswith(f"{contract.VENV_BIN}:"):
+        yield f"PATH is {variables.get('PATH')!r}, the venv is not its first folder"
     for name, value in contract.ENVIRONMENT.items():
-        if variables.get(name) != value:
+        if name != "PATH" and variables.get(name) != value:
             yield f"{name} is {variables.get(name)!r}, not {value!r}"
-    for name in sorted(_FORBIDDEN_VARIABLES & variables.keys()):
+    for name in sorted(contract.LEAKING & variables.keys()):
         yield f"{name} is set, which reaches into the children's locks and environments"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warmbase.layers.unpack import ListedEntry, Listing
+from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.layers.untar import ListedKind
 
 _OPAQUE = ".wh..wh..opq"

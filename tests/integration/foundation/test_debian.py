@@ -25,8 +25,9 @@ from warmbase.catalog.model import DebianFoundation
 from warmbase.effects.runner import Sandbox, find_runner
 from warmbase.errors import FoundationError
 from warmbase.foundation.debian import build_debian, pin_debian
-from warmbase.foundation.model import Drift, Foundation, FoundationPin, pins_to_json
-from warmbase.foundation.rootfs import foundation_entries
+from warmbase.foundation.model import Drift, Foundation
+from warmbase.foundation.pins import DebianPin, pins_to_json
+from warmbase.foundation.rootfs import DebianSystem, foundation_entries
 from warmbase.oci.tar import END_OF_ARCHIVE, TarWriter, arrange
 
 PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
@@ -35,11 +36,11 @@ BOOKWORM = DebianFoundation(name="bookworm", suite="bookworm", python="3.11")
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def write_layer(foundation: Foundation, target: Path) -> str:
+def write_layer(system: DebianSystem, target: Path) -> str:
     """Write the foundation's layer as a tar; its SHA-256."""
     with target.open("wb") as file:
         writer = TarWriter(file.write)
-        for group in arrange(foundation_entries(foundation)):
+        for group in arrange(foundation_entries(system)):
             for entry in group:
                 writer.add(entry)
         writer.flush()
@@ -48,19 +49,24 @@ def write_layer(foundation: Foundation, target: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def pin() -> FoundationPin:
+def pin() -> DebianPin:
     return pin_debian(TRIXIE, PLATFORM)
 
 
 @pytest.fixture(scope="module")
-def foundation(pin: FoundationPin, tmp_path_factory: pytest.TempPathFactory) -> Foundation:
+def system(pin: DebianPin, tmp_path_factory: pytest.TempPathFactory) -> DebianSystem:
     return build_debian(TRIXIE, pin, PLATFORM, tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture(scope="module")
-def layer(foundation: Foundation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def foundation(system: DebianSystem) -> Foundation:
+    return system.foundation
+
+
+@pytest.fixture(scope="module")
+def layer(system: DebianSystem, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("layer") / "layer.tar"
-    write_layer(foundation, target)
+    write_layer(system, target)
     return target
 
 
@@ -72,23 +78,23 @@ def sandbox(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield opened
 
 
-def test_the_pin_is_exactly_what_a_build_then_has(pin: FoundationPin, foundation: Foundation) -> None:
+def test_the_pin_is_exactly_what_a_build_then_has(pin: DebianPin, foundation: Foundation) -> None:
     assert foundation.drift == ()
     assert tuple((package.name, package.version) for package in foundation.packages) == pin.packages
 
 
-def test_the_pin_covers_updates_and_security(pin: FoundationPin) -> None:
+def test_the_pin_covers_updates_and_security(pin: DebianPin) -> None:
     assert [archive.suite for archive in pin.archives] == ["trixie", "trixie-security", "trixie-updates"]
     assert pin.created == max(archive.date for archive in pin.archives)
 
 
-def test_a_pin_names_no_host(pin: FoundationPin) -> None:
-    text = pins_to_json({PLATFORM: pin})
+def test_a_pin_names_no_host(pin: DebianPin) -> None:
+    text = pins_to_json({(PLATFORM, ""): pin})
     assert "://" not in text
     assert os.uname().nodename not in text.split('"')
 
 
-def test_the_same_packages_keep_the_previous_pin(pin: FoundationPin) -> None:
+def test_the_same_packages_keep_the_previous_pin(pin: DebianPin) -> None:
     previous = replace(pin, epoch=1)
     assert pin_debian(TRIXIE, PLATFORM, previous=previous) is previous
 
@@ -151,10 +157,10 @@ import os, runpy, sys
 from pathlib import Path
 from warmbase.catalog.model import DebianFoundation
 from warmbase.foundation.debian import build_debian
-from warmbase.foundation.model import pins_from_json
+from warmbase.foundation.pins import pins_from_json
 os.umask(0o077)
 folder, tests, platform = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-pin = pins_from_json((folder / "pin.json").read_text(), source="pin.json")[platform]
+pin = pins_from_json((folder / "pin.json").read_text(), source="pin.json")[platform, ""]
 wanted = DebianFoundation(name="trixie", suite="trixie", python="3.13")
 foundation = build_debian(wanted, pin, platform, folder / "quite another folder")
 print(os.getuid(), runpy.run_path(tests)["write_layer"](foundation, folder / "layer.tar"))
@@ -170,14 +176,14 @@ exec setpriv --reuid=54321 --regid=54321 --clear-groups "$@"
 """
 
 
-def test_the_bytes_depend_on_no_user_folder_umask_or_time_zone(layer: Path, pin: FoundationPin) -> None:
+def test_the_bytes_depend_on_no_user_folder_umask_or_time_zone(layer: Path, pin: DebianPin) -> None:
     """Built by another user (without root where the first build had it), with another umask, zone and folder."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "passwd").write_text(f"{Path('/etc/passwd').read_text()}warm:x:54321:54321::{name}:/bin/sh\n")
         (folder / "ids").write_text("warm:200000:65536\n")
         (folder / "own").mkdir()
-        (folder / "own/pin.json").write_text(pins_to_json({PLATFORM: pin}))
+        (folder / "own/pin.json").write_text(pins_to_json({(PLATFORM, ""): pin}))
         command = [sys.executable, "-c", ANOTHER_BUILD, f"{name}/own", __file__, PLATFORM]
         other = os.geteuid() == 0 and shutil.which("python3", path="/usr/bin") is not None
         if other:
@@ -210,7 +216,7 @@ def test_a_version_that_is_gone_becomes_today_s_and_is_reported(tmp_path: Path) 
     del yesterday["tzdata" if "tzdata" in yesterday else "zlib1g"]
     (added,) = versions.keys() - yesterday.keys()
     old_pin = replace(today, packages=tuple(sorted(yesterday.items())))
-    foundation = build_debian(BOOKWORM, old_pin, PLATFORM, tmp_path)
+    foundation = build_debian(BOOKWORM, old_pin, PLATFORM, tmp_path).foundation
     assert foundation.drift == (
         Drift(package="gone-package", pinned="1.0", got=""),
         Drift(package="libc6", pinned="2.36-0", got=versions["libc6"]),
@@ -239,10 +245,8 @@ class Redirector(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(
-    foundation: Foundation, pin: FoundationPin, tmp_path: Path
-) -> None:
-    Redirector.archive = foundation.sources.split("URIs: ")[1].split()[0]
+def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(system: DebianSystem, pin: DebianPin, tmp_path: Path) -> None:
+    Redirector.archive = system.sources.split("URIs: ")[1].split()[0]
     old_pin = replace(pin, packages=tuple((n, "1" if n == "tzdata" else v) for n, v in pin.packages))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirector) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -250,7 +254,7 @@ def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(
         wanted = replace(TRIXIE, mirror=f"{host}/debian", snapshot=f"{host}/old/debian/{{timestamp}}")
         built = build_debian(wanted, old_pin, PLATFORM, tmp_path)
         server.shutdown()
-    assert built.drift == (Drift(package="tzdata", pinned="1", got=dict(pin.packages)["tzdata"]),)
+    assert built.foundation.drift == (Drift(package="tzdata", pinned="1", got=dict(pin.packages)["tzdata"]),)
     stamp = pin.created.replace("-", "").replace(":", "")
     assert {
         "/debian/dists/trixie/InRelease",
@@ -265,7 +269,7 @@ def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(
     assert not [e for e in foundation_entries(built) if e.path.endswith(("snapshot.list", "preferences.d/warmbase"))]
 
 
-def test_a_locked_build_refuses_to_drift_before_it_builds(pin: FoundationPin, tmp_path: Path) -> None:
+def test_a_locked_build_refuses_to_drift_before_it_builds(pin: DebianPin, tmp_path: Path) -> None:
     old_pin = replace(pin, packages=tuple((n, "1" if n == "apt" else v) for n, v in pin.packages))
     with pytest.raises(FoundationError) as caught:
         build_debian(TRIXIE, old_pin, PLATFORM, tmp_path, locked=True)
@@ -282,8 +286,8 @@ def test_an_unknown_package_is_named() -> None:
     assert caught.value.message.startswith("foundation trixie: mmdebstrap failed\nE: ")
 
 
-def test_kill_9_of_a_build_leaves_no_process_and_no_mount(pin: FoundationPin, tmp_path: Path) -> None:
-    (tmp_path / "pin.json").write_text(pins_to_json({PLATFORM: pin}))
+def test_kill_9_of_a_build_leaves_no_process_and_no_mount(pin: DebianPin, tmp_path: Path) -> None:
+    (tmp_path / "pin.json").write_text(pins_to_json({(PLATFORM, ""): pin}))
     mounts = Path("/proc/self/mounts").read_text()
     command = [sys.executable, "-c", ANOTHER_BUILD, str(tmp_path), __file__, PLATFORM]
     with subprocess.Popen(command) as process:
@@ -309,7 +313,7 @@ def processes_of(folder: Path) -> int:
     return found
 
 
-def test_another_platform_is_pinned_without_an_emulator(pin: FoundationPin) -> None:
+def test_another_platform_is_pinned_without_an_emulator(pin: DebianPin) -> None:
     other = next(platform for platform in ("linux/arm64", "linux/amd64") if platform != PLATFORM)
     names = {name for name, _ in pin_debian(TRIXIE, other).packages}
     assert {"libc6", "python3.13-minimal", "apt"} <= names

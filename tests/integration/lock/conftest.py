@@ -9,7 +9,7 @@ from tests.bases import PLATFORM, Bases
 from tests.wheelhouse import Mirror, Wheel, make_wheel, serve
 
 from warmbase.catalog.load import load_catalog
-from warmbase.foundation.model import ArchiveState, FoundationPin
+from warmbase.foundation.pins import ArchiveState, DebianPin
 from warmbase.lock.files import write_pins
 
 UV = version("uv")
@@ -71,14 +71,14 @@ def bases(tmp_path: Path) -> Callable[..., Bases]:
         )
         made.write_catalog(images, uv=UV)  # type: ignore[arg-type]
         catalog = load_catalog(made.catalog)
-        pin = FoundationPin(
+        pin = DebianPin(
             suite="trixie",
             platform=PLATFORM,
             epoch=1_700_000_000,
             archives=(ArchiveState(suite="trixie", date="2023-11-14T22:13:20Z", sha256="0" * 64),),
             packages=(("libc6", "2.41-12"), ("python3", "3.13.5-1")),
         )
-        write_pins(catalog, catalog.foundations[0], {PLATFORM: pin})
+        write_pins(catalog, catalog.foundations[0], {(PLATFORM, "3.13"): pin})
         return made
 
     return make

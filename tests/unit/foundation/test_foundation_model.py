@@ -1,24 +1,31 @@
 """Pins and foundations as JSON, and the difference between them."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from warmbase.errors import FoundationError
 from warmbase.foundation.model import (
-    ArchiveState,
+    Base,
     Drift,
     Foundation,
-    FoundationPin,
     Package,
     find_drift,
     foundation_from_json,
     foundation_to_json,
+)
+from warmbase.foundation.pins import (
+    ArchiveState,
+    DebianPin,
+    FoundationPin,
+    ImagePin,
+    PinKey,
     pins_from_json,
     pins_to_json,
 )
+from warmbase.oci.manifest import History
 
-PIN = FoundationPin(
+PIN = DebianPin(
     suite="trixie",
     platform="linux/amd64",
     epoch=1795140670,
@@ -27,13 +34,29 @@ PIN = FoundationPin(
 )
 
 
-def test_pins_survive_json() -> None:
-    pins = {"linux/amd64": PIN}
+IMAGE_PIN = ImagePin(
+    reference="python:3.13-slim",
+    platform="linux/amd64",
+    index="sha256:" + "a" * 64,
+    manifest="sha256:" + "b" * 64,
+    created="2026-11-18T02:10:11Z",
+    python="3.13.9",
+    interpreter="/usr/local/bin/python3.13",
+    libc=("glibc", "2.41"),
+)
+PINS: list[dict[PinKey, FoundationPin]] = [
+    {("linux/amd64", ""): PIN},
+    {("linux/amd64", "3.13"): IMAGE_PIN, ("linux/amd64", "3.12"): replace(IMAGE_PIN, python="3.12.11")},
+]
+
+
+@pytest.mark.parametrize("pins", PINS, ids=["Debian", "an image"])
+def test_pins_survive_json(pins: dict[PinKey, FoundationPin]) -> None:
     assert pins_from_json(pins_to_json(pins), source="trixie.json") == pins
 
 
 def test_the_order_of_platforms_does_not_change_the_bytes() -> None:
-    one, two = ("linux/amd64", PIN), ("linux/arm64", PIN)
+    one, two = (("linux/amd64", ""), PIN), (("linux/arm64", ""), PIN)
     assert pins_to_json(dict([one, two])) == pins_to_json(dict([two, one]))
 
 
@@ -47,6 +70,18 @@ def test_a_damaged_pin_names_its_file_and_the_way_out(text: str) -> None:
         pins_from_json(text, source="bases/foundations/trixie.json")
     assert "bases/foundations/trixie.json is not a foundation's pin" in caught.value.message
     assert "warmbase lock" in caught.value.next_step
+
+
+def test_a_pin_with_a_damaged_digest_is_refused() -> None:
+    text = pins_to_json({("linux/amd64", "3.13"): replace(IMAGE_PIN, manifest="sha256:../../escaped")})
+    with pytest.raises(FoundationError, match=r"python\.json is not a foundation's pin"):
+        pins_from_json(text, source="python.json")
+
+
+def test_a_debian_pin_knows_its_c_library() -> None:
+    assert PIN.libc == ("glibc", "2.41")
+    with pytest.raises(FoundationError, match="the pin of trixie names no libc6"):
+        _ = replace(PIN, packages=()).libc
 
 
 def test_a_pin_of_another_format_says_so() -> None:
@@ -77,22 +112,23 @@ def test_a_foundation_survives_json() -> None:
     foundation = Foundation(
         name="trixie",
         platform="linux/amd64",
-        rootfs=Path("rootfs.tar"),
         interpreter="/usr/bin/python3.13",
+        stdlib="/usr/lib/python3.13",
         python="3.13.5",
         libc=("glibc", "2.41"),
         os_release=(("ID", "debian"), ("VERSION_ID", "13")),
         packages=(Package(name="apt", version="3.0.4", architecture="amd64"),),
-        sources="Types: deb\n",
         created="2026-11-20T02:11:10Z",
-        epoch=1795140670,
         drift=(Drift(package="apt", pinned="3.0.3", got="3.0.4"),),
+        run={"Env": ["A=b"], "Cmd": ["python3"]},
+        history=(History(created="2026-11-20T02:11:10Z", created_by="ADD"), History(empty_layer=True)),
+        base=Base(
+            name="registry.example/python:3", digest="sha256:1", layers=("sha256:2",), registry="registry.example"
+        ),
     )
-    text = foundation_to_json(foundation)
-    assert foundation_from_json(text, rootfs=Path("rootfs.tar")) == foundation
-    assert "rootfs.tar" not in text
+    assert foundation_from_json(foundation_to_json(foundation)) == foundation
 
 
 def test_a_damaged_record_of_a_foundation_is_refused() -> None:
     with pytest.raises(FoundationError, match="the record of a foundation is damaged"):
-        foundation_from_json("{}", rootfs=Path("rootfs.tar"))
+        foundation_from_json("{}")

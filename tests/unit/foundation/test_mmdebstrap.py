@@ -8,10 +8,10 @@ from warmbase.catalog.model import DebianFoundation
 from warmbase.errors import FoundationError
 from warmbase.foundation import mmdebstrap
 from warmbase.foundation.debian import foundation_recipe
-from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.pins import DebianPin
 
 TRIXIE = DebianFoundation(name="trixie", suite="trixie", python="3.13")
-PIN = FoundationPin(suite="trixie", platform="linux/amd64", epoch=1795140670, archives=(), packages=(("apt", "3.0.4"),))
+PIN = DebianPin(suite="trixie", platform="linux/amd64", epoch=1795140670, archives=(), packages=(("apt", "3.0.4"),))
 
 
 def test_a_mirror_of_the_catalog_serves_updates_and_security_too() -> None:

@@ -67,7 +67,7 @@ def entries(tmp_path: Path) -> dict[str, Entry]:
         uv_lock="version = 1\n",
         pylock='lock-version = "1.0"\n',
     )
-    found = contract_entries(LOCK, IDENTITY, warm, venv, "/usr/bin/python3.13", "{}\n")
+    found = contract_entries(LOCK, IDENTITY, warm, venv, "/usr/lib/python3.13", "{}\n")
     return {entry.path: entry for entry in found}
 
 

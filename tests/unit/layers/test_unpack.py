@@ -14,9 +14,10 @@ from warmbase.errors import StoreError
 from warmbase.layers import unpack
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer, Packed
+from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
-from warmbase.layers.unpack import ListedEntry, UnpackedLayers, unpack_layer
+from warmbase.layers.unpack import UnpackedLayers, unpack_layer
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import TAR
 from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
@@ -188,6 +189,61 @@ def test_whiteouts_become_what_overlayfs_knows(
     ]
 
 
+def is_opaque(folder: Path, listing: Listing) -> bool:
+    name = f"{'trusted' if os.geteuid() == 0 else 'user'}.overlay.opaque"
+    return name in listing.unset or (name in os.listxattr(folder) and os.getxattr(folder, name) == b"y")
+
+
+SAME_LAYER = {
+    "a whiteout after its file": [(member("f"), b"x"), (member(".wh.f"), b"")],
+    "a whiteout before its file": [(member(".wh.f"), b""), (member("f"), b"x")],
+    "a whiteout after its folder": [(member("d", tarfile.DIRTYPE), b""), (member("d/f"), b"x"), (member(".wh.d"), b"")],
+    "a whiteout before its folder": [
+        (member(".wh.d"), b""),
+        (member("d", tarfile.DIRTYPE), b""),
+        (member("d/f"), b"x"),
+    ],
+    "a whiteout before what is in its folder": [(member(".wh.d"), b""), (member("d/f"), b"x")],
+}
+
+
+@pytest.mark.parametrize("members", SAME_LAYER.values(), ids=SAME_LAYER.keys())
+def test_a_whiteout_acts_on_lower_layers_only(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]
+) -> None:
+    listing = unpack_layer(store, put_tar(*members), tmp_path / "target")
+    (file,) = (path for path in (tmp_path / "target").rglob("f"))
+    assert file.read_bytes() == b"x"
+    assert file.parent.name != "d" or is_opaque(file.parent, listing)
+
+
+def test_a_folder_stays_opaque_when_its_entry_comes_late(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    layer = put_tar((member("d/.wh..wh..opq"), b""), (member("d", tarfile.DIRTYPE, mode=0o700), b""))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    assert is_opaque(tmp_path / "target/d", listing)
+    assert stat.S_IMODE((tmp_path / "target/d").stat().st_mode) == 0o700
+
+
+def test_notes_of_aufs_are_left_out(put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path) -> None:
+    layer = put_tar((member(".wh..wh.aufs"), b"note"), (member(".wh..wh.plnk/1.2"), b"x"), (member("f"), b"x"))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    assert [entry.path for entry in listing.entries] == ["f"]
+    assert [path.name for path in (tmp_path / "target").iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("name", ["trusted.overlay.redirect", "user.overlay.opaque"])
+def test_no_layer_steers_the_overlay(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path, name: str
+) -> None:
+    attributes = {f"SCHILY.xattr.{name}": "/elsewhere"}
+    layer = put_tar((member("d", tarfile.DIRTYPE, pax_headers=attributes), b""))
+    listing = unpack_layer(store, layer, tmp_path / "target")
+    assert listing.unset == ()
+    assert os.listxattr(tmp_path / "target/d") == []
+
+
 def test_the_later_of_two_entries_counts_and_both_are_listed(
     put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
 ) -> None:
@@ -279,7 +335,7 @@ def test_an_interrupted_extraction_is_no_layer(
     layer = put(store, file_of("f", b"x"))
     unpacked = UnpackedLayers(tmp_path / "unpacked", store)
     with monkeypatch.context() as patched:
-        patched.setattr(unpack, "_write_listing", interrupt)
+        patched.setattr(unpack, "write_listing", interrupt)
         with pytest.raises(KeyboardInterrupt):
             unpacked.folders([layer])
     (folder,) = unpacked.folders([layer])

@@ -10,7 +10,8 @@ import pytest
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.errors import FoundationError, LockError
-from warmbase.foundation.model import FoundationPin
+from warmbase.foundation.groundwork import Groundwork
+from warmbase.foundation.pins import DebianPin
 from warmbase.lock.files import (
     lock_paths,
     pin_path,
@@ -156,19 +157,22 @@ class Keeper:
 def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
     catalog: Catalog, upgrade: Upgrade, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pin(libc: str) -> FoundationPin:
+    def pin(libc: str) -> DebianPin:
         packages = (("libc6", libc), ("python3", "3.13.5-1"))
-        return FoundationPin(suite="trixie", platform="linux/amd64", epoch=1, archives=(), packages=packages)
+        return DebianPin(suite="trixie", platform="linux/amd64", epoch=1, archives=(), packages=packages)
 
-    def pin_now(*_: object, previous: FoundationPin | None) -> FoundationPin:
+    def pin_now(*_: object, previous: DebianPin | None) -> DebianPin:
         assert previous == pin("2.41-1")
         return pin("2.41-2")
 
-    monkeypatch.setattr("warmbase.lock.stage.pin_debian", pin_now)
+    monkeypatch.setattr("warmbase.lock.stage.pin_foundation", pin_now)
     (variant,) = catalog.variants
     write_lock(catalog, variant, lock())
-    write_pins(catalog, variant.foundation, {"linux/amd64": pin("2.41-1")})
+    write_pins(catalog, variant.foundation, {("linux/amd64", "3.13"): pin("2.41-1")})
     resolver = cast("Resolver", Keeper())
-    (locked,) = lock_variants(catalog, [variant], resolver=lambda: resolver, upgrade=upgrade, report=lambda event: None)
+    ground = cast("Groundwork", None)
+    (locked,) = lock_variants(
+        catalog, [variant], resolver=lambda: resolver, ground=lambda: ground, upgrade=upgrade, report=lambda event: None
+    )
     assert (locked.error, locked.moved) == (None, ())
-    assert dict(read_pins(catalog, variant.foundation)["linux/amd64"].packages)["libc6"] == expected
+    assert read_pins(catalog, variant.foundation) == {("linux/amd64", "3.13"): pin(expected)}

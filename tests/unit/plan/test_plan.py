@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.errors import FoundationError
-from warmbase.foundation.model import ArchiveState, FoundationPin
+from warmbase.foundation.pins import ArchiveState, DebianPin
 from warmbase.layers.codec import Codec
 from warmbase.layers.plan import SizedWheel, plan_layers
 from warmbase.lock.files import read_lock
@@ -64,7 +64,7 @@ LOCK = Lock(
     uv=package("uv", "0.13.8"),
     packages=(package("numpy"), package("six")),
 )
-PIN = FoundationPin(
+PIN = DebianPin(
     suite="trixie",
     platform=PLATFORM,
     epoch=1_700_000_000,
@@ -76,11 +76,11 @@ PIN = FoundationPin(
 def plan(
     variant: Variant = VARIANT,
     lock: Lock = LOCK,
-    pin: FoundationPin = PIN,
+    pin: DebianPin = PIN,
     existing: Existing | None = None,
     codec: Codec = Codec(),  # noqa: B008  it is frozen
 ) -> Plan:
-    pins = {(variant.foundation.name, PLATFORM): pin}
+    pins = {(variant.foundation.name, PLATFORM, variant.python): pin}
     return plan_builds([variant], [], {variant.name: lock}, pins, existing or Existing(), codec, native=PLATFORM)
 
 
@@ -198,7 +198,8 @@ def test_the_largest_image_leaves_its_children_30_of_docker_s_125_layers() -> No
 
 def test_only_the_platforms_that_are_asked_for_are_planned() -> None:
     both = replace(VARIANT, platforms=(PLATFORM, "linux/arm64"))
-    pins = {("trixie", PLATFORM): PIN, ("trixie", "linux/arm64"): replace(PIN, platform="linux/arm64")}
+    arm = replace(PIN, platform="linux/arm64")
+    pins = {("trixie", PLATFORM, "3.13"): PIN, ("trixie", "linux/arm64", "3.13"): arm}
 
     def planned(*platforms: str) -> list[tuple[str, int]]:
         found = plan_builds([both], platforms, {VARIANT.name: LOCK}, pins, Existing(), Codec(), native=PLATFORM)

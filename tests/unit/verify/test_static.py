@@ -9,7 +9,7 @@ import pytest
 from tests.unit.verify.conftest import Tiny
 
 from warmbase.image.assemble import BuiltImage
-from warmbase.layers.unpack import ListedEntry, Listing
+from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.oci.manifest import Config
 from warmbase.oci.tar import directory, file_of, symlink
 from warmbase.packages.wheels import CACHE, VENV

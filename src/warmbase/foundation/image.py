@@ -1,0 +1,170 @@
+"""Foundations that are images: pinned by digest, their layers taken as they are.
+
+The name says which image is meant today, its pin which one was meant when it was locked. What the lock has to know,
+the interpreter, its version and the C library, is read from the image itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from warmbase.catalog.model import ImageFoundation, LayoutFoundation
+from warmbase.errors import FoundationError
+from warmbase.foundation.groundwork import FoundationLayers, Groundwork, foundation_notes
+from warmbase.foundation.model import Base, Foundation, Package
+from warmbase.foundation.pins import ImagePin
+from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version
+from warmbase.foundation.rootfs import name_licences, parse_os_release, parse_status
+from warmbase.foundation.sources import UPGRADE, open_source
+from warmbase.foundation.tree import ImageTree
+from warmbase.foundation.upstream import ImageSource, PlatformImage, again, read_image, read_manifest, take_layers
+from warmbase.layers.codec import Codec
+from warmbase.layers.layer import Layer
+from warmbase.layers.recipe import recipe_key
+from warmbase.oci.digests import Json
+from warmbase.oci.reference import Reference
+
+IMAGE_FORMAT = 1
+"""Part of every recipe: raise it when the same image would become another foundation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What an image was found to have."""
+
+    python: FoundPython
+    version: str
+    libc: tuple[str, str]
+    os_release: tuple[tuple[str, str], ...]
+    packages: tuple[Package, ...]
+
+
+def pin_image(
+    wanted: ImageFoundation | LayoutFoundation,
+    platform: str,
+    python: str,
+    ground: Groundwork,
+    *,
+    previous: ImagePin | None = None,
+) -> ImagePin:
+    """Pin what the image's name points to now; `previous`, if that is the same.
+
+    The image is pulled, which a build needs anyway. Raises FoundationError, also if it has no such Python, and
+    RegistryError.
+    """
+    source = open_source(wanted, python, ground.registries)
+    image = read_image(source, platform)
+    reference = wanted.reference(python)
+    known = previous and (previous.reference, previous.index, previous.manifest)
+    if previous and known == (reference, image.index, image.digest):
+        return previous
+    seen = inspect_image(source, image, take_layers(source, image, ground), python, ground)
+    return ImagePin(
+        reference=reference,
+        platform=platform,
+        index=image.index,
+        manifest=image.digest,
+        created=_to_the_second(image.config.created),
+        python=seen.version,
+        interpreter=seen.python.interpreter,
+        libc=seen.libc,
+    )
+
+
+def image_recipe(pin: ImagePin, codec: Codec) -> str:
+    """The key under which a pinned image lies in the store."""
+    facts: dict[str, Json] = {name: value for name, value in asdict(pin).items() if name != "index"}
+    return recipe_key("foundation", {"kind": "image", "format": IMAGE_FORMAT, **facts}, codec)
+
+
+def make_image_foundation(
+    wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, key: str, ground: Groundwork
+) -> FoundationLayers:
+    """Take the pinned image into the store. Raises FoundationError, also if it is not what the pin says."""
+    minor = ".".join(pin.python.split(".")[:2])
+    source = open_source(wanted, minor, ground.registries, digest=pin.manifest)
+    image = read_manifest(source, source.root())
+    layers = take_layers(source, image, ground)
+    seen = inspect_image(source, image, layers, minor, ground)
+    if (seen.version, seen.python.interpreter, seen.libc) != (pin.python, pin.interpreter, pin.libc):
+        raise FoundationError(f"{source.name} has not what its pin says", next_step=UPGRADE)
+    foundation = Foundation(
+        name=wanted.name,
+        platform=pin.platform,
+        interpreter=pin.interpreter,
+        stdlib=seen.python.stdlib,
+        python=pin.python,
+        libc=pin.libc,
+        os_release=seen.os_release,
+        packages=seen.packages,
+        created=pin.created,
+        run=image.config.run,
+        history=image.config.history,
+        base=_base_of(wanted, pin, layers),
+    )
+    *below, top = layers
+    with ground.store.workspace() as work:
+        notes = foundation_notes(foundation, key, below)
+        kept = ground.store.put(key, again(top, work / "top", ground), notes)
+    return FoundationLayers(foundation=foundation, layers=(*below, kept), recipe=key)
+
+
+def inspect_image(
+    source: ImageSource, image: PlatformImage, layers: tuple[Layer, ...], minor: str, ground: Groundwork
+) -> Inspection:
+    """Look into an image whose layers are in the store. Raises FoundationError if it has no Python `minor`."""
+    tree = ImageTree(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
+    pythons = find_pythons(tree, _environment(image.config.run))
+    python = next((one for one in pythons if one.minor == minor), None)
+    os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
+    if python is None:
+        system = dict(os_release).get("PRETTY_NAME", "a system without a name")
+        has = " and ".join(f"Python {one.minor} ({one.interpreter})" for one in pythons) or "no Python on its PATH"
+        raise FoundationError(
+            f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
+            next_step="correct `python` of the foundation in the catalog, or name an image that has it",
+        )
+    libc = find_libc(tree, python)
+    if libc is None:
+        raise FoundationError(
+            f"{source.name} for {image.config.platform}: {python.interpreter} names no C library that is there",
+            next_step="name an image with glibc or musl",
+        )
+    packages = _debian_packages(tree)
+    version = full_version(tree, python, packages)
+    return Inspection(python=python, version=version, libc=libc, os_release=os_release, packages=packages)
+
+
+def _debian_packages(tree: ImageTree) -> tuple[Package, ...]:
+    status = tree.read("/var/lib/dpkg/status") or b""
+    packages = parse_status(status.decode(errors="replace"))
+    copyrights = {one.name: tree.read(f"/usr/share/doc/{one.name}/copyright") for one in packages}
+    return name_licences(packages, {name: text for name, text in copyrights.items() if text is not None})
+
+
+def _environment(run: Mapping[str, Json]) -> dict[str, str]:
+    pairs = run.get("Env") or ()
+    return dict(str(pair).partition("=")[::2] for pair in pairs) if isinstance(pairs, list) else {}
+
+
+def _base_of(wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, layers: tuple[Layer, ...]) -> Base:
+    digests = tuple(layer.digest for layer in layers)
+    if isinstance(wanted, LayoutFoundation):
+        return Base(name="", digest=pin.manifest, layers=digests)
+    reference = Reference.parse(pin.reference)
+    return Base(
+        name=str(reference),
+        digest=pin.manifest,
+        layers=digests,
+        registry=reference.registry,
+        repository=reference.repository,
+    )
+
+
+def _to_the_second(time: str) -> str:
+    """RFC 3339 text in UTC without fractions; "" for a time that says nothing."""
+    try:
+        moment = datetime.fromisoformat(time[:19] + "+00:00" if time.endswith("Z") else time)
+    except ValueError:
+        return ""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > 1 else ""

@@ -1,0 +1,133 @@
+"""What pins a foundation, and how pins are written as JSON.
+
+Pins are committed (`bases/foundations/<name>.json`), so their bytes are canonical. A Debian foundation has one for each
+platform: which packages at which versions make the system, and the state of the archives that said so; no host is
+named. A foundation that is an image has one for each platform and Python version: the image's name as the catalog has
+it, never a mirror's, its digests, and what a lock has to know of it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from warmbase.errors import FoundationError
+from warmbase.oci.digests import hex_of
+
+FORMAT = 1
+
+PinKey = tuple[str, str]
+"""A platform and a Python minor version; "" is the one Python that a Debian system has."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchiveState:
+    """One suite's signed Release file as it was found: its Date (RFC 3339, UTC) and its SHA-256."""
+
+    suite: str
+    date: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DebianPin:
+    """The exact packages of a Debian foundation on one platform.
+
+    `epoch` is the SOURCE_DATE_EPOCH of the build: the newest of the archives' dates in seconds.
+    `packages` are (name, version) in order of their names.
+    """
+
+    suite: str
+    platform: str
+    epoch: int
+    archives: tuple[ArchiveState, ...]
+    packages: tuple[tuple[str, str], ...]
+
+    @property
+    def created(self) -> str:
+        """The newest archive's time as RFC 3339 text: what images state as the foundation's time."""
+        return datetime.fromtimestamp(self.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def libc(self) -> tuple[str, str]:
+        """The C library and its version: libc6 2.41-12 is glibc 2.41. Raises FoundationError."""
+        version = dict(self.packages).get("libc6", "")
+        if not version:
+            remedy = "run `warmbase lock --upgrade-foundation`"
+            raise FoundationError(f"the pin of {self.suite} names no libc6", next_step=remedy)
+        return "glibc", version.partition("-")[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImagePin:
+    """An exact image for one platform, and the Python in it that is meant.
+
+    `reference` is the image's name, or its path, as the catalog has it; `index` the digest of what that names, and
+    `manifest` of the platform's manifest, which is the same where there is one platform only. `created` is RFC 3339
+    text, `python` a full version, `interpreter` its path, `libc` the C library and its version.
+    """
+
+    reference: str
+    platform: str
+    index: str
+    manifest: str
+    created: str
+    python: str
+    interpreter: str
+    libc: tuple[str, str]
+
+
+FoundationPin = DebianPin | ImagePin
+
+
+def pins_to_json(pins: Mapping[PinKey, FoundationPin]) -> str:
+    """Write the pins of one foundation as canonical JSON text: sorted, with a final newline."""
+    platforms: dict[str, dict[str, Any]] = {}
+    for (platform, python), pin in pins.items():
+        entry = {name: value for name, value in asdict(pin).items() if name != "platform"}
+        if isinstance(pin, DebianPin):
+            platforms[platform] = entry | {"packages": dict(pin.packages)}
+        else:
+            platforms.setdefault(platform, {})[python] = entry
+    document = {"format": FORMAT, "platforms": platforms}
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def pins_from_json(text: str, *, source: str) -> dict[PinKey, FoundationPin]:
+    """Read `pins_to_json` back; `source` names the text in messages. Raises FoundationError."""
+    remedy = f"remove {source}, and run `warmbase lock`"
+    try:
+        document = json.loads(text)
+        if document["format"] != FORMAT:
+            message = f"{source} has format {document['format']!r}, not {FORMAT}"
+            raise FoundationError(message, next_step=remedy)
+        pins: dict[PinKey, FoundationPin] = {}
+        for platform, entry in document["platforms"].items():
+            if "suite" in entry:
+                pins[platform, ""] = _debian_pin(platform, entry)
+            elif not entry:
+                raise ValueError(f"nothing is pinned for {platform}")
+            else:
+                pins |= {(platform, python): _image_pin(platform, one) for python, one in entry.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise FoundationError(f"{source} is not a foundation's pin: {error!r}", next_step=remedy) from error
+    return pins
+
+
+def _debian_pin(platform: str, entry: Mapping[str, Any]) -> DebianPin:
+    return DebianPin(
+        suite=str(entry["suite"]),
+        platform=platform,
+        epoch=int(entry["epoch"]),
+        archives=tuple(ArchiveState(**archive) for archive in entry["archives"]),
+        packages=tuple(sorted((str(name), str(version)) for name, version in entry["packages"].items())),
+    )
+
+
+def _image_pin(platform: str, entry: Mapping[str, Any]) -> ImagePin:
+    for key in ("index", "manifest"):
+        hex_of(entry[key])
+    kind, version = entry["libc"]
+    texts = {key: str(entry[key]) for key in ("reference", "index", "manifest", "created", "python", "interpreter")}
+    return ImagePin(platform=platform, libc=(str(kind), str(version)), **texts)

@@ -1,0 +1,104 @@
+"""Which Python an image has, and which C library, read from its files: nothing runs, so any platform will do.
+
+The interpreter is the one that its PATH leads to, followed through all links, and out of a venv into the Python that
+it was made of. Its C library is the one whose loader it names (ELF, the PT_INTERP segment).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from warmbase.foundation.model import Package
+from warmbase.foundation.tree import ImageTree
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What engines set where an image's config says nothing."""
+
+_NAME = re.compile(r"python3?(\.\d+)?")
+_LIBRARY = re.compile(r"python(3\.\d+)")
+_LOADER = re.compile(rb"(/[\w./+-]*/ld[\w.-]*\.so[\w.]*)\0")
+_PATCHLEVEL = re.compile(rb'^#define\s+PY_VERSION\s+"([^"+]+)', re.MULTILINE)
+_GLIBC_BANNER = re.compile(rb"GNU C Library [^\n]*?version (\d+\.\d+)")
+_GLIBC_SYMBOL = re.compile(rb"\0GLIBC_(\d+\.\d+)")
+_MUSL_VERSION = re.compile(rb"\0(1\.\d+\.\d+)(?:-[\w-]+)?\0")
+_OLDEST_MUSL = "1.1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundPython:
+    """A Python: the `minor` version ("3.13"), the path of the interpreter and that of its standard library."""
+
+    minor: str
+    interpreter: str
+    stdlib: str
+
+
+def find_pythons(tree: ImageTree, environment: Mapping[str, str]) -> tuple[FoundPython, ...]:
+    """All Pythons that the PATH in `environment` leads to, those that come first there first, each once."""
+    found: dict[str, FoundPython] = {}
+    for folder in (environment.get("PATH") or DEFAULT_PATH).split(":"):
+        # `python3` before `python3.11`: what people get is the Python that is meant by the plain name.
+        names = [name for name in tree.names(folder) if _NAME.fullmatch(name)] if folder.startswith("/") else []
+        for name in sorted(names, key=lambda name: (name.count("."), name)):
+            for python in _pythons_of(tree, f"{folder}/{name}"):
+                found.setdefault(python.minor, python)
+    return tuple(found.values())
+
+
+def _pythons_of(tree: ImageTree, path: str, *, depth: int = 0) -> Iterator[FoundPython]:
+    real = tree.resolve(path)
+    if real is None or not tree.is_file(real) or not (tree.read(real) or b"").startswith(b"\x7fELF"):
+        return
+    folder, _, name = real.rpartition("/")
+    prefix = folder.rpartition("/")[0]
+    settings = tree.read(f"{prefix}/pyvenv.cfg")
+    if settings is not None and depth < 2:  # a venv with a copy of the interpreter
+        home = re.search(rb"^home\s*=\s*(\S+)", settings, re.MULTILINE)
+        if home:
+            yield from _pythons_of(tree, f"{home[1].decode()}/{name}", depth=depth + 1)
+        return
+    named = _LIBRARY.fullmatch(name)
+    for library in ("lib", "lib64"):
+        for below in tree.names(f"{prefix}/{library}"):
+            version = _LIBRARY.fullmatch(below)
+            stdlib = f"{prefix}/{library}/{below}"
+            if version and tree.is_file(f"{stdlib}/os.py") and (named is None or named[1] == version[1]):
+                yield FoundPython(minor=version[1], interpreter=real, stdlib=stdlib)
+
+
+def full_version(tree: ImageTree, python: FoundPython, packages: tuple[Package, ...]) -> str:
+    """The full version, e.g. "3.13.5": as its headers say, else its code, else its Debian package.
+
+    Where none of them does, the minor version is all that is known.
+    """
+    prefix = python.interpreter.rsplit("/", 2)[0]
+    header = tree.read(f"{prefix}/include/python{python.minor}/patchlevel.h")
+    if header and (found := _PATCHLEVEL.search(header)):
+        return found[1].decode()
+    # CPython keeps PY_VERSION as a text of its own, in the library where there is one.
+    text = re.compile(rb"\0(" + re.escape(python.minor).encode() + rb"\.\d+(?:(?:a|b|rc)\d+)?)\+?\0")
+    folders = [f"{prefix}/lib", f"{prefix}/lib64", *(f"{prefix}/lib/{n}" for n in tree.names(f"{prefix}/lib"))]
+    for path in (*(f"{folder}/libpython{python.minor}.so.1.0" for folder in folders), python.interpreter):
+        if found := text.search(tree.read(path) or b""):
+            return found[1].decode()
+    for package in packages:
+        if package.name == f"python{python.minor}-minimal":
+            return re.sub(r"^\d+:", "", package.version).partition("-")[0].replace("~", "")
+    return python.minor
+
+
+def find_libc(tree: ImageTree, python: FoundPython) -> tuple[str, str] | None:
+    """The C library of an interpreter and its version: ("glibc", "2.41"), ("musl", "1.2.5"); None if it names none."""
+    loader = _LOADER.search(tree.read(python.interpreter) or b"")
+    path = tree.resolve(loader[1].decode()) if loader else None
+    if loader is None or path is None:
+        return None
+    if b"/ld-musl" in loader[1]:
+        version = _MUSL_VERSION.search(tree.read(path) or b"")
+        return "musl", version[1].decode() if version else _OLDEST_MUSL
+    library = tree.read(f"{path.rpartition('/')[0]}/libc.so.6") or b""
+    banner = _GLIBC_BANNER.search(library)
+    if banner:
+        return "glibc", banner[1].decode()
+    symbols = [found.decode() for found in _GLIBC_SYMBOL.findall(library)]
+    return ("glibc", max(symbols, key=lambda it: [int(part) for part in it.split(".")])) if symbols else None

@@ -1,0 +1,63 @@
+"""What a container of an image starts as (OCI image specification, config.md, `config`).
+
+What the catalog leaves out stays as the foundation's image has it; a Debian foundation has nothing of it.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from warmbase.catalog.model import ImageConfig
+from warmbase.image.contract import ENVIRONMENT, LEAKING, PATH, VENV_BIN
+from warmbase.oci.digests import Json
+
+# The fields of the specification, and Docker's two that concern children. The rest is of the build that made the
+# image, and its ONBUILD steps were for this one child, which runs none.
+_KEPT = frozenset(
+    ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Healthcheck", "Labels", "Shell", "StopSignal", "User", "Volumes",
+     "WorkingDir")
+)  # fmt: skip
+_ABOUT_ITSELF = ("org.opencontainers.", "dev.warmbase.")
+
+
+def container_config(config: ImageConfig, labels: Mapping[str, str], run: Mapping[str, Json]) -> dict[str, Json]:
+    """The `config` object; `run` is that of the foundation. What is not set stays out."""
+    kept = {name: value for name, value in run.items() if name in _KEPT}
+    own: dict[str, Json] = {
+        "Env": [f"{name}={value}" for name, value in container_environment(run).items()],
+        "User": config.user,
+        "WorkingDir": config.workdir,
+        "Entrypoint": None if config.entrypoint is None else list(config.entrypoint),
+        "Cmd": None if config.command is None else list(config.command),
+    }
+    merged = {
+        "WorkingDir": "/",
+        "Cmd": ["python"],
+        **{name: value for name, value in kept.items() if value},
+        **{name: value for name, value in own.items() if value is not None},
+        "Labels": {**_inherited_labels(run), **labels},
+    }
+    return {name: value for name, value in merged.items() if value}
+
+
+def container_environment(run: Mapping[str, Json]) -> dict[str, str]:
+    """The variables: the contract's over the foundation's, whose PATH stays behind the venv.
+
+    Those of the foundation that would reach into children's locks and environments are left out.
+    """
+    inherited = dict(pair.partition("=")[::2] for pair in _texts(run.get("Env")))
+    path = _join_paths(VENV_BIN, inherited.get("PATH", ""), PATH)
+    kept = {name: value for name, value in inherited.items() if name not in LEAKING}
+    return {**kept, **ENVIRONMENT, "PATH": path}
+
+
+def _join_paths(*paths: str) -> str:
+    return ":".join(dict.fromkeys(folder for path in paths for folder in path.split(":") if folder))
+
+
+def _inherited_labels(run: Mapping[str, Json]) -> dict[str, str]:
+    labels = run.get("Labels")
+    pairs: Iterable[tuple[str, Json]] = labels.items() if isinstance(labels, Mapping) else ()
+    return {name: str(value) for name, value in pairs if not name.startswith(_ABOUT_ITSELF)}
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

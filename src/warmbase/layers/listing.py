@@ -1,0 +1,66 @@
+"""What is in an unpacked layer, and how that is kept beside it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmbase.effects.files import replace_file
+from warmbase.layers.untar import ListedKind
+
+OPAQUE = ".wh..wh..opq"
+"""The name of the entry that hides all that lower layers have in its folder."""
+
+_FORMAT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEntry:
+    """One entry of a layer as its tar has it: `path` is relative and clean, `target` a link's, `size` in bytes."""
+
+    path: str
+    kind: ListedKind
+    mode: int
+    target: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """What is in a layer, in the tar's order, and `size`, the bytes of its files.
+
+    `unset` names the extended attributes that this machine's file system or privileges did not take.
+    """
+
+    entries: tuple[ListedEntry, ...]
+    size: int
+    unset: tuple[str, ...] = ()
+
+
+def write_listing(path: Path, listing: Listing, boot: str) -> None:
+    """Keep a listing at `path`; `boot` names the time since which the machine runs."""
+    entries = [[entry.path, entry.kind, entry.mode, entry.target, entry.size] for entry in listing.entries]
+    head = json.dumps({"format": _FORMAT, "boot": boot, "size": listing.size, "unset": listing.unset})
+    replace_file(path, f"{head}\n{json.dumps(entries)}\n".encode())
+
+
+def is_sealed(path: Path, boot: str) -> bool:
+    """Whether the first line of a listing says that it was written since the machine started."""
+    try:
+        with path.open() as file:
+            head = json.loads(file.readline())
+        return bool(head["format"] == _FORMAT and head["boot"] == boot)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read_listing(path: Path, boot: str) -> Listing | None:
+    """The listing at `path`, None for one that is damaged, or was written before the machine started."""
+    try:
+        with path.open() as file:
+            head, rows = json.loads(file.readline()), json.loads(file.readline())
+        if head["format"] != _FORMAT or head["boot"] != boot:
+            return None
+        entries = tuple(ListedEntry(*row) for row in rows)
+        return Listing(entries=entries, size=int(head["size"]), unset=tuple(head["unset"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

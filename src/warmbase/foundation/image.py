@@ -13,14 +13,14 @@ from warmbase.errors import FoundationError
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork, foundation_notes
 from warmbase.foundation.model import Base, Foundation, Package
 from warmbase.foundation.pins import ImagePin
-from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version
+from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
 from warmbase.foundation.rootfs import name_licences, parse_os_release, parse_status
 from warmbase.foundation.sources import UPGRADE, open_source
-from warmbase.foundation.tree import ImageTree
 from warmbase.foundation.upstream import ImageSource, PlatformImage, again, read_image, read_manifest, take_layers
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.recipe import recipe_key
+from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.oci.digests import Json
 from warmbase.oci.reference import Reference
 
@@ -113,7 +113,7 @@ def inspect_image(
     source: ImageSource, image: PlatformImage, layers: tuple[Layer, ...], minor: str, ground: Groundwork
 ) -> Inspection:
     """Look into an image whose layers are in the store. Raises FoundationError if it has no Python `minor`."""
-    tree = ImageTree(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
+    tree = merge_layers(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
     pythons = find_pythons(tree, _environment(image.config.run))
     python = next((one for one in pythons if one.minor == minor), None)
     os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
@@ -123,6 +123,11 @@ def inspect_image(
         raise FoundationError(
             f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
             next_step="correct `python` of the foundation in the catalog, or name an image that has it",
+        )
+    if not is_for(tree, python, str(image.config.platform)):
+        raise FoundationError(
+            f"{source.name} says that it is for {image.config.platform}, but {python.interpreter} is not",
+            next_step="push an image that is what it says, or take the platform out of `platforms`",
         )
     libc = find_libc(tree, python)
     if libc is None:

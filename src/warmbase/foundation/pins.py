@@ -104,15 +104,18 @@ def pins_from_json(text: str, *, source: str) -> dict[PinKey, FoundationPin]:
             raise FoundationError(message, next_step=remedy)
         pins: dict[PinKey, FoundationPin] = {}
         for platform, entry in document["platforms"].items():
-            if "suite" in entry:
-                pins[platform, ""] = _debian_pin(platform, entry)
-            elif not entry:
-                raise ValueError(f"nothing is pinned for {platform}")
-            else:
-                pins |= {(platform, python): _image_pin(platform, one) for python, one in entry.items()}
+            pins |= _pins_of(platform, entry)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FoundationError(f"{source} is not a foundation's pin: {error!r}", next_step=remedy) from error
     return pins
+
+
+def _pins_of(platform: str, entry: Mapping[str, Any]) -> dict[PinKey, FoundationPin]:
+    if not entry:
+        raise ValueError(f"nothing is pinned for {platform}")
+    if "suite" in entry:
+        return {(platform, ""): _debian_pin(platform, entry)}
+    return {(platform, python): _image_pin(platform, one) for python, one in entry.items()}
 
 
 def _debian_pin(platform: str, entry: Mapping[str, Any]) -> DebianPin:

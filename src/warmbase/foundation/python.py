@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from warmbase.foundation.model import Package
-from warmbase.foundation.tree import ImageTree
+from warmbase.layers.elf import HEAD, MACHINES, read_elf
+from warmbase.layers.tree import ImageTree
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What engines set where an image's config says nothing."""
 
 _NAME = re.compile(r"python3?(\.\d+)?")
 _LIBRARY = re.compile(r"python(3\.\d+)")
-_LOADER = re.compile(rb"(/[\w./+-]*/ld[\w.-]*\.so[\w.]*)\0")
 _PATCHLEVEL = re.compile(rb'^#define\s+PY_VERSION\s+"([^"+]+)', re.MULTILINE)
 _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n]*?version (\d+\.\d+)")
 _GLIBC_SYMBOL = re.compile(rb"\0GLIBC_(\d+\.\d+)")
@@ -47,8 +47,9 @@ def find_pythons(tree: ImageTree, environment: Mapping[str, str]) -> tuple[Found
 
 def _pythons_of(tree: ImageTree, path: str, *, depth: int = 0) -> Iterator[FoundPython]:
     real = tree.resolve(path)
-    if real is None or not tree.is_file(real) or not (tree.read(real) or b"").startswith(b"\x7fELF"):
+    if real is None or read_elf((tree.read(real) or b"")[:HEAD]) is None:
         return
+    real = f"/{real}"
     folder, _, name = real.rpartition("/")
     prefix = folder.rpartition("/")[0]
     settings = tree.read(f"{prefix}/pyvenv.cfg")
@@ -62,7 +63,7 @@ def _pythons_of(tree: ImageTree, path: str, *, depth: int = 0) -> Iterator[Found
         for below in tree.names(f"{prefix}/{library}"):
             version = _LIBRARY.fullmatch(below)
             stdlib = f"{prefix}/{library}/{below}"
-            if version and tree.is_file(f"{stdlib}/os.py") and (named is None or named[1] == version[1]):
+            if version and tree.find(f"{stdlib}/os.py") and (named is None or named[1] == version[1]):
                 yield FoundPython(minor=version[1], interpreter=real, stdlib=stdlib)
 
 
@@ -87,13 +88,19 @@ def full_version(tree: ImageTree, python: FoundPython, packages: tuple[Package, 
     return python.minor
 
 
+def is_for(tree: ImageTree, python: FoundPython, platform: str) -> bool:
+    """Whether an interpreter is a program for the machines of `platform`."""
+    program = read_elf((tree.read(python.interpreter) or b"")[:HEAD])
+    return program is not None and program.machine == MACHINES.get(platform, program.machine)
+
+
 def find_libc(tree: ImageTree, python: FoundPython) -> tuple[str, str] | None:
     """The C library of an interpreter and its version: ("glibc", "2.41"), ("musl", "1.2.5"); None if it names none."""
-    loader = _LOADER.search(tree.read(python.interpreter) or b"")
-    path = tree.resolve(loader[1].decode()) if loader else None
-    if loader is None or path is None:
+    program = read_elf((tree.read(python.interpreter) or b"")[:HEAD])
+    path = tree.resolve(program.interpreter) if program and program.interpreter else None
+    if program is None or path is None:
         return None
-    if b"/ld-musl" in loader[1]:
+    if "/ld-musl" in program.interpreter:
         version = _MUSL_VERSION.search(tree.read(path) or b"")
         return "musl", version[1].decode() if version else _OLDEST_MUSL
     library = tree.read(f"{path.rpartition('/')[0]}/libc.so.6") or b""

@@ -15,16 +15,16 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.layers.elf import HEAD, MACHINES, NAMES, Elf, read_elf
+from warmbase.layers.tree import ImageTree, Node
 from warmbase.lock.model import Lock
 from warmbase.lock.wheels import ARCHITECTURES, runs_on_python
 from warmbase.oci.tar import MTIME
 from warmbase.packages import uvcache
 from warmbase.packages.installed import read_record
 from warmbase.packages.wheels import CACHE, VENV
-from warmbase.verify.elf import HEAD, MACHINES, NAMES, Elf, read_elf
 from warmbase.verify.model import Finding
 from warmbase.verify.static import make_finding
-from warmbase.verify.tree import ImageTree, Node
 
 PYTHON = f"{VENV}/bin/python"
 UV = ("usr/local/bin/uv", "usr/local/bin/uvx")

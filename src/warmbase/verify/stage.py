@@ -11,6 +11,7 @@ from warmbase.effects.runner import Bind, Runner
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.store import LayerStore
+from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of_file
@@ -32,7 +33,6 @@ from warmbase.verify.running import SMOKE, check_running
 from warmbase.verify.sandboxes import ClosableRunner
 from warmbase.verify.static import ImageFiles, check_image, environment_of, traces_of
 from warmbase.verify.subject import INSIDE, Subject
-from warmbase.verify.tree import merge_layers
 
 
 def verify_image(

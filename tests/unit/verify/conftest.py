@@ -15,6 +15,7 @@ from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageCo
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
 from warmbase.image.contract import FOLDER
 from warmbase.layers.codec import Codec
+from warmbase.layers.elf import MACHINES
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
@@ -23,7 +24,6 @@ from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.wheels import CACHE, VENV
-from warmbase.verify.elf import MACHINES
 from warmbase.verify.fitness import MAGIC
 from warmbase.verify.static import ImageFiles, environment_of
 from warmbase.verify.subject import Subject

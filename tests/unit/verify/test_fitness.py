@@ -19,11 +19,11 @@ from tests.unit.verify.conftest import (
 )
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.layers.tree import merge_layers
 from warmbase.lock.model import Lock
 from warmbase.packages import uvcache
 from warmbase.packages.wheels import VENV
 from warmbase.verify.fitness import check_fitness
-from warmbase.verify.tree import merge_layers
 
 OTHER = "linux/arm64"
 SOURCE = b"a = 1\n"

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warmbase.layers.listing import ListedEntry, Listing
+from warmbase.layers.listing import OPAQUE, ListedEntry, Listing
 from warmbase.layers.untar import ListedKind
 
-_OPAQUE = ".wh..wh..opq"
 _MOST_LINKS = 40  # as Linux has it (path_resolution(7))
 
 
@@ -37,6 +36,7 @@ class ImageTree:
 
     nodes: Mapping[str, Node]
     _hashes: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    _names: dict[str, list[str]] = field(default_factory=dict)
 
     def resolve(self, path: str) -> str | None:
         """The path where `path` leads to, all symlinks followed; None where nothing is."""
@@ -64,6 +64,20 @@ class ImageTree:
         """What is at `path`, all symlinks followed."""
         found = self.resolve(path)
         return self.nodes.get(found) if found else None
+
+    def read(self, path: str) -> bytes | None:
+        """The content of the file that `path` leads to, None where there is no file."""
+        node = self.find(path)
+        return node.content.read_bytes() if node and node.kind == "file" else None
+
+    def names(self, path: str) -> Sequence[str]:
+        """The names in the folder that `path` leads to, sorted; none where there is no folder."""
+        if not self._names:
+            for known in sorted(self.nodes):
+                folder, _, name = known.rpartition("/")
+                self._names.setdefault(folder, []).append(name)
+        found = self.resolve(path)
+        return () if found is None else self._names.get(found, ())
 
     def below(self, *folders: str) -> Iterator[tuple[str, Node]]:
         """Everything below folders of the tree, in no particular order."""
@@ -95,9 +109,9 @@ def merge_layers(listings: Sequence[Listing], folders: Sequence[Path]) -> ImageT
 
 
 def _add_parents(nodes: dict[str, Node], path: str, number: int) -> None:
-    """A tar need not name the folders of what it holds."""
+    """A tar need not name the folders of what it holds; they take the place of whatever is no folder there."""
     parent = path.rpartition("/")[0]
-    while parent and parent not in nodes:
+    while parent and (parent not in nodes or nodes[parent].kind != "dir"):
         nodes[parent] = Node("dir", Path(), "", 0, (number, parent))
         parent = parent.rpartition("/")[0]
 
@@ -113,7 +127,7 @@ def _hidden(entries: Iterable[ListedEntry], nodes: Mapping[str, Node]) -> Iterat
     for entry in entries:
         if entry.kind == "whiteout":
             parent, _, name = entry.path.rpartition("/")
-            yield f"{parent}/" if name == _OPAQUE else entry.path
+            yield f"{parent}/" if name == OPAQUE else entry.path
         elif entry.kind != "dir" and entry.path in nodes and nodes[entry.path].kind == "dir":
             yield entry.path
 

@@ -28,7 +28,7 @@ from packaging.specifiers import SpecifierSet
 
 from warmbase.errors import WarmbaseError
 
-KNOWN = SpecifierSet(">=0.13.0,<0.14")
+KNOWN = SpecifierSet(">=0.13.0,<0.13.9")
 ARCHIVES = "archive-v0"
 WHEELS = "wheels-v7"
 PAGES = "simple-v27"

@@ -123,7 +123,8 @@ def test_an_archive_is_named_by_its_wheel_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "known"), [("0.13.8", True), ("0.13.0", True), ("0.13.9", False), ("0.12.5", False), ("0.14.0", False), ("1.0", False)]
+    ("version", "known"),
+    [("0.13.8", True), ("0.13.0", True), ("0.13.9", False), ("0.12.5", False), ("0.14.0", False), ("1.0", False)],
 )
 def test_the_versions_of_uv_whose_cache_is_known(version: str, known: bool) -> None:
     assert uvcache.is_known(version) is known

@@ -1,13 +1,20 @@
-"""What is in an index: its platforms, and the layers of each. Pure but for the `read` that it is given."""
+"""What is in an index: its platforms, and the layers of each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-from warmbase.errors import PublishError
+from warmbase.effects.registry.model import Registry
+from warmbase.errors import PublishError, RegistryError
 from warmbase.oci.manifest import Config, Descriptor, Index, Manifest
 from warmbase.oci.records import UNKNOWN_PLATFORM
 
 Read = Callable[[Descriptor], bytes]
 """Gives the bytes of a manifest or a config."""
+
+ATTESTED = "vnd.docker.reference.digest"
+"""Names, in an index, the image that an attestation is about (BuildKit, "Image Attestation Storage")."""
+
+Images = Mapping[str, tuple[str, tuple[str, ...]]]
+"""The digest and the diff_ids of the image of each platform."""
 
 
 def platforms_of(index: bytes) -> dict[str, Descriptor]:
@@ -29,11 +36,44 @@ def diff_ids_of(config: bytes) -> tuple[str, ...]:
         raise ValueError(f"not a config: {error}") from error
 
 
-def check_same_content(name: str, ours: Mapping[str, tuple[str, tuple[str, ...]]], index: bytes, read: Read) -> None:
+def attestations_of(index: bytes) -> dict[str, str]:
+    """The digest of what an index attests of each of its images, by the image's digest."""
+    return {
+        manifest.annotations[ATTESTED]: manifest.digest
+        for manifest in Index.from_bytes(index).manifests
+        if ATTESTED in manifest.annotations
+    }
+
+
+def images_of(index: bytes, read: Read) -> Images:
+    """The digest and the diff_ids of each platform's image."""
+    return {
+        platform: (manifest.digest, diff_ids_of(read(Manifest.from_bytes(read(manifest)).config)))
+        for platform, manifest in platforms_of(index).items()
+    }
+
+
+def read_from(registry: Registry, repository: str) -> Read:
+    """Reads from a repository; raises RegistryError for what is not there."""
+
+    def read(wanted: Descriptor) -> bytes:
+        if "manifest" not in wanted.media_type:
+            return registry.read_blob(repository, wanted)
+        manifest = registry.read_manifest(repository, wanted.digest)
+        if manifest is None:
+            raise RegistryError(
+                f"{registry.host}/{repository} lacks {wanted.digest}, which an index of it names",
+                next_step="delete the tags of that index, and publish again",
+            )
+        return manifest.content
+
+    return read
+
+
+def check_same_content(name: str, ours: Images, index: bytes, read: Read) -> None:
     """See that an index has our images, or images whose uncompressed layers are the same.
 
-    `ours` are the digest and the diff_ids of each platform's image, `name` is where the index was found. Raises
-    PublishError where it has others.
+    `name` is where the index was found. Raises PublishError where it has others.
     """
     theirs = platforms_of(index)
     different = sorted(ours.keys() ^ theirs.keys())
@@ -49,14 +89,3 @@ def check_same_content(name: str, ours: Mapping[str, tuple[str, tuple[str, ...]]
             " moves",
             next_step="the same recipe must give the same layers: build again, and compare if it stays so",
         )
-
-
-def manifests_of(index: bytes, root: Descriptor, read: Read) -> Iterator[tuple[Descriptor, bytes]]:
-    """Every manifest that an index leads to, attestations and nested indexes included, children first, itself last."""
-    for child in Index.from_bytes(index).manifests:
-        content = read(child)
-        if b'"manifests"' in content and "index" in child.media_type:
-            yield from manifests_of(content, child, read)
-        else:
-            yield child, content
-    yield root, index

@@ -34,12 +34,13 @@ _LONGEST_FRONT = _LONGEST_TAG - len("-20261121T000000Z-") - _DIGITS
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedPlatform:
     """One platform of an entry: its manifest's digest, how it was verified ("run", "static only"), its image's recipe,
-    and the digest of its foundation."""
+    and the digests of its foundation and of what is attested of it."""
 
     digest: str
     verified: str
     recipe: str = ""
     foundation: str = ""
+    attestation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +74,12 @@ class Entry:
     def image(self) -> str:
         """The image's name, e.g. "data"."""
         return self.variant.partition(":")[0]
+
+    @property
+    def manifests(self) -> tuple[str, ...]:
+        """The digests that the index names: images and attestations."""
+        parts = (part for each in self.platforms.values() for part in (each.digest, each.attestation))
+        return tuple(part for part in parts if part)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -148,6 +155,12 @@ def is_entry_of(tag: str, variant: str) -> bool:
     return match is not None and match["front"] == front(variant)
 
 
+def is_entry_of_image(tag: str, image: str) -> bool:
+    """Whether a tag of the journal's repository may be an entry of any variant of an image."""
+    begin = f"{image.replace('/', '_')}-"[: _LONGEST_FRONT - _DIGITS - 1]
+    return tag.startswith(begin) and bool(_TAG.fullmatch(tag))
+
+
 def record_entry(entry: Entry) -> tuple[Record, str]:
     """The record of an entry, and its tag."""
     record = record_manifest(KIND, entry_to_json(entry))
@@ -181,6 +194,7 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
                 "verified": platform.verified,
                 "recipe": platform.recipe,
                 "foundation": platform.foundation,
+                "attestation": platform.attestation,
             }
             for name, platform in entry.platforms.items()
         },

@@ -3,9 +3,19 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from warmbase.effects.registry.model import Registry
 from warmbase.effects.registry.records import read_record, write_record
-from warmbase.errors import RegistryError
-from warmbase.publish.journal import KIND, Entry, Journal, entry_from_json, is_entry_of, merge, record_entry
+from warmbase.errors import PublishError, RegistryError
+from warmbase.publish.journal import (
+    KIND,
+    Entry,
+    Journal,
+    entry_from_json,
+    is_entry_of,
+    is_entry_of_image,
+    merge,
+    record_entry,
+)
 from warmbase.publish.model import Place
 
 _AT_ONCE = 8
@@ -35,6 +45,27 @@ class Ledger:
 def read_entries(place: Place) -> dict[str, Entry]:
     """All entries of all variants as they were written, by tag. Raises RegistryError."""
     return _read(place, place.registry.tags(place.journal))
+
+
+def find_publication(registry: Registry, repository: str, digest: str) -> Entry:
+    """The oldest entry of any journal beside `repository` that names `digest` and this repository's image.
+
+    Of registry.example/a/b/data, the image may be `data` in a/b or `b/data` in a. Raises PublishError for what the
+    journals do not have, RegistryError.
+    """
+    parts = repository.split("/")
+    for split in reversed(range(len(parts))):
+        place = Place(registry=registry, prefix="/".join(parts[:split]))
+        image = "/".join(parts[split:])
+        tags = [tag for tag in registry.tags(place.journal) if is_entry_of_image(tag, image)]
+        entries = (entry for entry in _read(place, tags).values() if (entry.image, entry.digest) == (image, digest))
+        found = min(entries, key=lambda entry: (entry.time, entry.id), default=None)
+        if found:
+            return found
+    raise PublishError(
+        f"no journal says that {registry.host}/{repository}@{digest} was verified and published",
+        next_step="publish it with `warmbase publish`, or promote what was",
+    )
 
 
 def _read(place: Place, tags: Sequence[str]) -> dict[str, Entry]:

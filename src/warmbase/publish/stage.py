@@ -22,7 +22,7 @@ from warmbase.oci.layout import BlobSource
 from warmbase.oci.manifest import INDEX, MANIFEST, Config, Descriptor, Index, Manifest
 from warmbase.oci.reference import Reference
 from warmbase.plan import BuildStep
-from warmbase.publish.contents import check_same_content, diff_ids_of, platforms_of
+from warmbase.publish.contents import attestations_of, check_same_content, diff_ids_of, platforms_of, read_from
 from warmbase.publish.journal import Entry, PublishedPlatform
 from warmbase.publish.model import Attestation, Place, PublishableVariant
 from warmbase.publish.push import DEFAULT_TRANSFERS, Blob, Pusher
@@ -173,21 +173,12 @@ class _Publisher:
     def _check_content(self, variant: PublishableVariant, index: Document) -> None:
         registry, repository = self.place.registry, self.place.repository(variant.variant.image)
         name = f"{registry.host}/{repository}:{variant.content_tag}"
-
-        def read(wanted: Descriptor) -> bytes:
-            if "manifest" not in wanted.media_type:
-                return registry.read_blob(repository, wanted)
-            manifest = registry.read_manifest(repository, wanted.digest)
-            if manifest is None:
-                raise RegistryError(f"{name} lacks {wanted.digest}", next_step="delete the tag and publish again")
-            return manifest.content
-
         ours = {
             verified.image.platform: (verified.image.digest, diff_ids_of(verified.image.documents[1]))
             for _, verified in variant.images
         }
         try:
-            check_same_content(name, ours, index.content, read)
+            check_same_content(name, ours, index.content, read_from(registry, repository))
         except ValueError as error:
             raise RegistryError(f"{name}: {error}", next_step="see who else writes to that repository") from error
 
@@ -240,7 +231,8 @@ def make_index(images: Sequence[VerifiedImage], attestations: Sequence[Attestati
 
 def _draft(variant: PublishableVariant, index: Document) -> Entry:
     """The entry of a variant's index, but for what only the moment of writing says."""
-    digests = platforms_of(index.content)
+    digests = {platform: manifest.digest for platform, manifest in platforms_of(index.content).items()}
+    attestations = attestations_of(index.content)
     step, first = variant.images[0]
     labels = Config.from_bytes(first.image.documents[1]).run.get("Labels")
     return Entry(
@@ -252,10 +244,11 @@ def _draft(variant: PublishableVariant, index: Document) -> Entry:
         content=variant.content_tag,
         platforms={
             verified.image.platform: PublishedPlatform(
-                digest=digests[verified.image.platform].digest,
+                digest=digests[verified.image.platform],
                 verified="run" if verified.verification.has_run else "static only",
                 recipe=verified.image.recipe,
                 foundation=_foundation(verified.image),
+                attestation=attestations.get(digests[verified.image.platform], ""),
             )
             for _, verified in variant.images
         },
@@ -268,7 +261,7 @@ def _draft(variant: PublishableVariant, index: Document) -> Entry:
 
 
 def _recipes(step: BuildStep) -> Iterator[str]:
-    yield step.uv
+    yield from (step.foundation, step.uv)
     yield from (wheel.recipe for wheel in step.wheels)
 
 

@@ -19,6 +19,7 @@ class MemoryRegistry:
         self.host = host
         self.asked: Counter[str] = Counter()
         self.before: Callable[[str, str], object] = lambda what, where: None
+        self.can_mount = True
         self._can_delete = can_delete
         self._manifests: dict[str, dict[str, Document]] = defaultdict(dict)
         self._tags: dict[str, dict[str, str]] = defaultdict(dict)
@@ -68,15 +69,19 @@ class MemoryRegistry:
     ) -> PushOutcome:
         if self.has_blob(repository, blob.digest):
             return "present"
-        if mount_from and blob.digest in self._blobs[mount_from]:
-            self._ask("mount", f"{repository}@{blob.digest}")
-            self._blobs[repository][blob.digest] = self._blobs[mount_from][blob.digest]
+        if mount_from and self.mount_blob(repository, blob, mount_from):
             return "mounted"
         self._ask("send", f"{repository}@{blob.digest}")
         content = source if isinstance(source, bytes) else source.read_bytes()
         assert digest_of(content) == blob.digest
         self._blobs[repository][blob.digest] = content
         return "sent"
+
+    def mount_blob(self, repository: str, blob: Descriptor, origin: str) -> bool:
+        self._ask("mount", f"{repository}@{blob.digest}")
+        if self.can_mount and blob.digest in self._blobs[origin]:
+            self._blobs[repository][blob.digest] = self._blobs[origin][blob.digest]
+        return blob.digest in self._blobs[repository]
 
     def tags(self, repository: str) -> tuple[str, ...]:
         self._ask("GET", f"{repository} tags")

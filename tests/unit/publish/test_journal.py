@@ -41,7 +41,9 @@ FULL = entry(
     "a",
     dated="py3.13-trixie-20261121",
     previous=f"sha256:{'b' * 64}",
-    platforms={"linux/amd64": PublishedPlatform(digest="d", verified="run", recipe="r", foundation="f")},
+    platforms={
+        "linux/amd64": PublishedPlatform(digest="d", verified="run", recipe="r", foundation="f", attestation="a")
+    },
     lock="l",
     foundation="trixie",
     packages={"numpy": "2.5.5"},

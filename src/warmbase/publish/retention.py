@@ -1,0 +1,135 @@
+"""What a registry no longer needs. Pure: what is there goes in, what to delete and why comes out.
+
+Kept are the images that a tag outside of the rules names (rolling tags do), that an entry of the journal within the
+retention names, and that no entry names at all: somebody may be publishing them. With an image stay its platforms and
+its attestations; with one that goes, go its dated and content tags and the records that refer to it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from warmbase.publish.journal import Entry, parse_time
+from warmbase.publish.tags import is_immutable
+
+_REFERRERS_TAG = re.compile(r"sha256-[0-9a-f]{64}")  # OCI distribution specification 1.1, "Referrers Tag Schema"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """An entry is kept while it is one of the last `last` images of its variant, or not older than `days`."""
+
+    days: float
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holdings:
+    """What the repository of an image has: tag → digest, index → what it names, and manifest → what refers to it.
+
+    Of `gone`, indexes that are deleted already, `children` has what is left of what they named.
+    """
+
+    image: str
+    tags: Mapping[str, str] = field(hash=False)
+    children: Mapping[str, tuple[str, ...]] = field(hash=False)
+    gone: frozenset[str] = frozenset()
+    referrers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """A manifest to delete, with the tags that name it, and why. `name` is its repository, below the place's prefix."""
+
+    name: str
+    digest: str
+    reason: str
+    tags: tuple[str, ...] = ()
+
+
+def retained(entries: Iterable[Entry], retention: Retention, now: datetime) -> frozenset[str]:
+    """The ids of the entries within the retention, the newest of each variant always among them."""
+    oldest = now - timedelta(days=retention.days)
+    kept: set[str] = set()
+    seen: dict[str, set[str]] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.time, entry.id), reverse=True):
+        digests = seen.setdefault(entry.variant, set())
+        digests.add(entry.digest)
+        if len(digests) <= max(retention.last, 1) or parse_time(entry.time) >= oldest:
+            kept.add(entry.id)
+    return frozenset(kept)
+
+
+def needed_digests(holdings: Holdings, entries: Iterable[Entry], kept: frozenset[str]) -> frozenset[str]:
+    """Every index of a repository that stays, by the entries of its image."""
+    own = [entry for entry in entries if entry.image == holdings.image]
+    journalled = {entry.digest for entry in own}
+    roots = {entry.digest for entry in own if entry.id in kept}
+    for tag, digest in holdings.tags.items():
+        if not _REFERRERS_TAG.fullmatch(tag) and not (is_immutable(tag) and digest in journalled):
+            roots.add(digest)
+    return frozenset(roots)
+
+
+def plan_images(holdings: Holdings, entries: Iterable[Entry], kept: frozenset[str]) -> tuple[Removal, ...]:
+    """What to delete from the repository of an image: indexes first, then what only they need, then what refers to it.
+
+    `children` of the holdings has every index that a tag or an entry names.
+    """
+    own = [entry for entry in entries if entry.image == holdings.image]
+    roots = needed_digests(holdings, own, kept)
+    needed = {digest for root in roots for digest in _closure(root, holdings.children)}
+    last = {entry.digest: entry for entry in sorted(own, key=lambda entry: (entry.time, entry.id))}
+    removals: dict[str, Removal] = {}
+
+    def remove(digest: str, reason: str) -> None:
+        tags = tuple(sorted(tag for tag, of in holdings.tags.items() if of == digest))
+        if digest not in needed and digest not in holdings.gone:
+            removals.setdefault(digest, Removal(name=holdings.image, digest=digest, reason=reason, tags=tags))
+
+    old = [entry for digest, entry in last.items() if digest not in roots]
+    for entry in old:
+        remove(entry.digest, f"{entry.variant} named it last on {entry.time[:10]}")
+    for entry in old:
+        for digest in _closure(entry.digest, holdings.children):
+            remove(digest, f"only {_short(entry.digest)} needs it")
+    for digest in (*(entry.digest for entry in old if entry.digest in holdings.gone), *removals):
+        for referrer in holdings.referrers.get(digest, ()):
+            remove(referrer, f"it refers to {_short(digest)}")
+        listed = holdings.tags.get(digest.replace(":", "-"))
+        if listed:
+            remove(listed, f"it lists what refers to {_short(digest)}")
+    return tuple(removals.values())
+
+
+def plan_entries(
+    entries: Mapping[str, Entry], kept: frozenset[str], needed: Mapping[str, frozenset[str]]
+) -> tuple[str, ...]:
+    """The tags of the entries to delete: older than the retention, and not all that is known of an image that stays.
+
+    `entries` are by tag, `needed` the indexes that stay, by image.
+    """
+    described = {(entry.variant, entry.digest) for tag, entry in entries.items() if tag in kept}
+    return tuple(
+        tag
+        for tag, entry in sorted(entries.items())
+        if tag not in kept
+        and (entry.digest not in needed.get(entry.image, ()) or (entry.variant, entry.digest) in described)
+    )
+
+
+def plan_layers(unnamed: Mapping[str, str], retention: Retention, now: datetime) -> tuple[str, ...]:
+    """The recipes of the layer records to delete: `unnamed` are the times of those that no entry that stays names."""
+    oldest = now - timedelta(days=retention.days)
+    return tuple(recipe for recipe, time in sorted(unnamed.items()) if parse_time(time) < oldest)
+
+
+def _closure(digest: str, children: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    yield digest
+    for child in children.get(digest, ()):
+        yield from _closure(child, children)
+
+
+def _short(digest: str) -> str:
+    return digest[:19]

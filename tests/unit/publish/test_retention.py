@@ -1,0 +1,239 @@
+"""What garbage collection keeps: whatever a tag, a recent entry or an index needs."""
+
+from datetime import timedelta
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
+from tests.unit.publish.memory import MemoryRegistry
+
+from warmbase.effects.registry.records import write_record
+from warmbase.errors import PublishError
+from warmbase.layers.remote import KIND, REPOSITORY
+from warmbase.oci.manifest import Index
+from warmbase.oci.records import record_manifest
+from warmbase.publish.gc import delete_garbage, find_garbage
+from warmbase.publish.hosts import deletion_commands
+from warmbase.publish.journal import Entry, format_time
+from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import Place
+from warmbase.publish.retention import Holdings, Removal, Retention, plan_images, retained
+from warmbase.publish.rollback import roll_back
+from warmbase.publish.stage import Publication, publish_variants
+from warmbase.publish.yank import yank
+
+NAME = "data:py3.13-trixie"
+ONE = Retention(days=0, last=1)
+
+
+def publish(place: Place, shelf: Shelf, layers: str, day: int, image: str = "data") -> Publication:
+    variant = shelf.variant(image, layers=[*layers], platforms=(AMD64, ARM64))
+    clock = Clock(now=DAY + timedelta(days=day))
+    (done,) = publish_variants([variant], place, blobs=shelf, clock=clock, attest=attest)
+    if done.error:
+        raise done.error
+    return done
+
+
+def collect(place: Place, retention: Retention = ONE, day: int = 100) -> set[str]:
+    """Delete the garbage of a day; the digests that are gone from the image's repository."""
+    garbage = find_garbage(place, ["data"], retention, DAY + timedelta(days=day))
+    deleted = delete_garbage(place, garbage).deleted
+    check_whole(place.registry, "bases/data")
+    return {removal.digest for removal in deleted if removal.name == "data"}
+
+
+def test_an_old_image_goes_with_its_platforms_attestations_tags_and_entry(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    publish(place, shelf, "a", 0)
+    before = registry.digests("bases/data")
+    new = publish(place, shelf, "b", 1)
+    assert collect(place) == before
+    assert len(before) == 5
+    assert set(tags_of(registry, "bases/data").values()) == {new.digest}
+    assert [entry.digest for entry in Ledger(place, NAME).read().entries] == [new.digest]
+    assert collect(place) == set()
+
+
+def test_what_an_image_shares_with_one_that_stays_is_kept(shelf: Shelf, place: Place) -> None:
+    index = {"old": ("shared", "own"), "new": ("shared",)}
+    holdings = Holdings(image="data", tags={"py3.13-trixie": "new"}, children=index)
+    entries = [entry("old", 1), entry("new", 2)]
+    planned = plan_images(holdings, entries, frozenset({"2"}))
+    assert [removal.digest for removal in planned] == ["old", "own"]
+
+
+@pytest.mark.parametrize("retention", [Retention(days=0, last=2), Retention(days=200, last=1)])
+def test_entries_within_the_retention_are_kept_with_all_that_they_need(
+    shelf: Shelf, place: Place, retention: Retention
+) -> None:
+    publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    assert collect(place, retention) == set()
+
+
+def test_the_newest_image_of_a_variant_is_kept_however_old_it_is(shelf: Shelf, place: Place) -> None:
+    publish(place, shelf, "a", 0)
+    assert collect(place, Retention(days=0, last=0), day=9999) == set()
+
+
+def test_an_image_that_another_tag_names_is_kept_with_its_entry(shelf: Shelf, place: Place) -> None:
+    old = publish(place, shelf, "a", 0)
+    index = place.registry.read_manifest("bases/data", old.digest)
+    assert index
+    place.registry.write_manifest("bases/data", "stable", index.content, index.media_type)
+    publish(place, shelf, "b", 1)
+    assert collect(place) == set()
+    assert len(Ledger(place, NAME).read().entries) == 2
+
+
+def test_an_image_that_the_journal_does_not_know_yet_is_kept(shelf: Shelf, place: Place) -> None:
+    """Somebody is publishing it."""
+    index = publish(place, shelf, "b", 1)
+    document = place.registry.read_manifest("bases/data", index.digest)
+    assert document
+    place.registry.write_manifest(
+        "bases/data", "py3.13-trixie-0123456789ab", document.content + b" ", document.media_type
+    )
+    assert collect(place) == set()
+
+
+def test_what_was_rolled_back_to_is_kept(shelf: Shelf, place: Place) -> None:
+    old = publish(place, shelf, "a", 0)
+    new = publish(place, shelf, "b", 1)
+    roll_back(place, NAME, clock=Clock(now=DAY + timedelta(days=2)))
+    gone = collect(place)
+    assert new.digest in gone
+    assert old.digest not in gone
+
+
+def test_a_yank_goes_with_what_it_is_about(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:
+    old = publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    yank(place, NAME, old.digest, reason="broken", instead="", clock=Clock())
+    (about,) = registry.referrers("bases/data", old.digest)
+    assert about.digest in collect(place)
+
+
+def test_layers_that_no_entry_names_go_once_they_are_old(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:
+    done = publish(place, shelf, "a", 0)
+    assert done.entry
+    for recipe, day in (("u" * 64, 0), ("0" * 64, 0), ("1" * 64, 95)):
+        record = record_manifest(KIND, {"recipe": recipe, "time": format_time(DAY + timedelta(days=day))})
+        write_record(registry, f"bases/{REPOSITORY}", record, recipe)
+    assert "u" * 64 in done.entry.layers
+    collect(place, Retention(days=10, last=1))
+    assert set(registry.tags(f"bases/{REPOSITORY}")) == {"u" * 64, "1" * 64}
+
+
+def test_images_that_the_catalog_no_longer_has_are_collected_too(shelf: Shelf, place: Place) -> None:
+    old = publish(place, shelf, "a", 0, image="former")
+    publish(place, shelf, "b", 1, image="former")
+    garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9))
+    assert old.digest in {removal.digest for removal in garbage.removals if removal.name == "former"}
+
+
+def test_nothing_is_deleted_if_somebody_published_meanwhile(shelf: Shelf, place: Place) -> None:
+    publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9))
+    publish(place, shelf, "c", 2)
+    with pytest.raises(PublishError, match="something was published"):
+        delete_garbage(place, garbage)
+
+
+def test_finding_garbage_changes_nothing(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:
+    publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    registry.asked.clear()
+    assert find_garbage(place, ["data"], ONE, DAY + timedelta(days=9)).removals
+    assert set(registry.asked) == {"HEAD", "GET"}
+
+
+def test_an_interrupted_collection_is_finished_by_the_next(shelf: Shelf) -> None:
+    """The journal forgets an entry only when its image is gone."""
+    for count in range(100):
+        registry = MemoryRegistry()
+        place = Place(registry=registry, prefix="bases")
+        publish(place, shelf, "a", 0)
+        new = publish(place, shelf, "b", 1)
+        left = count
+
+        def cut(what: str, where: str) -> None:
+            nonlocal left
+            left -= what == "DELETE"
+            if left < 0:
+                raise ConnectionError
+
+        registry.before = cut
+        try:
+            collect(place)
+            break
+        except ConnectionError:
+            registry.before = lambda what, where: None
+        check_whole(registry, "bases/data")
+        collect(place)
+        assert registry.digests("bases/data") == {new.digest, *children(registry, new.digest)}
+        assert len(Ledger(place, NAME).read().entries) == 1
+    assert count > 5
+
+
+def children(registry: MemoryRegistry, digest: str) -> set[str]:
+    index = registry.read_manifest("bases/data", digest)
+    assert index
+    return {child.digest for child in Index.from_bytes(index.content).manifests}
+
+
+def test_where_the_api_does_not_delete_the_commands_of_the_host_are_told(shelf: Shelf) -> None:
+    registry = MemoryRegistry("ghcr.io", can_delete=False)
+    place = Place(registry=registry, prefix="team/bases")
+    old = publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    collected = delete_garbage(place, find_garbage(place, ["data"], ONE, DAY + timedelta(days=9)))
+    assert collected.deleted == ()
+    assert collected.commands[0].startswith(
+        "gh api --method DELETE /orgs/team/packages/container/bases%2Fdata/versions/$"
+    )
+    assert old.digest in collected.commands[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "command"),
+    [
+        ("docker.io", "https://hub.docker.io/v2/repositories/bases/data/tags/py3.13-1/"),
+        ("12.dkr.ecr.eu-west-1.amazonaws.com", "aws ecr batch-delete-image --registry-id 12 --region eu-west-1"),
+        ("europe-docker.pkg.dev", "gcloud artifacts docker images delete europe-docker.pkg.dev/bases/data@sha256:"),
+        ("team.azurecr.io", "az acr repository delete --name team --image bases/data@sha256:"),
+        ("registry.example", "skopeo delete docker://registry.example/bases/data@sha256:"),
+    ],
+)
+def test_every_host_has_its_own_commands(host: str, command: str) -> None:
+    place = Place(registry=MemoryRegistry(host), prefix="bases")
+    removal = Removal(name="data", digest=f"sha256:{'a' * 64}", reason="old", tags=("py3.13-1",))
+    assert command in "\n".join(deletion_commands(place, [removal]))
+
+
+def entry(digest: str, minute: int, action: Literal["publish", "rollback"] = "publish") -> Entry:
+    return Entry(
+        variant=NAME,
+        action=action,
+        time=format_time(DAY + timedelta(minutes=minute)),
+        digest=digest,
+        rolling=("py3.13-trixie",),
+        content="",
+        id=str(minute),
+    )
+
+
+@given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=12), st.integers(0, 4), st.integers(0, 12))
+def test_the_newest_entry_and_all_of_the_last_images_are_retained(digests: list[str], last: int, minutes: int) -> None:
+    entries = [entry(digest, minute) for minute, digest in enumerate(digests)]
+    now = DAY + timedelta(minutes=len(digests))
+    kept = retained(entries, Retention(days=minutes / 1440, last=last), now)
+    assert entries[-1].id in kept
+    assert {e.id for e in entries if int(e.id) >= len(digests) - minutes} <= kept
+    distinct = list(dict.fromkeys(reversed(digests)))[:last]
+    assert {max(int(e.id) for e in entries if e.digest == digest) for digest in distinct} <= {int(i) for i in kept}

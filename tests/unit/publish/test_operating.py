@@ -1,0 +1,361 @@
+"""Rolling back, yanking, promoting, and the history that all of it leaves."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
+from tests.unit.publish.memory import MemoryRegistries, MemoryRegistry
+
+from warmbase.effects.registry.records import write_record
+from warmbase.errors import PublishError, RegistryError
+from warmbase.oci.manifest import INDEX, MANIFEST
+from warmbase.oci.records import record_manifest
+from warmbase.oci.reference import Reference
+from warmbase.publish.history import compare, find_entry, history
+from warmbase.publish.journal import Entry
+from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import Place
+from warmbase.publish.promote import promote
+from warmbase.publish.rollback import roll_back
+from warmbase.publish.stage import Publication, publish_variants
+from warmbase.publish.yank import find_yanks, yank
+
+NAME = "data:py3.13-trixie"
+REPOSITORY = "bases/data"
+ROLLING = ("py3.13-trixie", "py3.13")
+
+
+def publish(place: Place, shelf: Shelf, *layers: str, image: str = "data") -> Publication:
+    variant = shelf.variant(image, layers=layers, platforms=(AMD64, ARM64))
+    (done,) = publish_variants([variant], place, blobs=shelf, clock=Clock(), attest=attest)
+    if done.error:
+        raise done.error
+    return done
+
+
+def rolling(place: Place, repository: str = REPOSITORY) -> set[str]:
+    tags = tags_of(place.registry, repository)
+    return {tags[tag] for tag in ROLLING}
+
+
+def actions(place: Place, name: str = NAME) -> list[tuple[str, str]]:
+    return [(entry.action, entry.digest) for entry in Ledger(place, name).read().entries]
+
+
+# Rolling back
+
+
+def test_a_rollback_gives_the_rolling_tags_to_what_they_named_before(shelf: Shelf, place: Place) -> None:
+    first, second = publish(place, shelf, "a"), publish(place, shelf, "b")
+    released = roll_back(place, NAME, clock=Clock())
+    assert rolling(place) == {first.digest}
+    assert actions(place) == [("publish", first.digest), ("publish", second.digest), ("rollback", first.digest)]
+    assert released.newest.previous == second.digest
+
+
+def test_a_second_rollback_goes_further_back(shelf: Shelf, place: Place) -> None:
+    first = publish(place, shelf, "a")
+    publish(place, shelf, "b")
+    publish(place, shelf, "c")
+    roll_back(place, NAME, clock=Clock())
+    roll_back(place, NAME, clock=Clock())
+    assert rolling(place) == {first.digest}
+
+
+def test_a_rollback_may_name_any_published_digest_by_its_first_digits_or_its_own_tags(
+    shelf: Shelf, place: Place
+) -> None:
+    first = publish(place, shelf, "a")
+    publish(place, shelf, "b")
+    publish(place, shelf, "c")
+    assert first.entry
+    for name in (first.digest, first.digest[7:19], first.entry.dated, first.entry.content):
+        roll_back(place, NAME, to=name, clock=Clock())
+        assert rolling(place) == {first.digest}
+        roll_back(place, NAME, to="py3.13-trixie-20261121.3", clock=Clock())
+
+
+def test_after_a_rollback_the_same_content_is_not_published_again_but_new_content_is(
+    shelf: Shelf, place: Place
+) -> None:
+    first = publish(place, shelf, "a")
+    publish(place, shelf, "b")
+    roll_back(place, NAME, clock=Clock())
+    assert publish(place, shelf, "b").status == "superseded"
+    assert rolling(place) == {first.digest}
+    newest = publish(place, shelf, "c")
+    assert rolling(place) == {newest.digest}
+
+
+def test_an_interrupted_rollback_is_finished_and_not_repeated(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    publish(place, shelf, "a")
+    second = publish(place, shelf, "b")
+    publish(place, shelf, "c")
+
+    def cut(what: str, where: str) -> None:
+        if what == "PUT" and where.startswith(f"{REPOSITORY}:py3.13"):
+            raise RegistryError("cut")
+
+    registry.before = cut
+    with pytest.raises(RegistryError):
+        roll_back(place, NAME, clock=Clock())
+    registry.before = lambda what, where: None
+    assert rolling(place) != {second.digest}
+    roll_back(place, NAME, clock=Clock())
+    assert rolling(place) == {second.digest}
+    assert len(actions(place)) == 4
+
+
+def test_there_is_no_rollback_without_something_older(shelf: Shelf, place: Place) -> None:
+    with pytest.raises(PublishError, match="was never published"):
+        roll_back(place, NAME, clock=Clock())
+    publish(place, shelf, "a")
+    with pytest.raises(PublishError, match="no older image"):
+        roll_back(place, NAME, clock=Clock())
+
+
+def test_a_rollback_to_what_the_journal_does_not_know_is_refused(shelf: Shelf, place: Place) -> None:
+    publish(place, shelf, "a")
+    with pytest.raises(PublishError, match="no entry for 'sha256:0000000'"):
+        roll_back(place, NAME, to="sha256:0000000", clock=Clock())
+
+
+def test_a_rollback_passes_over_what_was_yanked_and_refuses_it_by_name(shelf: Shelf, place: Place) -> None:
+    first, second = publish(place, shelf, "a"), publish(place, shelf, "b")
+    publish(place, shelf, "c")
+    yank(place, NAME, second.digest, reason="leaks", instead="", clock=Clock())
+    with pytest.raises(PublishError, match="was yanked on 2026-11-21: leaks"):
+        roll_back(place, NAME, to=second.digest, clock=Clock())
+    roll_back(place, NAME, clock=Clock())
+    assert rolling(place) == {first.digest}
+
+
+# Yanking
+
+
+def test_a_yank_is_found_by_the_digest_of_the_index_and_of_each_image(shelf: Shelf, place: Place) -> None:
+    bad, good = publish(place, shelf, "a"), publish(place, shelf, "b")
+    yank(place, NAME, bad.digest[7:20], reason="CVE in numpy", instead=good.digest, clock=Clock())
+    assert bad.entry
+    images = [platform.digest for platform in bad.entry.platforms.values()]
+    for digest in (bad.digest, *images):
+        (found,) = find_yanks(place.registry, REPOSITORY, digest)
+        assert (found.reason, found.time) == ("CVE in numpy", "2026-11-21T12:00:00Z")
+        assert found.instead == f"data:py3.13-trixie-20261121.2@{good.digest}"
+        assert str(found) == f"CVE in numpy; use {found.instead} instead"
+    assert len(images) == 2
+    assert find_yanks(place.registry, REPOSITORY, good.digest) == ()
+
+
+def test_a_yank_leaves_the_image_and_its_tags_as_they_are(shelf: Shelf, place: Place) -> None:
+    bad = publish(place, shelf, "a")
+    before = tags_of(place.registry, REPOSITORY)
+    yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock())
+    assert tags_of(place.registry, REPOSITORY) == before
+    check_whole(place.registry, REPOSITORY)
+
+
+def test_the_same_yank_twice_is_one(shelf: Shelf, place: Place) -> None:
+    bad = publish(place, shelf, "a")
+    for reason in ("old", "old", "worse"):
+        yank(place, NAME, bad.digest, reason=reason, instead="", clock=Clock(now=DAY + timedelta(minutes=len(reason))))
+    assert [found.reason for found in find_yanks(place.registry, REPOSITORY, bad.digest)] == ["worse", "old"]
+
+
+def test_an_image_is_not_its_own_replacement(shelf: Shelf, place: Place) -> None:
+    bad = publish(place, shelf, "a")
+    assert bad.entry
+    with pytest.raises(PublishError, match="are the same image"):
+        yank(place, NAME, bad.digest, reason="old", instead=bad.entry.dated, clock=Clock())
+
+
+# Promoting
+
+STAGING, PRODUCTION = "staging.example", "production.example"
+
+
+@pytest.fixture
+def staging() -> MemoryRegistry:
+    return MemoryRegistry(STAGING)
+
+
+@pytest.fixture
+def registries(staging: MemoryRegistry) -> MemoryRegistries:
+    return MemoryRegistries(staging, MemoryRegistry(PRODUCTION))
+
+
+@pytest.fixture
+def source(staging: MemoryRegistry) -> Place:
+    return Place(registry=staging, prefix="bases")
+
+
+def test_a_promoted_variant_has_the_same_digest_and_all_that_belongs_to_it(
+    shelf: Shelf, source: Place, registries: MemoryRegistries
+) -> None:
+    done = publish(source, shelf, "a")
+    index = source.registry.find_manifest(REPOSITORY, done.digest)
+    assert index
+    signature = record_manifest("signature", {"by": "me"}, subject=index)
+    write_record(source.registry, REPOSITORY, signature)
+    target = Place(registry=registries.at(PRODUCTION), prefix="org/bases")
+    promoted = promote(
+        Reference.parse(f"{STAGING}/bases/data:py3.13"),
+        Reference.parse(f"{PRODUCTION}/org/bases/data"),
+        registries,
+        clock=Clock(now=DAY + timedelta(days=2)),
+    )
+    assert promoted.released.entry.source == f"{STAGING}/bases/data@{done.digest}"
+    names = {*ROLLING, "py3.13-trixie-20261123", done.variant.content_tag}
+    assert tags_of(target.registry, "org/bases/data") == dict.fromkeys(names, done.digest)
+    check_whole(target.registry, "org/bases/data")
+    (referrer,) = target.registry.referrers("org/bases/data", done.digest)
+    assert referrer.digest == signature.digest
+    (entry,) = Ledger(target, NAME).read().entries
+    assert done.entry
+    assert (entry.action, entry.digest, entry.packages) == ("promote", done.digest, done.entry.packages)
+
+
+def promote_within(registries: MemoryRegistries, source: str, target: str) -> str:
+    done = promote(
+        Reference.parse(f"{STAGING}/{source}"), Reference.parse(f"{STAGING}/{target}"), registries, clock=Clock()
+    )
+    return done.released.entry.digest
+
+
+def test_within_a_registry_blobs_are_mounted_or_where_it_cannot_carried(
+    shelf: Shelf, source: Place, staging: MemoryRegistry, registries: MemoryRegistries
+) -> None:
+    publish(source, shelf, "a")
+    staging.asked.clear()
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    assert staging.asked["mount"]
+    assert staging.asked["send"] == 2, "the entry alone is new"
+    staging.can_mount = False
+    promote_within(registries, "bases/data:py3.13", "other/data")
+    check_whole(staging, "other/data")
+
+
+def test_another_tag_is_promoted_to_alone(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
+    done = publish(source, shelf, "a")
+    before = tags_of(source.registry, REPOSITORY)
+    promote_within(registries, "bases/data:py3.13", "bases/data:stable")
+    after = tags_of(source.registry, REPOSITORY)
+    assert after.keys() - before.keys() == {
+        "stable",
+        "stable-20261121",
+        f"stable-{done.variant.content_tag[-12:]}",
+    }
+    assert set(after.values()) == {done.digest}
+    assert actions(source, "data:stable") == [("promote", done.digest)]
+
+
+def test_promoting_again_changes_nothing(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
+    publish(source, shelf, "a")
+    for _ in range(2):
+        promote_within(registries, "bases/data:py3.13", "stable/data")
+    assert len(actions(Place(registry=source.registry, prefix="stable"))) == 1
+
+
+def test_what_is_older_than_the_target_is_not_promoted(
+    shelf: Shelf, source: Place, registries: MemoryRegistries
+) -> None:
+    old = publish(source, shelf, "a")
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    new = publish(source, shelf, "b")
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    with pytest.raises(PublishError, match="rolling tags do not move back"):
+        promote_within(registries, f"bases/data@{old.digest}", "stable/data")
+    assert rolling(source, "stable/data") == {new.digest}
+
+
+def test_what_was_yanked_is_not_promoted(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
+    bad = publish(source, shelf, "a")
+    yank(source, NAME, bad.digest, reason="leaks", instead="", clock=Clock())
+    with pytest.raises(PublishError, match="was yanked"):
+        promote_within(registries, "bases/data:py3.13", "stable/data")
+    assert source.registry.tags("stable/data") == ()
+
+
+def test_what_no_journal_knows_is_not_promoted(source: Place, registries: MemoryRegistries) -> None:
+    record = record_manifest("test", {})
+    write_record(source.registry, "bases/alien", record, "image")
+    with pytest.raises(PublishError, match="is not an index"):
+        promote_within(registries, "bases/alien:image", "stable/alien")
+    source.registry.write_manifest("bases/alien", "index", b'{"schemaVersion":2,"manifests":[]}', INDEX)
+    with pytest.raises(PublishError, match="no journal says"):
+        promote_within(registries, "bases/alien:index", "stable/alien")
+    with pytest.raises(PublishError, match="does not exist"):
+        promote_within(registries, "bases/alien:none", "stable/alien")
+    assert record.descriptor().media_type == MANIFEST
+
+
+def test_nothing_is_promoted_to_itself(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
+    publish(source, shelf, "a")
+    with pytest.raises(PublishError, match="is what"):
+        promote_within(registries, "bases/data:py3.13", "bases/data:py3.13-trixie")
+
+
+def test_a_promotion_that_is_cut_off_anywhere_leaves_the_old_state_and_the_next_one_finishes(
+    shelf: Shelf, source: Place, staging: MemoryRegistry, registries: MemoryRegistries
+) -> None:
+    done = publish(source, shelf, "a", image="team/data")
+    for count in range(200):
+        left, target = count, f"target{count}/team/data"
+
+        def cut(what: str, where: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise RegistryError("cut")
+
+        staging.before = cut
+        try:
+            promote_within(registries, "bases/team/data:py3.13", target)
+            break
+        except RegistryError:
+            staging.before = lambda what, where: None
+        check_whole(staging, target)
+        promote_within(registries, "bases/team/data:py3.13", target)
+        assert set(tags_of(staging, target).values()) == {done.digest}
+        assert len(actions(Place(registry=staging, prefix=f"target{count}"), "team/data:py3.13-trixie")) == 1
+    assert count > 30
+
+
+# History
+
+
+def test_the_history_says_what_each_entry_changed_the_newest_first(shelf: Shelf, place: Place) -> None:
+    for versions in ({"numpy": "2.0", "six": "1.0"}, {"numpy": "2.1", "polars": "1.0"}):
+        variant = shelf.variant(layers=["foundation", str(versions)], versions=versions)
+        publish_variants([variant], place, blobs=shelf, clock=Clock())
+    words = [change.words() for _, change in history(Ledger(place, NAME).read())]
+    assert words == ["numpy 2.0 → 2.1, +polars 1.0, -six 1.0", "first, 2 packages"]
+
+
+def entry(**more: object) -> Entry:
+    fields = {"variant": NAME, "action": "publish", "time": "2026-11-21T12:00:00Z", "digest": "sha256:" + "a" * 64}
+    return Entry(**{**fields, "rolling": ROLLING, "content": "c", **more})  # type: ignore[arg-type]
+
+
+def test_long_changes_are_counted() -> None:
+    new = entry(packages={f"p{number}": "1" for number in range(9)})
+    assert compare(entry(), new).words(most=2) == "+p0 1, +p1 1, 7 more"
+
+
+def test_a_change_of_the_foundation_is_told() -> None:
+    assert compare(entry(foundation="trixie"), entry(foundation="slim")).words() == "foundation trixie → slim"
+    assert compare(entry(), entry()).words() == "nothing but the files"
+
+
+def test_a_digest_needs_enough_digits_to_be_found(shelf: Shelf, place: Place) -> None:
+    first = publish(place, shelf, "a")
+    journal = Ledger(place, NAME).read()
+    assert find_entry(journal, first.digest[:13]) == first.entry
+    with pytest.raises(PublishError, match="no entry"):
+        find_entry(journal, first.digest[:12])
+    twin = replace(journal.entries[0], digest=first.digest[:20] + "0" * 51)
+    with pytest.raises(PublishError, match="several entries"):
+        find_entry(replace(journal, entries=(*journal.entries, twin)), first.digest[:18])

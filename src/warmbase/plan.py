@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from warmbase.catalog.model import CatalogFoundation, Variant
+from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
 from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pinned_recipe
@@ -144,7 +145,7 @@ def _find_native(
     foundations: Collection[CatalogFoundation],
 ) -> NativeBase | None:
     """The variant's own foundation where that is pinned for `platform`, else the first one with the same Python."""
-    for foundation in (variant.foundation, *(one for one in foundations if variant.python in one.pythons)):
+    for foundation in foundations_for(variant, foundations):
         pin = pins.get((foundation.name, platform, variant.python))
         if pin:
             return NativeBase(foundation=foundation, pin=pin, platform=platform)

@@ -6,10 +6,10 @@ A word is an image, or an image and a tag; both may be globs. The short tag `py3
 carries it, the one on the image's first foundation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from warmbase.catalog.model import Catalog, Variant
+from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.problems import quote, suggest_nearest
 from warmbase.errors import SelectionError
 
@@ -46,3 +46,9 @@ def _unknown_name(catalog: Catalog, name: str) -> SelectionError:
     known = {f"{image}:{own}" for variant in of_image for own in variant.tags}
     nearest = suggest_nearest(name, known)
     return SelectionError(f"{catalog.path} has no variant {quote(name)}", next_step=nearest)
+
+
+def foundations_for(variant: Variant, foundations: Iterable[CatalogFoundation]) -> tuple[CatalogFoundation, ...]:
+    """The foundations that have the Python of `variant`, its own first."""
+    others = (one for one in foundations if one.name != variant.foundation.name and variant.python in one.pythons)
+    return (variant.foundation, *others)

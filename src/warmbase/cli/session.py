@@ -104,6 +104,7 @@ class Session:
             ground=lambda: self.ground,
             upgrade=Upgrade(everything=everything, foundations=foundations, packages=tuple(packages)),
             report=self.report,
+            native=native_platform(),
         )
 
     def plan(
@@ -124,7 +125,7 @@ class Session:
         """
         self.check_platforms(platforms)
         variants = self.select(names)
-        read = read_locks(self.catalog, variants)
+        read = read_locks(self.catalog, variants, native=native_platform())
         if read.damaged and locked and not relock:
             raise read.damaged[0][1]
         if read.missing and locked:
@@ -136,7 +137,7 @@ class Session:
         if to_lock and relock:
             results = self.lock(variant for variant, _ in to_lock)
             unlocked += tuple((result.variant, result.error) for result in results if result.error)
-            read, to_lock = read_locks(self.catalog, variants), ()
+            read, to_lock = read_locks(self.catalog, variants, native=native_platform()), ()
         existing = self.existing(output)
         pins = read_all_pins(self.catalog)
         buildable = [variant for variant in variants if variant.name in read.fitting]

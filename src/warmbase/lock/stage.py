@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from warmbase.catalog.model import Catalog, Variant
-from warmbase.errors import FoundationError, WarmbaseError
+from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
+from warmbase.catalog.select import foundations_for
+from warmbase.errors import FoundationError, RegistryError, WarmbaseError
 from warmbase.events import Ended, Report, Started
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
@@ -38,8 +39,8 @@ class LocksRead:
     damaged: tuple[tuple[Variant, WarmbaseError], ...]
 
 
-def read_locks(catalog: Catalog, variants: Iterable[Variant]) -> LocksRead:
-    """Read the locks of `variants`."""
+def read_locks(catalog: Catalog, variants: Iterable[Variant], *, native: str) -> LocksRead:
+    """Read the locks of `variants`; `native` is this machine's own platform."""
     fitting, missing, damaged = {}, [], []
     for variant in variants:
         try:
@@ -50,6 +51,8 @@ def read_locks(catalog: Catalog, variants: Iterable[Variant]) -> LocksRead:
                 missing.append((variant, "its lock was made from something else than the catalog asks for now"))
             elif not pinned:
                 missing.append((variant, f"no pin fits its foundation {variant.foundation.name}"))
+            elif not _native_pinned(catalog, variant, native):
+                missing.append((variant, f"nothing is pinned to install its packages on here, with {native}"))
             else:
                 fitting[variant.name] = lock
         except WarmbaseError as error:
@@ -75,10 +78,12 @@ def lock_variants(
     ground: Callable[[], Groundwork],
     upgrade: Upgrade,
     report: Report,
+    native: str,
 ) -> tuple[Locked, ...]:
     """Lock each of `variants`; one that fails leaves its own files and all others as they were.
 
-    Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so.
+    Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so. For
+    variants of foreign platforms alone one is pinned for `native` too, this machine's own, to install packages on.
     """
     results = []
     failed: dict[tuple[str, str], WarmbaseError] = {}
@@ -89,7 +94,8 @@ def lock_variants(
             if foundation in failed:
                 raise failed[foundation]
             if foundation not in done:
-                _pin(catalog, variant, ground, upgrade, report)
+                _pin(catalog, variant.foundation, variant.python, variant.platforms, ground, upgrade, report)
+                _pin_native(catalog, variant, native, ground, upgrade, report)
                 done.add(foundation)
             results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
         except WarmbaseError as error:
@@ -123,18 +129,53 @@ def describe_moves(previous: Lock | None, lock: Lock) -> Iterable[str]:
 
 
 def _pin(
-    catalog: Catalog, variant: Variant, ground: Callable[[], Groundwork], upgrade: Upgrade, report: Report
+    catalog: Catalog,
+    foundation: CatalogFoundation,
+    python: str,
+    platforms: Iterable[str],
+    ground: Callable[[], Groundwork],
+    upgrade: Upgrade,
+    report: Report,
 ) -> None:
-    """Pin the foundation of `variant` for its platforms and its Python."""
-    foundation, python = variant.foundation, variant.python
+    """Pin a foundation for `platforms` and a Python."""
     pins = dict(read_pins(catalog, foundation))
-    for platform in variant.platforms:
+    for platform in platforms:
         previous = pins.get((platform, python))
         if upgrade.moves_foundations or not pin_fits(foundation, previous, python):
             report(Started(subject=foundation.name, stage="pin", detail=platform))
             pins[platform, python] = pin_foundation(foundation, platform, python, ground(), previous=previous)
     # What was pinned of another kind, or under another name, is of no use any more.
     write_pins(catalog, foundation, {key: pin for key, pin in pins.items() if pin_fits(foundation, pin, key[1])})
+
+
+def _pin_native(
+    catalog: Catalog,
+    variant: Variant,
+    native: str,
+    ground: Callable[[], Groundwork],
+    upgrade: Upgrade,
+    report: Report,
+) -> None:
+    """See that some foundation is pinned for `native`: the variant's own if it can be, else one with its Python."""
+    if native in variant.platforms or (_native_pinned(catalog, variant, native) and not upgrade.moves_foundations):
+        return
+    failures: list[WarmbaseError] = []
+    for foundation in foundations_for(variant, catalog.foundations):
+        try:
+            _pin(catalog, foundation, variant.python, [native], ground, upgrade, report)
+        except (FoundationError, RegistryError) as error:  # an image that does not have this platform
+            failures.append(error)
+        else:
+            return
+    raise failures[0]
+
+
+def _native_pinned(catalog: Catalog, variant: Variant, native: str) -> bool:
+    """Whether there is something to install the packages of `variant` on (see `plan.NativeBase`)."""
+    return any(
+        pin_fits(foundation, read_pins(catalog, foundation).get((native, variant.python)), variant.python)
+        for foundation in foundations_for(variant, catalog.foundations)
+    )
 
 
 def _foundation_pinned(catalog: Catalog, variant: Variant) -> bool:

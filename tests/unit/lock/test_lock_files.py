@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from warmbase.catalog.load import load_catalog
-from warmbase.catalog.model import Catalog, Variant
+from warmbase.catalog.model import Catalog, DebianFoundation, Variant
 from warmbase.errors import FoundationError, LockError
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import DebianPin
@@ -24,7 +25,7 @@ from warmbase.lock.files import (
 )
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.lock.resolve import Resolver, Upgrade
-from warmbase.lock.stage import lock_variants, read_all_pins, read_locks
+from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
 
 Break = Callable[[Path], object]
 
@@ -92,7 +93,7 @@ def test_a_lock_that_cannot_be_read_is_named_with_what_to_do(catalog: Catalog, w
         read_lock(catalog, variant)
     assert str(path) in caught.value.message
     assert "warmbase lock app:py3.13-trixie" in caught.value.next_step
-    assert [v.name for v, _ in read_locks(catalog, [variant]).damaged] == ["app:py3.13-trixie"]
+    assert [v.name for v, _ in read_locks(catalog, [variant], native="linux/amd64").damaged] == ["app:py3.13-trixie"]
 
 
 @pytest.mark.parametrize("broken", BREAKS)
@@ -109,7 +110,7 @@ def test_a_pin_file_that_cannot_be_read_is_named_and_hides_no_other(catalog: Cat
     assert read_all_pins(catalog) == {}
     for path in lock_paths(catalog, variant):
         path.unlink()
-    assert [v.name for v, _ in read_locks(catalog, [variant]).damaged] == ["app:py3.13-trixie"]
+    assert [v.name for v, _ in read_locks(catalog, [variant], native="linux/amd64").damaged] == ["app:py3.13-trixie"]
 
 
 @pytest.mark.parametrize("left", ["the old text", "no text"])
@@ -149,6 +150,26 @@ class Keeper:
         return previous
 
 
+def lock_with_keeper(catalog: Catalog, upgrade: Upgrade) -> Locked:
+    """Lock the only variant on an amd64 machine, with a resolver that keeps what is."""
+    resolver, ground = cast("Resolver", Keeper()), cast("Groundwork", None)
+    (locked,) = lock_variants(
+        catalog,
+        catalog.variants,
+        resolver=lambda: resolver,
+        ground=lambda: ground,
+        upgrade=upgrade,
+        report=lambda event: None,
+        native="linux/amd64",
+    )
+    return locked
+
+
+def pin(libc: str) -> DebianPin:
+    packages = (("libc6", libc), ("python3", "3.13.5-1"))
+    return DebianPin(suite="trixie", platform="linux/amd64", epoch=1, archives=(), packages=packages)
+
+
 @pytest.mark.parametrize(
     ("upgrade", "expected"),
     [(Upgrade(), "2.41-1"), (Upgrade(foundations=True), "2.41-2"), (Upgrade(everything=True), "2.41-2")],
@@ -157,10 +178,6 @@ class Keeper:
 def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
     catalog: Catalog, upgrade: Upgrade, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pin(libc: str) -> DebianPin:
-        packages = (("libc6", libc), ("python3", "3.13.5-1"))
-        return DebianPin(suite="trixie", platform="linux/amd64", epoch=1, archives=(), packages=packages)
-
     def pin_now(*_: object, previous: DebianPin | None) -> DebianPin:
         assert previous == pin("2.41-1")
         return pin("2.41-2")
@@ -169,10 +186,59 @@ def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
     (variant,) = catalog.variants
     write_lock(catalog, variant, lock())
     write_pins(catalog, variant.foundation, {("linux/amd64", "3.13"): pin("2.41-1")})
-    resolver = cast("Resolver", Keeper())
-    ground = cast("Groundwork", None)
-    (locked,) = lock_variants(
-        catalog, [variant], resolver=lambda: resolver, ground=lambda: ground, upgrade=upgrade, report=lambda event: None
-    )
+    locked = lock_with_keeper(catalog, upgrade)
     assert (locked.error, locked.moved) == (None, ())
     assert read_pins(catalog, variant.foundation) == {("linux/amd64", "3.13"): pin(expected)}
+
+
+def lock_for_arm_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: set[tuple[str, str]]
+) -> tuple[Locked, set[object]]:
+    """Lock a variant for arm64 alone, on an amd64 machine: the result, and which foundations are then pinned for what.
+
+    `offered` says for which platforms the foundations can be pinned.
+    """
+    document = {
+        "uv": "0.13.8",
+        "platforms": ["linux/arm64"],
+        "foundations": {"trixie": {"debian": "trixie"}, "other": {"debian": "trixie"}},
+        "images": {"app": {"description": "App.", "requirements": ["alpha"], "foundations": ["trixie"]}},
+    }
+    (tmp_path / "images.yaml").write_text(json.dumps(document, indent=1))
+    catalog = load_catalog(tmp_path / "images.yaml")
+
+    def pin_now(foundation: DebianFoundation, platform: str, *_: object, **__: object) -> DebianPin:
+        if (foundation.name, platform) not in offered:
+            raise FoundationError(f"{foundation.name} has no {platform}")
+        return replace(pin("2.41-1"), platform=platform)
+
+    monkeypatch.setattr("warmbase.lock.stage.pin_foundation", pin_now)
+    write_lock(catalog, catalog.variants[0], lock())
+    locked = lock_with_keeper(catalog, Upgrade())
+    return locked, {(one.name, key[0]) for one in catalog.foundations for key in read_pins(catalog, one)}
+
+
+TRIXIE_ARM, TRIXIE_AMD, OTHER_AMD = ("trixie", "linux/arm64"), ("trixie", "linux/amd64"), ("other", "linux/amd64")
+
+
+@pytest.mark.parametrize(
+    ("offered", "pinned"),
+    [
+        ({TRIXIE_ARM, TRIXIE_AMD, OTHER_AMD}, {TRIXIE_ARM, TRIXIE_AMD}),
+        ({TRIXIE_ARM, OTHER_AMD}, {TRIXIE_ARM, OTHER_AMD}),
+    ],
+    ids=["its own foundation", "another one with the same Python"],
+)
+def test_for_foreign_platforms_alone_something_is_pinned_to_install_packages_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: set[tuple[str, str]], pinned: set[object]
+) -> None:
+    assert lock_for_arm_alone(tmp_path, monkeypatch, offered)[1] == pinned
+
+
+def test_a_foreign_platform_without_anything_to_install_packages_on_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, pinned = lock_for_arm_alone(tmp_path, monkeypatch, {TRIXIE_ARM})
+    assert locked.error is not None
+    assert locked.error.message == "trixie has no linux/amd64"
+    assert pinned == {TRIXIE_ARM}

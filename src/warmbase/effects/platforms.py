@@ -10,7 +10,7 @@ from pathlib import Path
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
-_EMULATORS = {"linux/amd64": "qemu-x86_64", "linux/arm64": "qemu-aarch64"}
+_QEMUS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 
 def native_platform(machine: str = os.uname().machine) -> str:
@@ -22,8 +22,12 @@ def runs_by(platform: str, *, native: str | None = None, binfmt: Path = BINFMT) 
     """What runs programs of `platform` here: "native", "qemu", or "" where nothing does."""
     if platform == (native or native_platform()):
         return "native"
+    return "qemu" if platform in _QEMUS and has_qemu(_QEMUS[platform], binfmt=binfmt) else ""
+
+
+def has_qemu(machine: str, *, binfmt: Path = BINFMT) -> bool:
+    """Whether Linux starts programs for `machine`, as qemu calls it ("aarch64"), with qemu-user here."""
     try:
-        state = (binfmt / _EMULATORS.get(platform, "none")).read_text()
+        return (binfmt / f"qemu-{machine}").read_text().startswith("enabled")
     except OSError:
-        return ""
-    return "qemu" if state.startswith("enabled") else ""
+        return False

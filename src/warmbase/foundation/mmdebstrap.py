@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from warmbase.catalog.model import DebianFoundation
+from warmbase.effects.platforms import BINFMT, has_qemu
 from warmbase.errors import FoundationError
 from warmbase.foundation.pins import DebianPin
 from warmbase.foundation.rootfs import DPKG_OPTIONS
@@ -75,14 +76,17 @@ def check_tools() -> None:
         )
 
 
-def check_emulator(architecture: str, *, binfmt: Path = Path("/proc/sys/fs/binfmt_misc")) -> None:
-    """Raise FoundationError if programs of `architecture` cannot run here, natively or by qemu."""
-    emulator = binfmt / f"qemu-{_QEMU.get(architecture, architecture)}"
-    if architecture in _NATIVE.get(host.machine(), ()) or emulator.exists():
+def check_emulator(architecture: str, *, binfmt: Path = BINFMT) -> None:
+    """Raise FoundationError if mmdebstrap cannot run the packages' scripts of `architecture` here, natively or by
+    qemu."""
+    if architecture in _NATIVE.get(host.machine(), ()):
+        return
+    if has_qemu(_QEMU.get(architecture, architecture), binfmt=binfmt) and shutil.which("arch-test"):
         return
     raise FoundationError(
-        f"this machine cannot run programs for {architecture}",
-        next_step="apt-get install qemu-user-static binfmt-support, or build on a machine of that kind",
+        f"this machine cannot run the scripts of Debian's packages for {architecture}",
+        next_step="apt-get install qemu-user-static binfmt-support arch-test; or build on a machine of that kind; or"
+        " stand on an image of a registry, which needs no emulator",
     )
 
 

@@ -121,12 +121,30 @@ def test_a_platform_is_named_as_debian_names_it() -> None:
         mmdebstrap.architecture_of("windows/amd64")
 
 
-def test_a_foreign_architecture_needs_its_emulator(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("state", "programs", "can"),
+    [
+        ("enabled\n", ["arch-test"], True),
+        ("disabled\n", ["arch-test"], False),
+        ("enabled\n", [], False),
+        (None, ["arch-test"], False),
+    ],
+    ids=["all there", "the emulator switched off", "no arch-test", "no emulator"],
+)
+def test_a_foreign_architecture_needs_its_emulator_and_what_tests_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str | None, programs: list[str], can: bool
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in programs:
+        (tmp_path / name).touch(0o755)
+    if state:
+        (tmp_path / "qemu-mips64el").write_text(state)
+    if can:
+        mmdebstrap.check_emulator("mips64el", binfmt=tmp_path)
+        return
     with pytest.raises(FoundationError) as caught:
         mmdebstrap.check_emulator("mips64el", binfmt=tmp_path)
-    assert "apt-get install qemu-user-static" in caught.value.next_step
-    (tmp_path / "qemu-mips64el").touch()
-    mmdebstrap.check_emulator("mips64el", binfmt=tmp_path)
+    assert "apt-get install qemu-user-static binfmt-support arch-test" in caught.value.next_step
 
 
 def test_a_missing_tool_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

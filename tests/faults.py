@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias
 _PIECE = 64 << 10
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "trailer", "upgrade"}
 
+Place: TypeAlias = Literal["request", "request body", "answer", "answer body"]
 Headers: TypeAlias = Mapping[str, str]
 
 
@@ -35,18 +36,18 @@ class Seen:
     headers: Headers
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The connection breaks: before the request arrives, within its body, before the answer, or within its body.
 
     `after` is how many bytes of that body still arrive.
     """
 
-    where: Literal["request", "request body", "answer", "answer body"] = "request"
+    where: Place = "request"
     after: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Respond:
     """The proxy answers itself."""
 
@@ -55,7 +56,7 @@ class Respond:
     body: bytes = b""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """The request goes on at another `path`, or the answer's headers or body come back changed."""
 
@@ -65,7 +66,7 @@ class Change:
     drop_length: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Slow:
     """The answer's body comes in pieces, with a pause before each."""
 

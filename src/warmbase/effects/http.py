@@ -1,5 +1,6 @@
 """HTTP requests that warmbase makes itself. Proxies, CA bundles and netrc are the environment's."""
 
+import ipaddress
 import logging
 import os
 import ssl
@@ -28,10 +29,39 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=bundle) if bundle else ssl.create_default_context()
 
 
+def proxies_of(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """The proxy for each of httpx's URL patterns, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None for none.
+
+    This machine itself is never reached through a proxy, as in the programs of Docker and podman.
+    """
+
+    def value(name: str) -> str:
+        return environment.get(name) or environment.get(name.upper()) or ""
+
+    direct = [host.strip().lstrip(".") for host in value("no_proxy").split(",") if host.strip()]
+    if "*" in direct:
+        return {}
+    proxies = {f"{scheme}://": value(f"{scheme}_proxy") for scheme in ("http", "https", "all")}
+    return {
+        **{pattern: proxy if "://" in proxy else f"http://{proxy}" for pattern, proxy in proxies.items() if proxy},
+        **{f"all://{_pattern_of(host)}": None for host in direct},
+        **dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),
+    }
+
+
 def silence_http_logs() -> None:
     """Keep httpx from logging addresses and headers, which hold signatures and tokens, whoever asks for debug logs."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _pattern_of(host: str) -> str:
+    """An address itself; a name with all that is below it."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return f"*{host}"
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 @cache

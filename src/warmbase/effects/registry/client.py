@@ -115,10 +115,17 @@ class RegistryClient:
         progress: Progress = ignore_progress,
     ) -> PushOutcome:
         """See `Registry`."""
+        return self._upload(repository, blob, source, mount_from, progress).run()
+
+    def mount_blob(self, repository: str, blob: Descriptor, origin: str) -> bool:
+        """See `Registry`."""
+        return self._upload(repository, blob, b"", origin, ignore_progress).mount()
+
+    def _upload(
+        self, repository: str, blob: Descriptor, source: Path | bytes, mount_from: str, progress: Progress
+    ) -> Upload:
         origin = self._prefix + mount_from if mount_from else ""
-        return Upload(
-            self._transport, self._prefix + repository, blob, source, mount_from=origin, progress=progress
-        ).run()
+        return Upload(self._transport, self._prefix + repository, blob, source, mount_from=origin, progress=progress)
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """See `Registry`."""

@@ -98,6 +98,10 @@ class Registry(Protocol):
         """
         ...
 
+    def mount_blob(self, repository: str, blob: Descriptor, origin: str) -> bool:
+        """See that the repository has a blob, if need be by a mount from `origin`; false where it has to be sent."""
+        ...
+
     def tags(self, repository: str) -> tuple[str, ...]:
         """All tags; empty for a repository that does not exist."""
         ...

@@ -2,6 +2,7 @@
 
 import ipaddress
 import threading
+import weakref
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import httpx
 
 from warmbase import __version__
-from warmbase.effects.http import silence_http_logs, tls_context
+from warmbase.effects.http import proxies_of, silence_http_logs, tls_context
 from warmbase.effects.registry.auth import Authenticator
 from warmbase.effects.registry.client import RegistryClient
 from warmbase.effects.registry.credentials import find_credentials
@@ -19,6 +20,7 @@ from warmbase.effects.registry.transport import Transport
 from warmbase.oci.reference import DOCKER_HUB, Reference
 
 _HUB_API = "registry-1.docker.io"
+_IDLE_CONNECTIONS = 32
 _TIMEOUT = httpx.Timeout(30, read=300, write=300, pool=None)
 """Seconds. A registry may take minutes to store a large blob before it answers."""
 
@@ -39,13 +41,7 @@ class OpenRegistries:
         self._insecure = frozenset(insecure)
         self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
         self._backoff = backoff
-        self._http = _Http(
-            verify=tls_context(environment),
-            timeout=_TIMEOUT,
-            headers={"User-Agent": f"warmbase/{__version__}", "Accept-Encoding": "identity"},  # bodies are hashed
-            limits=httpx.Limits(max_keepalive_connections=32),
-            mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),  # never by a proxy
-        )
+        self._http = _make_http(environment)
         self._clients: dict[str, RegistryClient] = {}
         self._transports: dict[str, Transport] = {}
         self._lock = threading.Lock()
@@ -89,11 +85,25 @@ class OpenRegistries:
         return self._transports[host]
 
 
-class _Http(httpx.Client):
-    """Closes its connections when nobody needs it any more: what runs in it is not done when a function returns."""
+def _make_http(environment: Mapping[str, str]) -> httpx.Client:
+    """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends."""
+    context = tls_context(environment)
 
-    def __del__(self) -> None:
-        self.close()
+    def transport(proxy: str | None) -> httpx.HTTPTransport:
+        limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
+        return httpx.HTTPTransport(verify=context, limits=limits, proxy=proxy)
+
+    direct = transport(None)
+    mounts = {pattern: transport(proxy) if proxy else direct for pattern, proxy in proxies_of(environment).items()}
+    http = httpx.Client(
+        transport=direct,
+        mounts=mounts,
+        timeout=_TIMEOUT,
+        headers={"User-Agent": f"warmbase/{__version__}", "Accept-Encoding": "identity"},  # bodies are hashed
+    )
+    for each in {direct, *mounts.values()}:
+        weakref.finalize(http, each.close)
+    return http
 
 
 def may_be_plain(host: str, *, insecure: Collection[str]) -> bool:

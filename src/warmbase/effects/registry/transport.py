@@ -143,7 +143,7 @@ class Transport:
         """The body as it arrives. Raises Interrupted where it breaks off."""
         reason = ""
         try:
-            for piece in response.iter_raw(CHUNK):
+            for piece in response.iter_raw():
                 with self._lock:
                     self.traffic.received += len(piece)
                 yield piece

@@ -65,10 +65,18 @@ class Upload:
             failures = 1 if self._offset > before else failures + 1
             self._transport.backoff.pause(failures, cause, self._doing)
 
+    def mount(self) -> bool:
+        """See that the repository has the blob without sending it; false where the registry wants the bytes."""
+        self._transport.retrying(self._begin_unless_present, self._doing)
+        return self._session is None
+
+    def _begin_unless_present(self) -> None:
+        if not self._is_present():
+            self._begin()
+
     def _advance(self) -> PushOutcome:
         in_parts = self._begun and not self._parts_refused
-        url = self._transport.address(f"{self._repository}/blobs/{self._blob.digest}")
-        if self._request("HEAD", url, ok=(200, 404)).status == 200:
+        if self._is_present():
             return "sent" if self._begun else "present"
         if self._session:
             self._ask_where()
@@ -81,6 +89,10 @@ class Upload:
             self._send_part()
         self._finish(None, 0)
         return "sent"
+
+    def _is_present(self) -> bool:
+        url = self._transport.address(f"{self._repository}/blobs/{self._blob.digest}")
+        return self._request("HEAD", url, ok=(200, 404)).status == 200
 
     def _begin(self) -> bool:
         """Open a session; true where the blob was mounted and needs none."""

@@ -124,7 +124,7 @@ def inspect_image(
             f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
             next_step="correct `python` of the foundation in the catalog, or name an image that has it",
         )
-    if not is_for(tree, python, str(image.config.platform)):
+    if not is_for(tree, python, f"linux/{image.config.platform.architecture}"):
         raise FoundationError(
             f"{source.name} says that it is for {image.config.platform}, but {python.interpreter} is not",
             next_step="push an image that is what it says, or take the platform out of `platforms`",

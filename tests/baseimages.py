@@ -1,0 +1,152 @@
+"""Images of somebody else's to stand on, written by hand as OCI layouts."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bases import PLATFORM
+
+from warmbase.layers.codec import decompress
+from warmbase.layers.layer import Layer
+from warmbase.layers.store import LayerStore
+
+GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+INDEX = "application/vnd.oci.image.index.v1+json"
+TAR = "application/vnd.oci.image.layer.v1.tar"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blob:
+    """A layer's blob, its media type and the digest of its tar."""
+
+    content: bytes
+    media_type: str
+    diff_id: str
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.content)
+
+
+def sha256(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def gzip_blob(store: LayerStore, layer: Layer) -> Blob:
+    """A layer of the store as most registries have theirs."""
+    with store.blob_path(layer.digest).open("rb") as file:
+        plain = b"".join(decompress(file, layer.media_type))
+    return Blob(content=gzip.compress(plain, 1, mtime=0), media_type=GZIP, diff_id=layer.diff_id)
+
+
+def tar_blob(members: Iterable[tuple[tarfile.TarInfo, bytes]], *, compressed: bool = True) -> Blob:
+    """A layer of these entries, as gzip or as it is."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for info, content in members:
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    plain = buffer.getvalue()
+    content = gzip.compress(plain, 1, mtime=0) if compressed else plain
+    return Blob(content=content, media_type=GZIP if compressed else TAR, diff_id=sha256(plain))
+
+
+def entry(name: str, content: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """An entry of a tar: a file, unless `type` says otherwise."""
+    info = tarfile.TarInfo(name)
+    info.mode = 0o755
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def folder_entry(name: str) -> tuple[tarfile.TarInfo, bytes]:
+    return entry(name, type=tarfile.DIRTYPE)
+
+
+def link_entry(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+    return entry(name, type=tarfile.SYMTYPE, linkname=target)
+
+
+def write_image(
+    folder: Path,
+    layers: Sequence[Blob],
+    run: Mapping[str, Any] | None = None,
+    *,
+    platform: str = PLATFORM,
+    name: str = "",
+    created: str = "2026-10-01T12:34:56.789012345Z",
+) -> Path:
+    """An OCI layout with one image for one platform, in a folder of its own."""
+    os, architecture = platform.split("/")
+    config = {
+        "architecture": architecture,
+        "os": os,
+        "created": created,
+        "config": dict(run or {}),
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": [
+            *({"created": created, "created_by": f"step {number}"} for number, _ in enumerate(layers)),
+            {"created": created, "created_by": "CMD", "empty_layer": True},
+        ],
+    }
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def put(content: bytes, media_type: str) -> dict[str, Any]:
+        digest = sha256(content)
+        (blobs / digest[7:]).write_bytes(content)
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": put(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
+        "layers": [put(layer.content, layer.media_type) for layer in layers],
+    }
+    descriptor = put(json.dumps(manifest).encode(), manifest["mediaType"])  # type: ignore[arg-type]
+    if name:
+        descriptor["annotations"] = {"org.opencontainers.image.ref.name": name}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}))
+    return folder
+
+
+def write_index(folder: Path, *layouts: Path) -> Path:
+    """A layout of one image for the platforms of several layouts."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    entries = []
+    for layout in layouts:
+        for blob in (layout / "blobs/sha256").iterdir():
+            if not (blobs / blob.name).exists():
+                (blobs / blob.name).hardlink_to(blob)
+        config = read_document(layout, manifest_of(layout)["config"])
+        (entry,) = json.loads((layout / "index.json").read_text())["manifests"]
+        platform = {"os": config["os"], "architecture": config["architecture"]}
+        entries.append({key: entry[key] for key in ("mediaType", "digest", "size")} | {"platform": platform})
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}
+    content = json.dumps(index).encode()
+    (blobs / sha256(content)[7:]).write_bytes(content)
+    descriptor = {"mediaType": INDEX, "digest": sha256(content), "size": len(content)}
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}))
+    return folder
+
+
+def manifest_of(layout: Path) -> dict[str, Any]:
+    """The manifest of a layout's one image."""
+    (descriptor,) = json.loads((layout / "index.json").read_text())["manifests"]
+    return read_document(layout, descriptor)
+
+
+def read_document(layout: Path, descriptor: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of a layout."""
+    value: dict[str, Any] = json.loads((layout / "blobs/sha256" / descriptor["digest"][7:]).read_text())
+    return value

@@ -49,7 +49,7 @@ def common(
 def run() -> None:
     """Run a command; turn every failure into a message on standard error and an exit code."""
     try:
-        from warmbase.cli import build, catalog, layers, project  # noqa: F401  they register their commands
+        from warmbase.cli import build, catalog, layers, operate, project, publish  # noqa: F401  they register their commands
 
         app()
     except WarmbaseError as error:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from warmbase.errors import FoundationError, SelectionError, WarmbaseError
 
 if TYPE_CHECKING:
     from warmbase.catalog.model import Catalog
+    from warmbase.cli.session import Session
     from warmbase.pipeline import Outcome
     from warmbase.plan import Plan
 
@@ -112,24 +114,41 @@ def build(
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
-        planned = session.plan(variants or [], platform or [], output, locked=locked, relock=True, verify=verify)
-        outcomes: tuple[Outcome, ...] = ()
-        if planned.stale:
-            from warmbase import pipeline
-            from warmbase.cli.site import make_site
-
-            site = make_site(session, jobs=jobs, verify=verify)
-            outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
-        if (output / "index.json").exists():
-            from warmbase.pipeline import finish_layout
-
-            finish_layout(session.catalog, output)
+        planned, outcomes = run_build(
+            session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify
+        )
     from warmbase.cli.results import collect_results, print_results
 
     results = collect_results(planned, outcomes, session.catalog, output)
     print_results(results, as_json=as_json)
     if any(result.error for result in results):
         sys.exit(1)
+
+
+def run_build(
+    session: "Session",
+    variants: Sequence[str],
+    platforms: Sequence[str],
+    output: Path,
+    *,
+    jobs: int,
+    locked: bool,
+    verify: bool,
+) -> tuple["Plan", tuple["Outcome", ...]]:
+    """Lock and build what is stale into the layout at `output`: the plan, and what became of its stale steps."""
+    planned = session.plan(variants, platforms, output, locked=locked, relock=True, verify=verify)
+    outcomes: tuple[Outcome, ...] = ()
+    if planned.stale:
+        from warmbase import pipeline
+        from warmbase.cli.site import make_site
+
+        site = make_site(session, jobs=jobs, verify=verify)
+        outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
+    if (output / "index.json").exists():
+        from warmbase.pipeline import finish_layout
+
+        finish_layout(session.catalog, output)
+    return planned, outcomes
 
 
 @app.command()

@@ -33,7 +33,7 @@ _LONGEST_FRONT = _LONGEST_TAG - len("-20261121T000000Z-") - _DIGITS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedPlatform:
-    """One platform of an entry: its manifest's digest, how it was verified ("run", "static only"), its image's recipe,
+    """One platform of an entry: its manifest's digest, how it was verified ("run", "static only" …), its image's recipe
     and the digests of its foundation and of what is attested of it."""
 
     digest: str

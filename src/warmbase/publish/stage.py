@@ -245,7 +245,7 @@ def _draft(variant: PublishableVariant, index: Document) -> Entry:
         platforms={
             verified.image.platform: PublishedPlatform(
                 digest=digests[verified.image.platform],
-                verified="run" if verified.verification.has_run else "static only",
+                verified=verified.verification.how,
                 recipe=verified.image.recipe,
                 foundation=_foundation(verified.image),
                 attestation=attestations.get(digests[verified.image.platform], ""),

@@ -64,9 +64,14 @@ class Verification:
         passed, skipped = len(self.having("passed")), len(self.having("not run"))
         if not self.has_run:
             return f"static only: {passed} checks passed, not run on this machine"
-        emulator = self.runner.partition(", ")[2]
-        under = f" under {emulator}" if emulator else ""
+        under = self.how.removeprefix("run")
         return f"{passed} checks passed{under}" + (f", {skipped} not run" if skipped else "")
+
+    @property
+    def how(self) -> str:
+        """How the image was looked at: "run", "run under qemu" (or another emulator), or "static only"."""
+        emulator = self.runner.partition(", ")[2]
+        return (f"run under {emulator}" if emulator else "run") if self.has_run else "static only"
 
 
 def name_runner(runner: str, runs_by: str) -> str:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "verify": {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
     },
-    "publish": {"catalog", "effects", "image", "plan", "verify"},
+    "publish": {"catalog", "effects", "layers", "image", "plan", "verify"},
 }  # fmt: skip
 
 PURE = (

@@ -1,0 +1,275 @@
+"""`warmbase publish` and `history`, and how commands name what is in a registry."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warmbase.cli.app import CatalogOption, JsonOption, app
+from warmbase.cli.build import (
+    DEFAULT_JOBS,
+    DEFAULT_OUTPUT,
+    JobsOption,
+    LockedOption,
+    OutputOption,
+    Variants,
+    run_build,
+)
+from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.errors import SelectionError
+
+if TYPE_CHECKING:
+    from warmbase.cli.session import Session
+    from warmbase.pipeline import Outcome
+    from warmbase.plan import Plan
+    from warmbase.publish.journal import Entry
+    from warmbase.publish.model import Place
+    from warmbase.publish.ready import Ready
+    from warmbase.publish.release import Clock
+    from warmbase.publish.stage import Publication
+
+RegistryOption = Annotated[
+    str, typer.Option("--registry", help="HOST[:PORT][/PATH] instead of the catalog's `registry`.", show_default=False)
+]
+OneVariant = Annotated[str, typer.Argument(help="One variant, e.g. data:py3.13.")]
+TransfersOption = Annotated[int, typer.Option(min=1, help="How many blobs are on their way at once.")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One variant after a publication. `platforms` says how each was verified, `blobs` what became of how many."""
+
+    variant: str
+    status: str
+    digest: str = ""
+    tags: tuple[str, ...] = ()
+    platforms: Mapping[str, str] = field(default_factory=dict)
+    blobs: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    note: str = ""
+    error: str = ""
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table."""
+        verified = ", ".join(f"{platform} {how}" for platform, how in self.platforms.items())
+        blobs = ", ".join(f"{count} {outcome}" for outcome, count in sorted(self.blobs.items()))
+        return (
+            self.variant,
+            self.status,
+            self.digest[:19] or "-",
+            f"{self.seconds:.1f}",
+            blobs or "-",
+            verified or "-",
+        )
+
+
+@app.command()
+def publish(
+    variants: Variants = None,
+    catalog: CatalogOption = Path("images.yaml"),
+    registry: RegistryOption = "",
+    platform: Annotated[
+        list[str] | None,
+        typer.Option("--platform", help="Build only this platform; the others have to be built; may be repeated."),
+    ] = None,
+    output: OutputOption = DEFAULT_OUTPUT,
+    jobs: JobsOption = DEFAULT_JOBS,
+    locked: LockedOption = False,
+    transfers: TransfersOption = 6,
+    as_json: JsonOption = False,
+) -> None:
+    """Build and verify what is stale, then publish: blobs, an index of all platforms, and tags last.
+
+    A variant of which a platform fails is not published, and its tags stay.
+
+    Example: warmbase publish data --registry localhost:5000/bases
+    """
+    from warmbase.cli.session import Session
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        place = open_place(session, registry)
+        chosen = variants or []
+        plan, outcomes = run_build(session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=True)
+        if platform:
+            plan = session.plan(chosen, [], output, locked=False, relock=False)
+        ready = _find_ready(session, plan, outcomes, output)
+        publications = _publish(session, place, ready, output, transfers)
+    rows = [*(_row(publication) for publication in publications), *_failures(ready)]
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    else:
+        _print_rows(rows, place)
+    if any(row.error for row in rows):
+        sys.exit(1)
+
+
+@app.command()
+def history(
+    variant: OneVariant,
+    catalog: CatalogOption = Path("images.yaml"),
+    registry: RegistryOption = "",
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many entries, the newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was published of a variant: when, by what action, under which digest and tags, and what it changed.
+
+    Example: warmbase history data:py3.13
+    """
+    from warmbase.cli.session import Session
+    from warmbase.errors import PublishError
+    from warmbase.publish.history import history as changes_of
+    from warmbase.publish.journal import entry_to_json
+    from warmbase.publish.ledger import Ledger
+    from warmbase.publish.yank import find_yanks
+
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report)
+        place = open_place(session, registry)
+        name, _ = name_variant(session, variant)
+        journal = Ledger(place, name).read()
+        shown = list(changes_of(journal))[:last]
+        images = {entry.digest: place.repository(entry.image) for entry, _ in shown}
+        yanks = {digest: find_yanks(place.registry, repository, digest) for digest, repository in images.items()}
+    if not shown:
+        raise PublishError(f"{name} was never published to {place}", next_step=f"`warmbase publish {name}` does it")
+    if as_json:
+        print_json([
+            {**entry_to_json(entry), "changes": asdict(change), "yanked": [str(yank) for yank in yanks[entry.digest]]}
+            for entry, change in shown
+        ])  # fmt: skip
+        return
+    rows = [
+        (entry.time, entry.action, entry.digest[:19], _own_tags(entry), "; ".join([change.words(), *(
+            f"YANKED: {yank}" for yank in yanks[entry.digest])]))
+        for entry, change in shown
+    ]  # fmt: skip
+    print_table(("time", "action", "digest", "tags", "what changed"), rows)
+    newest = shown[0][0]
+    typer.echo(f"\n{', '.join(newest.rolling)}: {place}/{newest.image}@{newest.digest}")
+
+
+def open_place(session: "Session", registry: str) -> "Place":
+    """Where a command works: at `registry`, or where the catalog says. Raises SelectionError."""
+    from warmbase.oci.reference import Reference
+    from warmbase.publish.model import Place
+
+    named = registry or session.catalog.registry
+    if not named:
+        raise SelectionError(
+            f"{session.catalog.path} names no registry",
+            next_step="write `registry: HOST/PATH` in it, or say --registry HOST/PATH",
+        )
+    try:
+        is_place = Reference.parse(f"{named}/image").registry == named.partition("/")[0]
+    except ValueError:
+        is_place = False
+    if not is_place or "@" in named:
+        raise SelectionError(f"{named!r} is no registry", next_step="write HOST[:PORT][/PATH], without https://")
+    return Place.parse(named, session.registries)
+
+
+def name_variant(session: "Session", text: str) -> tuple[str, tuple[str, ...]]:
+    """The full name of the one variant that `text` means, and its rolling tags.
+
+    What the catalog does not have may still be in a journal: then `text` is taken as it is, without tags. Raises
+    SelectionError where several are meant, or no tag is given.
+    """
+    try:
+        chosen = session.select([text])
+    except SelectionError:
+        if ":" not in text or "*" in text:
+            raise
+        return text, ()
+    if len(chosen) > 1:
+        names = ", ".join(variant.name for variant in chosen)
+        raise SelectionError(f"{text!r} means {names}", next_step="name one of them")
+    return chosen[0].name, chosen[0].tags
+
+
+def now() -> "Clock":
+    """The clock that publications go by. Raises SelectionError for a SOURCE_DATE_EPOCH that is none."""
+    from warmbase.effects.clock import find_clock
+
+    try:
+        return find_clock(os.environ)
+    except ValueError:
+        raise SelectionError(
+            "SOURCE_DATE_EPOCH is no number of seconds", next_step="unset it, or set it to one"
+        ) from None
+
+
+def _find_ready(session: "Session", plan: "Plan", outcomes: Sequence["Outcome"], output: Path) -> "Ready":
+    from warmbase.oci.layout import read_layout
+    from warmbase.publish.ready import find_ready
+
+    built = {(o.step.variant.name, o.step.platform): o.error or o.verified for o in outcomes}
+    layout = read_layout(output) if (output / "index.json").exists() else None
+    known = {key: outcome for key, outcome in built.items() if outcome}
+    return find_ready(plan, known, layout, session.folders.verified)
+
+
+def _publish(
+    session: "Session", place: "Place", ready: "Ready", output: Path, transfers: int
+) -> tuple["Publication", ...]:
+    from warmbase.attest.stage import attest
+    from warmbase.oci.layout import read_layout
+    from warmbase.publish.stage import publish_variants
+
+    if not ready.variants:
+        return ()
+    return publish_variants(
+        ready.variants,
+        place,
+        blobs=read_layout(output),
+        clock=now(),
+        attest=attest,
+        report=session.report,
+        transfers=transfers,
+    )
+
+
+def _row(publication: "Publication") -> Row:
+    variant = publication.variant
+    newest = publication.newest
+    notes = ["the registry had the same layers, packed differently: they count"] if publication.is_adopted else []
+    if newest:
+        rolling = ", ".join(variant.variant.tags)
+        notes.append(f"{rolling} stay at {newest.digest} ({newest.action} of {newest.time})")
+    return Row(
+        variant=variant.variant.name,
+        status=publication.status,
+        digest=publication.digest,
+        tags=publication.entry.tags if publication.entry else (*variant.variant.tags, variant.content_tag),
+        platforms={verified.image.platform: verified.verification.how for _, verified in variant.images},
+        blobs={str(outcome): count for outcome, count in publication.transfers.items()},
+        seconds=publication.seconds,
+        note="; ".join(notes),
+        error=str(publication.error or ""),
+    )
+
+
+def _failures(ready: "Ready") -> list[Row]:
+    return [Row(variant=variant.name, status="failed", error=str(error)) for variant, error in ready.failed]
+
+
+def _print_rows(rows: Sequence[Row], place: "Place") -> None:
+    print_table(("variant", "status", "digest", "seconds", "blobs", "verified"), [row.cells for row in rows])
+    for row in rows:
+        if row.note:
+            typer.echo(f"{row.variant}: {row.note}")
+        if row.error:
+            typer.echo(f"\nerror: {row.variant}: {row.error}", err=True)
+    names = [f"{place}/{row.variant.partition(':')[0]}:{row.tags[-1]}" for row in rows if row.digest and not row.error]
+    if names:
+        typer.echo("\n" + "\n".join(names))
+
+
+def _own_tags(entry: "Entry") -> str:
+    """The tags that are this entry's alone."""
+    return ", ".join(tag for tag in (entry.dated, entry.content) if tag)

@@ -17,6 +17,7 @@ from warmbase.oci.layout import Layout, read_layout
 from warmbase.oci.manifest import INDEX, Descriptor, Index, Manifest
 
 PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+FOREIGN = next(platform for platform in ("linux/arm64", "linux/amd64") if platform != PLATFORM)
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -107,16 +108,16 @@ class Bases:
     def layout(self) -> Layout:
         return read_layout(self.output)
 
-    def manifest(self, name: str) -> Manifest:
-        """The manifest of the image, for this machine's platform, that the layout has under `name`."""
+    def manifest(self, name: str, platform: str = PLATFORM) -> Manifest:
+        """The manifest of the image that the layout has under `name`."""
         layout = self.layout()
-        (found,) = (build for build in layout.builds(name) if str(build.platform) == PLATFORM)
+        (found,) = (build for build in layout.builds(name) if str(build.platform) == platform)
         return Manifest.from_bytes(layout.read(found))
 
-    def layers(self, name: str) -> list[Layer]:
+    def layers(self, name: str, platform: str = PLATFORM) -> list[Layer]:
         """The layers of an image as the store knows them, the lowest first."""
         known = {stored.layer.digest: stored.layer for stored in self.store.list()}
-        return [known[layer.digest] for layer in self.manifest(name).layers]
+        return [known[layer.digest] for layer in self.manifest(name, platform).layers]
 
     def check_layout(self) -> None:
         """The layout is whole: each blob is what its name says, all that is named is there."""

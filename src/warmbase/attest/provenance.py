@@ -1,0 +1,91 @@
+"""How an image was made: SLSA provenance v1 (slsa.dev, "Build: Provenance", version 1).
+
+What the catalog asks for are the external parameters; the lock, the foundation and every wheel are the resolved
+dependencies, each with its digest. Where and when the build ran is not said: nothing of it is in the image, and the
+same image has the same provenance on every machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from urllib.parse import quote
+
+from warmbase.foundation.pins import DebianPin, FoundationPin
+from warmbase.image.bill import pypi_url
+from warmbase.lock.model import LockedFile, LockedPackage, hash_inputs, lock_to_json
+from warmbase.oci.digests import Json, hex_of
+from warmbase.oci.manifest import Manifest
+from warmbase.oci.reference import DOCKER_HUB, Reference
+from warmbase.plan import BuildStep
+
+BUILD_TYPE = "https://warmbase.dev/build/v1"
+BUILDER = "https://warmbase.dev/builder"
+
+
+def provenance(step: BuildStep, manifest: Manifest, *, version: str) -> Json:
+    """The predicate for the image with `manifest` that `step` describes, made by this `version` of warmbase."""
+    variant, config = step.variant, step.variant.config
+    return {
+        "buildDefinition": {
+            "buildType": BUILD_TYPE,
+            "externalParameters": {
+                "variant": variant.name,
+                "platform": step.platform,
+                "python": variant.python,
+                "foundation": variant.foundation.name,
+                "requirements": [requirement.text for requirement in variant.requirements],
+                "warm": [requirement.text for requirement in variant.warm],
+                "winners": dict(variant.winners),
+                "config": {name: value for name, value in asdict(config).items() if value},
+                "labels": dict(variant.labels),
+            },
+            "internalParameters": {"recipe": step.recipe},
+            "resolvedDependencies": list(_dependencies(step, manifest)),
+        },
+        "runDetails": {"builder": {"id": BUILDER, "version": {"warmbase": version, "uv": step.lock.uv.version}}},
+    }
+
+
+def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
+    """Resource descriptors (in-toto attestation framework, "ResourceDescriptor")."""
+    yield {"name": "lock", "digest": {"sha256": hash_inputs({"lock": lock_to_json(step.lock)})}}
+    yield from _foundation(step.pin, step.platform)
+    if isinstance(step.pin, DebianPin):
+        name = f"foundation {step.variant.foundation.name}"
+        yield {"name": name, "digest": {"sha256": hex_of(manifest.layers[0].digest)}}
+    uv = step.lock.uv.wheel(step.platform)
+    if uv:
+        yield _wheel(step.lock.uv, uv)
+    for package, wheel in step.lock.wheels(step.platform):
+        yield _wheel(package, wheel)
+
+
+def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
+    """What a foundation was made from: the states of Debian's archives, or an image."""
+    if isinstance(pin, DebianPin):
+        for archive in pin.archives:
+            yield {"name": f"Release file of {archive.suite}, {archive.date}", "digest": {"sha256": archive.sha256}}
+        return
+    yield {
+        "name": pin.reference,
+        **_image_url(pin.reference, platform),
+        "digest": {"sha256": hex_of(pin.manifest)},
+    }
+
+
+def _image_url(reference: str, platform: str) -> dict[str, Json]:
+    """The package URL (purl-spec, type docker) of an image in a registry; none for one that is read from a path."""
+    try:
+        image = Reference.parse(reference)
+    except ValueError:
+        return {}
+    where = "" if image.registry == DOCKER_HUB else f"&repository_url={quote(image.registry, safe=':')}"
+    version = f"@{quote(image.tag)}" if image.tag else ""
+    return {"uri": f"pkg:docker/{image.repository}{version}?platform={quote(platform, safe='')}{where}"}
+
+
+def _wheel(package: LockedPackage, wheel: LockedFile) -> Json:
+    return {
+        "name": wheel.name,
+        "uri": f"{pypi_url(package.name, package.version)}?file_name={quote(wheel.name)}",
+        "digest": {"sha256": wheel.sha256},
+    }

@@ -1,9 +1,10 @@
-"""Images of somebody else's to stand on, written by hand as OCI layouts."""
+"""Parts of images written by hand: programs, layers, and whole images as OCI layouts, to stand on."""
 
 import gzip
 import hashlib
 import io
 import json
+import struct
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from typing import Any
 from tests.bases import PLATFORM
 
 from warmbase.layers.codec import decompress
+from warmbase.layers.elf import MACHINES
 from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
+from warmbase.oci.tar import Entry, file_of, symlink
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -32,6 +35,20 @@ class Blob:
     @property
     def digest(self) -> str:
         return sha256(self.content)
+
+
+def elf(platform: str, loader: str = "") -> bytes:
+    """The head of a program for `platform`; `loader` is its dynamic linker (System V ABI, "ELF Header")."""
+    head = struct.pack(
+        "<4s4B8xHHI3QI6H", b"\x7fELF", 2, 1, 1, 0, 3, MACHINES[platform], 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    name = loader.encode() + b"\0"
+    return head + struct.pack("<2I6Q", 3 if loader else 1, 4, 120, 0, 0, len(name), len(name), 1) + name
+
+
+def entries_of(files: Mapping[str, bytes | str]) -> list[Entry]:
+    """The entries of a layer: text is a symlink's target."""
+    return [symlink(p, content) if isinstance(content, str) else file_of(p, content) for p, content in files.items()]
 
 
 def sha256(content: bytes) -> str:

@@ -37,15 +37,19 @@ def find_pythons(tree: ImageTree, environment: Mapping[str, str]) -> tuple[Found
     """All Pythons that the PATH in `environment` leads to, those that come first there first, each once."""
     found: dict[str, FoundPython] = {}
     for folder in (environment.get("PATH") or DEFAULT_PATH).split(":"):
-        # `python3` before `python3.11`: what people get is the Python that is meant by the plain name.
-        names = [name for name in tree.names(folder) if _NAME.fullmatch(name)] if folder.startswith("/") else []
-        for name in sorted(names, key=lambda name: (name.count("."), name)):
-            for python in _pythons_of(tree, f"{folder}/{name}"):
-                found.setdefault(python.minor, python)
+        for python in _pythons_in(tree, folder) if folder.startswith("/") else ():
+            found.setdefault(python.minor, python)
     return tuple(found.values())
 
 
-def _pythons_of(tree: ImageTree, path: str, *, depth: int = 0) -> Iterator[FoundPython]:
+def _pythons_in(tree: ImageTree, folder: str, *, depth: int = 0) -> Iterator[FoundPython]:
+    # `python3` before `python3.11`: what people get is the Python that is meant by the plain name.
+    names = [name for name in tree.names(folder) if _NAME.fullmatch(name)]
+    for name in sorted(names, key=lambda name: (name.count("."), name)):
+        yield from _pythons_of(tree, f"{folder}/{name}", depth=depth)
+
+
+def _pythons_of(tree: ImageTree, path: str, *, depth: int) -> Iterator[FoundPython]:
     real = tree.resolve(path)
     if real is None or read_elf((tree.read(real) or b"")[:HEAD]) is None:
         return
@@ -53,10 +57,12 @@ def _pythons_of(tree: ImageTree, path: str, *, depth: int = 0) -> Iterator[Found
     folder, _, name = real.rpartition("/")
     prefix = folder.rpartition("/")[0]
     settings = tree.read(f"{prefix}/pyvenv.cfg")
-    if settings is not None and depth < 2:  # a venv with a copy of the interpreter
+    if settings is not None:  # a venv with a copy of the interpreter
         home = re.search(rb"^home\s*=\s*(\S+)", settings, re.MULTILINE)
-        if home:
-            yield from _pythons_of(tree, f"{home[1].decode()}/{name}", depth=depth + 1)
+        own = tree.names(f"{prefix}/lib")
+        for python in _pythons_in(tree, home[1].decode(), depth=depth + 1) if home and depth == 0 else ():
+            if f"python{python.minor}" in own:
+                yield python
         return
     named = _LIBRARY.fullmatch(name)
     for library in ("lib", "lib64"):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from tests.baseimages import elf
 
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
 from warmbase.image.contract import FOLDER
 from warmbase.layers.codec import Codec
-from warmbase.layers.elf import MACHINES
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
@@ -74,15 +74,6 @@ VARIANT = Variant(
 )
 
 
-def elf(platform: str, loader: str = "") -> bytes:
-    """The head of a program for `platform`; `loader` is its dynamic linker (System V ABI, "ELF Header")."""
-    head = struct.pack(
-        "<4s4B8xHHI3QI6H", b"\x7fELF", 2, 1, 1, 0, 3, MACHINES[platform], 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0
-    )
-    name = loader.encode() + b"\0"
-    return head + struct.pack("<2I6Q", 3 if loader else 1, 4, 120, 0, 0, len(name), len(name), 1) + name
-
-
 def bytecode(source: bytes, magic: int = MAGIC["3.13"]) -> bytes:
     """The head of a `.pyc` file."""
     return struct.pack("<H2sIII", magic, b"\r\n", 0, MTIME, len(source))
@@ -118,11 +109,6 @@ def fit_files(platform: str = PLATFORM) -> dict[str, bytes | str]:
         files[f"{WHEELS}/{name}/1.0-py3-none-any.http"] = pointer
         files[f"{WHEELS}/{name}/1.0-py3-none-any"] = f"../../../{uvcache.ARCHIVES}/{'0' * 24}"
     return files
-
-
-def entries_of(files: Mapping[str, bytes | str]) -> list[Entry]:
-    """The entries of a layer: text is a symlink's target."""
-    return [symlink(p, content) if isinstance(content, str) else file_of(p, content) for p, content in files.items()]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from tests.baseimages import elf, entries_of
 from tests.unit.verify.conftest import (
     ARCHIVE,
     PLATFORM,
@@ -11,8 +12,6 @@ from tests.unit.verify.conftest import (
     WHEELS,
     Tiny,
     bytecode,
-    elf,
-    entries_of,
     fit_files,
     locked,
     record,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.verify.conftest import PLATFORM, Tiny, entries_of, fit_files, locked
+from tests.baseimages import entries_of
+from tests.unit.verify.conftest import PLATFORM, Tiny, fit_files, locked
 
 from warmbase.effects.process import Finished
 from warmbase.effects.runner import NO_HOSTS, Bind, Sandbox

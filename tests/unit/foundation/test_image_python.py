@@ -1,0 +1,133 @@
+"""Which Python an image has, and which C library, told from its files alone."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from tests.baseimages import elf, entries_of
+
+from warmbase.foundation.model import Package
+from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
+from warmbase.layers.codec import Codec
+from warmbase.layers.pack import pack_entries
+from warmbase.layers.store import LayerStore
+from warmbase.layers.tree import ImageTree, merge_layers
+from warmbase.layers.unpack import UnpackedLayers
+
+Files = Mapping[str, bytes | str]
+"""Content, or a link's target, by path."""
+
+PROGRAM = elf("linux/amd64", "/lib64/ld-linux-x86-64.so.2")
+GLIBC = b"\0GNU C Library (Debian GLIBC 2.41-12) stable release version 2.41.\n"
+DEBIAN: Files = {
+    "bin": "usr/bin",
+    "lib64": "usr/lib64",
+    "usr/bin/python3.13": PROGRAM + b"\x003.13.5\0",
+    "usr/bin/python3": "python3.13",
+    "usr/lib/python3.13/os.py": b"",
+    "usr/lib64/ld-linux-x86-64.so.2": "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
+    "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": elf("linux/amd64"),
+    "usr/lib/x86_64-linux-gnu/libc.so.6": elf("linux/amd64") + GLIBC,
+}
+LOCAL: Files = {
+    "usr/local/bin/python3.12": elf("linux/amd64", "/lib/ld-musl-x86_64.so.1"),
+    "usr/local/bin/python3": "python3.12",
+    "usr/local/bin/python": "python3",
+    "usr/local/lib/python3.12/os.py": b"",
+    "usr/local/include/python3.12/patchlevel.h": b'#define PY_VERSION      \t"3.12.11+"\n',
+    "lib/ld-musl-x86_64.so.1": elf("linux/amd64") + b"\x001.2.5\0",
+}
+ON_DEBIAN = FoundPython(minor="3.13", interpreter="/usr/bin/python3.13", stdlib="/usr/lib/python3.13")
+LOCALLY = FoundPython(minor="3.12", interpreter="/usr/local/bin/python3.12", stdlib="/usr/local/lib/python3.12")
+
+See = Callable[..., ImageTree]
+
+
+@pytest.fixture
+def see(tmp_path: Path) -> See:
+    """Look at layers with these files, the lowest first."""
+    store = LayerStore(tmp_path / "store")
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+
+    def look(*layers: Files) -> ImageTree:
+        stored = []
+        for number, files in enumerate(layers):
+            with store.workspace() as work:
+                stored.append(store.put(f"{number}", pack_entries(entries_of(files), Codec(), work)))
+        return merge_layers(unpacked.listings(stored), unpacked.folders(stored))
+
+    return look
+
+
+def test_a_debian_system_s_python(see: See) -> None:
+    tree = see(DEBIAN)
+    assert find_pythons(tree, {}) == (ON_DEBIAN,)
+    assert full_version(tree, ON_DEBIAN, ()) == "3.13.5"
+    assert find_libc(tree, ON_DEBIAN) == ("glibc", "2.41")
+
+
+def test_a_python_built_from_source_on_musl(see: See) -> None:
+    tree = see(LOCAL)
+    assert find_pythons(tree, {}) == (LOCALLY,)
+    assert full_version(tree, LOCALLY, ()) == "3.12.11"
+    assert find_libc(tree, LOCALLY) == ("musl", "1.2.5")
+
+
+def test_the_path_decides_which_python_comes_first(see: See) -> None:
+    tree = see(DEBIAN, LOCAL)
+    assert find_pythons(tree, {"PATH": "/usr/local/bin:/bin"}) == (LOCALLY, ON_DEBIAN)
+    assert find_pythons(tree, {"PATH": "/bin"}) == (ON_DEBIAN,)
+    assert find_pythons(tree, {"PATH": "relative:/nowhere"}) == ()
+
+
+@pytest.mark.parametrize("python", ["/usr/bin/python3.13", PROGRAM], ids=["a link", "a copy"])
+def test_a_venv_leads_to_the_python_that_it_was_made_of(see: See, python: bytes | str) -> None:
+    venv: Files = {
+        "venv/bin/python": python,
+        "venv/pyvenv.cfg": b"home = /usr/bin\n",
+        "venv/lib/python3.13/site-packages/x.py": b"",
+    }
+    assert find_pythons(see(DEBIAN, venv), {"PATH": "/venv/bin"}) == (ON_DEBIAN,)
+
+
+def test_a_standard_library_in_lib64_is_found_there(see: See) -> None:
+    files: Files = {
+        "usr/bin/python3.12": PROGRAM,
+        "usr/lib/python3.12/site-packages/x.py": b"",
+        "usr/lib64/python3.12/os.py": b"",
+    }
+    (python,) = find_pythons(see(files), {})
+    assert python.stdlib == "/usr/lib64/python3.12"
+
+
+def test_a_script_and_a_python_without_a_library_are_none(see: See) -> None:
+    assert find_pythons(see({"usr/bin/python3": b"#!/bin/sh\n", "usr/bin/python3.13": PROGRAM}), {}) == ()
+
+
+def test_what_a_higher_layer_takes_away_is_not_found(see: See) -> None:
+    assert find_pythons(see(DEBIAN, {"usr/lib/.wh.python3.13": b""}), {}) == ()
+    assert find_pythons(see(DEBIAN, {"usr/lib/.wh..wh..opq": b""}), {}) == ()
+
+
+def test_without_a_banner_the_newest_symbol_tells_glibc_s_version(see: See) -> None:
+    symbols = b"\0GLIBC_2.2.5\0GLIBC_2.9\0GLIBC_2.36\0GLIBC_PRIVATE\0"
+    tree = see({**DEBIAN, "usr/lib/x86_64-linux-gnu/libc.so.6": symbols})
+    assert find_libc(tree, ON_DEBIAN) == ("glibc", "2.36")
+
+
+def test_a_program_without_a_loader_has_no_c_library(see: See) -> None:
+    assert find_libc(see({**DEBIAN, "usr/bin/python3.13": elf("linux/amd64")}), ON_DEBIAN) is None
+    assert find_libc(see({**DEBIAN, "lib64": "nowhere"}), ON_DEBIAN) is None
+
+
+def test_the_debian_package_tells_the_version_where_the_code_does_not(see: See) -> None:
+    tree = see({**DEBIAN, "usr/bin/python3.13": PROGRAM})
+    package = Package(name="python3.13-minimal", version="3.13.0~rc2-1+b1", architecture="amd64")
+    assert full_version(tree, ON_DEBIAN, (package,)) == "3.13.0rc2"
+    assert full_version(tree, ON_DEBIAN, ()) == "3.13"
+
+
+def test_a_program_tells_for_which_machines_it_is(see: See) -> None:
+    tree = see(DEBIAN)
+    assert is_for(tree, ON_DEBIAN, "linux/amd64")
+    assert not is_for(tree, ON_DEBIAN, "linux/arm64")

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "verify": {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
     },
+    "attest": {"foundation", "image", "layers", "lock", "plan"},
     "publish": {"catalog", "effects", "layers", "image", "plan", "verify"},
 }  # fmt: skip
 

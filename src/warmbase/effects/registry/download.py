@@ -35,11 +35,13 @@ class Download:
         self._done = 0
 
     def run(self) -> None:
-        """Fetch the blob; each break that comes with no new bytes counts as a failure. Raises RegistryError."""
-        failures = 0
+        """Fetch the blob; each break that came no further than those before it counts as a failure.
+
+        Raises RegistryError.
+        """
+        failures = furthest = 0
         corrupted = False
         while True:
-            before = self._done
             try:
                 self._fetch()
             except Interrupted as interrupted:
@@ -51,7 +53,8 @@ class Download:
                     raise self._mismatch()
                 corrupted, cause = True, Interrupted("what arrived does not have the blob's digest")
                 self._restart()
-            failures = 1 if self._done > before else failures + 1
+            failures = 1 if self._done > furthest else failures + 1
+            furthest = max(furthest, self._done)
             self._transport.backoff.pause(failures, cause, self._request.doing)
 
     def _fetch(self) -> None:

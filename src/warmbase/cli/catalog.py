@@ -18,24 +18,41 @@ DEFAULT_CATALOG = Path("images.yaml")
 
 
 @app.command()
-def check(catalog: CatalogOption = DEFAULT_CATALOG, as_json: JsonOption = False) -> None:
-    """Say everything that is wrong with the catalog, with file, line and column.
+def check(
+    place: Annotated[
+        str, typer.Argument(metavar="[HOST/PATH]", help="With --registry: another registry than the catalog's.")
+    ] = "",
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Try what the target registry can do, in a repository made for that.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say everything that is wrong with the catalog, with file, line and column; and what the registry can do.
 
-    Example: warmbase check
+    Example: warmbase check --registry localhost:5000/bases
     """
-    from warmbase.catalog.load import load_catalog
+    from warmbase.cli.session import Session
 
+    if place and not registry:
+        raise typer.BadParameter("it names a registry, so --registry has to be there too", param_hint="HOST/PATH")
+    with reporting(quiet=True) as report:
+        session = Session(catalog, report)
     try:
-        loaded = load_catalog(catalog)
+        loaded = session.catalog
     except CatalogError as error:
         if not as_json:
             raise
         print_json({"valid": False, "problems": [_describe(problem) for problem in error.problems]})
         sys.exit(error.exit_code)
-    if as_json:
-        print_json({"valid": True, "problems": []})
-    else:
+    if not as_json:
         typer.echo(f"{catalog}: {len(loaded.images)} images, {len(loaded.variants)} variants, nothing wrong")
+    if registry:
+        from warmbase.cli.registry import check_registry
+
+        check_registry(session, place, as_json=as_json)
+    elif as_json:
+        print_json({"valid": True, "problems": []})
 
 
 def _describe(problem: object) -> dict[str, str | int]:

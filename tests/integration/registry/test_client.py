@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from tests.faults import Change, Seen, fault_proxy
+from tests.faults import Action, Change, Respond, Seen, fault_proxy
 from tests.registries import (
     RunningRegistry,
     client_of,
@@ -162,6 +163,37 @@ def test_referrers_are_kept_under_a_tag_where_the_registry_has_no_api(client: Re
 
     assert client.delete_manifest(repository, first.digest)
     assert [each.digest for each in client.referrers(repository, image.digest)] == [second.digest]
+
+
+def test_a_registry_that_lists_referrers_itself_is_asked_page_by_page(
+    registry: RunningRegistry, client: RegistryClient, repository: str
+) -> None:
+    """Played by the proxy: Debian's registry has no such API."""
+    image = small_image()
+    image.push(client, repository, "v1")
+    notes = [small_image(seed, subject=describe(image.manifest, MANIFEST)) for seed in range(3)]
+    listed = [
+        replace(describe(note.manifest, MANIFEST), artifact_type="application/vnd.example.note") for note in notes
+    ]
+
+    def list_referrers(seen: Seen) -> Action | None:
+        if "/referrers/" in seen.path:
+            page = 2 if "page=2" in seen.path else 1
+            entries = listed[:2] if page == 1 else listed[2:]
+            link = {"Link": f'<{seen.path}?page=2>; rel="next"'} if page == 1 else {}
+            return Respond(200, {"Content-Type": INDEX, **link}, Index(manifests=tuple(entries)).to_bytes())
+        if seen.method == "PUT" and "/manifests/" in seen.path:
+            return Change(headers=lambda headers: {**headers, "OCI-Subject": image.digest})
+        return None
+
+    with fault_proxy(registry.host, list_referrers) as proxy:
+        knowing = client_of(proxy.host)
+        for note in notes:
+            note.push(knowing, repository, note.digest)
+        found = knowing.referrers(repository, image.digest)
+
+    assert [each.digest for each in found] == [note.digest for note in notes]
+    assert client.tags(repository) == ("v1",)  # no tag stands in for the list
 
 
 def test_a_deleted_tag_leaves_its_manifest_and_other_tags(client: RegistryClient, repository: str) -> None:

@@ -7,9 +7,11 @@ is first moved to a manifest made for that purpose, which is then deleted with i
 import secrets
 from typing import TYPE_CHECKING
 
+from warmbase.effects.registry.records import write_record
 from warmbase.effects.registry.referrers import subject_of
 from warmbase.errors import RegistryError
-from warmbase.oci.manifest import CONFIG, MANIFEST, Config, Manifest, Platform, describe
+from warmbase.oci.manifest import MANIFEST, describe
+from warmbase.oci.records import plain_image
 
 if TYPE_CHECKING:
     from warmbase.effects.registry.client import RegistryClient
@@ -51,14 +53,10 @@ class Deletion:
     def _through_another_manifest(self, repository: str, tag: str) -> bool:
         if self._client.find_manifest(repository, tag) is None:
             return True
-        config = Config(platform=Platform(os="unknown", architecture="unknown"), created="", diff_ids=()).to_bytes()
-        described = describe(config, CONFIG)
-        self._client.push_blob(repository, described, config)
-        annotations = {"org.opencontainers.image.description": f"to be deleted, {secrets.token_hex(8)}"}
-        content = Manifest(config=described, layers=(), annotations=annotations).to_bytes()
-        digest = describe(content, MANIFEST).digest
-        self._client.write_manifest(repository, digest, content, MANIFEST)
+        nonce = secrets.token_bytes(16)
+        other = plain_image([(describe(nonce, "application/octet-stream"), nonce)])
+        digest = write_record(self._client, repository, other)
         if not self._delete(repository, digest):  # found out before the tag is touched
             return False
-        self._client.write_manifest(repository, tag, content, MANIFEST)
+        self._client.write_manifest(repository, tag, other.manifest, MANIFEST)
         return self._delete(repository, digest)

@@ -47,11 +47,15 @@ class Referrers:
         )
 
     def remove(self, repository: str, subject: str, digest: str) -> None:
-        """Take a manifest out of its subject's tag, if there is one."""
+        """Take a manifest out of its subject's tag, if there is one; the last one takes the tag along."""
         known = self._read_tag(repository, subject)
         left = tuple(each for each in known if each.digest != digest)
-        if len(left) < len(known):
+        if len(left) == len(known):
+            return
+        if left:
             self._write_tag(repository, subject, left)
+        elif listed := self._client.find_manifest(repository, referrers_tag(subject)):
+            self._client.delete_manifest(repository, listed.digest)
 
     def _ask(self, repository: str, digest: str, artifact_type: str) -> list[Descriptor] | None:
         """By the API; None where the registry has none."""

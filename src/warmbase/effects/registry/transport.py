@@ -216,7 +216,8 @@ class Transport:
         said = self._explain(response)
         message = f"{request.doing}: {_host_of(response.url)} answers {status}{said}"
         steps = {401: f"log in with `docker login {self.host}`", 403: "ask whoever runs the registry for that right"}
-        return RegistryError(message, next_step=steps.get(status, ""), status=status)
+        step = "create the repository first: not every registry does" if "NAME_UNKNOWN" in said else ""
+        return RegistryError(message, next_step=steps.get(status, step), status=status)
 
     def _explain(self, response: httpx.Response) -> str:
         """What an error's body says (distribution-spec 1.1, "Error Codes"); storage hosts' answers are not repeated."""

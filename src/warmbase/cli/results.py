@@ -8,6 +8,7 @@ import typer
 
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.cli.output import in_bytes, print_json, print_table
+from warmbase.effects.platforms import native_platform
 from warmbase.oci.layout import read_layout
 from warmbase.oci.manifest import Manifest
 from warmbase.pipeline import Outcome
@@ -37,6 +38,7 @@ class Result:
         made = f"{self.wheels_made} of {self.wheels} wheels new" if self.wheels_made else "all reused"
         return (
             self.variant,
+            self.platform,
             self.digest[:19] or "-",
             in_bytes(self.size) if self.digest else "-",
             f"{self.layers} ({made})" if self.digest else "-",
@@ -62,14 +64,19 @@ def print_results(results: Sequence[Result], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(result) for result in results])
         return
-    headings = ("variant", "digest", "size", "layers", "seconds", "verified")
-    print_table(headings, [result.cells for result in results])
+    headings: tuple[str, ...] = ("variant", "platform", "digest", "size", "layers", "seconds", "verified")
+    rows = [result.cells for result in results]
+    foreign = {result.platform for result in results} - {native_platform()}
+    if not foreign:  # where all is this machine's own there is no need to say so
+        headings, rows = headings[:1] + headings[2:], [row[:1] + row[2:] for row in rows]
+    print_table(headings, rows)
     for result in results:
         if result.error:
-            typer.echo(f"\nerror: {result.variant}: {result.error}", err=True)
+            name = f"{result.variant} ({result.platform})" if foreign else result.variant
+            typer.echo(f"\nerror: {name}: {result.error}", err=True)
     lines = [f"FROM {result.base}" for result in results if result.digest and not result.error]
     if lines:
-        typer.echo("\n" + "\n".join(lines))
+        typer.echo("\n" + "\n".join(dict.fromkeys(lines)))
 
 
 def print_findings(outcomes: Sequence[Outcome], *, as_json: bool) -> None:

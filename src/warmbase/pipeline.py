@@ -24,10 +24,12 @@ from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork
 from warmbase.foundation.stage import make_foundation
 from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
+from warmbase.image.room import check_room
 from warmbase.image.stage import make_contract_layer, make_image, make_raw_layers, stack_wheels
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
+from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
 from warmbase.packages import uvcache
@@ -182,6 +184,10 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
     wanted = step.variant.foundation
     with _stage(site, step.name, "foundation", wanted.name):
         made = make_foundation(wanted, step.pin, step.platform, site.ground, locked=locked)
+        if made.foundation.base:
+            check_room(
+                wanted.name, merge_layers(site.unpacked.listings(made.layers), site.unpacked.folders(made.layers))
+            )
     if made.foundation.drift:
         drift = ", ".join(str(difference) for difference in made.foundation.drift)
         message = f"the archive no longer has what {wanted.name} pins: {drift}"

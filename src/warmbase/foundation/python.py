@@ -68,9 +68,10 @@ def _pythons_of(tree: ImageTree, path: str, *, depth: int) -> Iterator[FoundPyth
     for library in ("lib", "lib64"):
         for below in tree.names(f"{prefix}/{library}"):
             version = _LIBRARY.fullmatch(below)
-            stdlib = f"{prefix}/{library}/{below}"
-            if version and tree.find(f"{stdlib}/os.py") and (named is None or named[1] == version[1]):
-                yield FoundPython(minor=version[1], interpreter=real, stdlib=stdlib)
+            if version and (named is None or named[1] == version[1]):
+                stdlib = tree.resolve(f"{prefix}/{library}/{below}")
+                if stdlib and tree.find(f"{stdlib}/os.py"):
+                    yield FoundPython(minor=version[1], interpreter=real, stdlib=f"/{stdlib}")
 
 
 def full_version(tree: ImageTree, python: FoundPython, packages: tuple[Package, ...]) -> str:

@@ -12,7 +12,8 @@ from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.errors import CatalogError, LockError
 
 if TYPE_CHECKING:
-    from warmbase.lock.model import Lock
+    from warmbase.catalog.model import Variant
+    from warmbase.lock.model import Lock, LockedPackage
 
 DEFAULT_CATALOG = Path("images.yaml")
 
@@ -32,14 +33,12 @@ def check(
 
     Example: warmbase check --registry localhost:5000/bases
     """
-    from warmbase.cli.session import Session
+    from warmbase.catalog.load import load_catalog
 
     if place and not registry:
         raise typer.BadParameter("it names a registry, so --registry has to be there too", param_hint="HOST/PATH")
-    with reporting(quiet=True) as report:
-        session = Session(catalog, report)
     try:
-        loaded = session.catalog
+        loaded = load_catalog(catalog)
     except CatalogError as error:
         if not as_json:
             raise
@@ -50,7 +49,7 @@ def check(
     if registry:
         from warmbase.cli.registry import check_registry
 
-        check_registry(session, place, as_json=as_json)
+        check_registry(catalog, place, as_json=as_json)
     elif as_json:
         print_json({"valid": True, "problems": []})
 
@@ -145,8 +144,11 @@ def list_variants(
         ])  # fmt: skip
     else:
         states = {v.name: "damaged" if v.name in errors else str(_count(locks[v.name]) or "not locked") for v in chosen}
-        rows = [(v.name, ", ".join(v.tags[1:]), v.python, states[v.name], v.description) for v in chosen]
-        print_table(("variant", "also", "python", "packages", "description"), rows)
+        rows = [
+            (v.name, ", ".join(v.tags[1:]), v.python, ", ".join(v.platforms), states[v.name], v.description)
+            for v in chosen
+        ]
+        print_table(("variant", "also", "python", "platforms", "packages", "description"), rows)
         for name, damage in errors.items():
             typer.echo(f"error: {name}: {damage}", err=True)
     if errors:
@@ -192,7 +194,14 @@ def show(
             )
             continue
         typer.echo(f"{each.name}  (uv {lock.uv.version})")
-        print_table(("package", "version", "in"), [(p.name, p.version, p.use) for p in packages])
+        print_table(("package", "version", "in"), [(p.name, p.version, _place(p, each)) for p in packages])
+
+
+def _place(package: "LockedPackage", variant: "Variant") -> str:
+    """Where a package is: in the venv or in the cache alone, and for which platforms, if not for all."""
+    platforms = [platform for platform, _ in package.wheels]
+    missing = set(variant.platforms) - set(platforms)
+    return f"{package.use} ({', '.join(platforms) or 'on no platform'})" if missing else package.use
 
 
 @app.command()

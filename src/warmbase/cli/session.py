@@ -16,6 +16,7 @@ from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import LockError, SelectionError
 from warmbase.events import Report, Warned
 from warmbase.foundation.groundwork import Groundwork, find_foundation
+from warmbase.foundation.pins import DebianPin
 from warmbase.foundation.stage import pin_fits, pinned_recipe
 from warmbase.layers.codec import Codec
 from warmbase.layers.store import Damage, LayerStore
@@ -175,8 +176,8 @@ class Session:
         drifted = {}
         for (name, platform, python), pin in read_all_pins(self.catalog).items():
             foundation = next(f for f in self.catalog.foundations if f.name == name)
-            if not pin_fits(foundation, pin, python):
-                continue
+            if not isinstance(pin, DebianPin) or not pin_fits(foundation, pin, python):
+                continue  # an image is what its digest says
             pinned = pinned_recipe(foundation, pin, platform, self.codec)
             found = find_foundation(self.store, pinned)
             if found and found.recipe != pinned:

@@ -69,7 +69,8 @@ def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
     except ValueError as error:
         _remove(partial)
         raise StoreError(
-            f"cannot unpack the layer {layer.digest}: {error}", next_step="build the layer anew, and report this"
+            f"cannot unpack the layer {layer.digest}: {error}",
+            next_step="build the layer, or push the image that it is of, anew; and report this",
         ) from error
     except OSError as error:
         _remove(partial)

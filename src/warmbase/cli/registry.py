@@ -2,25 +2,27 @@
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from warmbase.cli.output import print_json, print_table
+from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.errors import RegistryError
 
 if TYPE_CHECKING:
-    from warmbase.cli.session import Session
     from warmbase.effects.registry.probe import Probe
     from warmbase.publish.model import Place
 
 
-def check_registry(session: "Session", named: str, *, as_json: bool) -> None:
+def check_registry(catalog: Path, named: str, *, as_json: bool) -> None:
     """Try what the registry `named`, or else the catalog's, can do. Ends the program where nothing can be published."""
     from warmbase.cli.publish import open_place
+    from warmbase.cli.session import Session
     from warmbase.effects.registry.probe import REPOSITORY, probe_registry
 
-    place = open_place(session, named)
+    with reporting(quiet=True) as report:
+        place = open_place(Session(catalog, report), named)
     probe = probe_registry(place.registry, place.repository(REPOSITORY))
     if as_json:
         print_json({"valid": True, "problems": [], "registry": _describe(place, probe)})

@@ -54,15 +54,18 @@ class Upload:
         self._reported = 0
 
     def run(self) -> PushOutcome:
-        """See that the repository has the blob. Each break without new bytes counts as a failure."""
-        failures = 0
+        """See that the repository has the blob; each break that came no further than those before counts as a failure.
+
+        Raises RegistryError.
+        """
+        failures = furthest = 0
         while True:
-            before = self._offset
             try:
                 return self._advance()
             except Interrupted as interrupted:
                 cause = interrupted
-            failures = 1 if self._offset > before else failures + 1
+            failures = 1 if self._offset > furthest else failures + 1
+            furthest = max(furthest, self._offset)
             self._transport.backoff.pause(failures, cause, self._doing)
 
     def mount(self) -> bool:

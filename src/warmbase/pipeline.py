@@ -38,6 +38,7 @@ from warmbase.packages.wheels import Interpreter, Workshop
 from warmbase.plan import BuildStep, Plan, image_recipe
 
 if TYPE_CHECKING:
+    from warmbase.layers.remote import RegistryLayers
     from warmbase.verify.model import VerifiedImage
 
 _UNPACKED = 6  # how many times its size a wheel takes while it is worked on, at most
@@ -53,7 +54,7 @@ Verify = Callable[[BuiltImage, BuildStep, UnpackedLayers], "VerifiedImage"]
 class Site:
     """Where a build happens: its store and what is unpacked of it, its tools, and where its events go.
 
-    `registries` gives the clients of the registries that foundations come from.
+    `registries` gives the clients of the registries that foundations come from; layers in `shared` are not made.
     """
 
     store: LayerStore
@@ -65,6 +66,7 @@ class Site:
     verify: Verify | None
     jobs: int
     report: Report
+    shared: "RegistryLayers | None" = None
 
     @property
     def ground(self) -> Groundwork:
@@ -141,6 +143,7 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     """Take one step through all stages; `keep` gets the image once it is verified. Failures are outcomes too."""
     begun = time.monotonic()
     try:
+        _take_shared(step, site)
         foundation = _make_foundation(step, site, locked=locked)
         with open_workspace(_size_of_trees(step, site), site.store.workspace()) as work:
             workshop = _open_workshop(step, foundation, work, site, locked=locked)
@@ -178,6 +181,23 @@ def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, l
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
     with _stage(site, step.name, "foundation", detail):
         return make_foundation(native.foundation, native.pin, native.platform, site.ground, locked=locked)
+
+
+def _take_shared(step: BuildStep, site: Site) -> None:
+    """Take what others have made of the layers that the store lacks."""
+    known = site.store.recipes()
+    wanted = [recipe for recipe in step.shared if recipe not in known]
+    if site.shared is None or not wanted:
+        return
+    taken = 0
+
+    def done(_: Layer) -> None:
+        nonlocal taken
+        taken += 1
+        site.report(Advanced(subject=step.name, stage="shared layers", done=taken, total=len(wanted)))
+
+    with _stage(site, step.name, "shared layers", f"{len(wanted)} to look for"):
+        site.shared.take(wanted, site.store, site.codec.media_type, done=done)
 
 
 def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:

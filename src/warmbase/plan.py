@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from warmbase.catalog.model import CatalogFoundation, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
-from warmbase.foundation.pins import FoundationPin
+from warmbase.foundation.pins import DebianPin, FoundationPin
 from warmbase.foundation.stage import pinned_recipe
 from warmbase.image.contract import CONTRACT_REVISION
 from warmbase.layers.codec import Codec
@@ -70,6 +70,12 @@ class BuildStep:
         """The variant's name, with the platform where there are several."""
         several = len(self.variant.platforms) > 1
         return f"{self.variant.name} ({self.platform})" if several else self.variant.name
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The recipes of the layers that any image may have: Debian's system, uv and the wheels."""
+        system = (self.foundation,) if isinstance(self.pin, DebianPin) else ()
+        return (*system, self.uv, *(wheel.recipe for wheel in self.wheels))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,10 +11,12 @@ import typer
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.errors import FoundationError, SelectionError, WarmbaseError
+from warmbase.events import Warned
 
 if TYPE_CHECKING:
     from warmbase.catalog.model import Catalog
     from warmbase.cli.session import Session
+    from warmbase.layers.remote import RegistryLayers
     from warmbase.pipeline import Outcome
     from warmbase.plan import Plan
 
@@ -104,6 +106,14 @@ def build(
     jobs: JobsOption = DEFAULT_JOBS,
     locked: LockedOption = False,
     verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
+    pull_layers: Annotated[
+        bool,
+        typer.Option(
+            "--pull-layers",
+            envvar="WARMBASE_PULL_LAYERS",
+            help="Take layers that were published to the catalog's registry instead of making them.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build images into an OCI layout and verify them.
@@ -114,8 +124,9 @@ def build(
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
+        shared = _open_shared_layers(session) if pull_layers else None
         planned, outcomes = run_build(
-            session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify
+            session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify, shared=shared
         )
     from warmbase.cli.results import collect_results, print_results
 
@@ -123,6 +134,14 @@ def build(
     print_results(results, as_json=as_json)
     if any(result.error for result in results):
         sys.exit(1)
+
+
+def _open_shared_layers(session: "Session") -> "RegistryLayers":
+    from warmbase.cli.publish import open_place
+    from warmbase.publish.sharing import layers_at
+
+    report = session.report
+    return layers_at(open_place(session, ""), lambda said: report(Warned(subject="shared layers", message=said)))
 
 
 def run_build(
@@ -134,15 +153,19 @@ def run_build(
     jobs: int,
     locked: bool,
     verify: bool,
+    shared: "RegistryLayers | None" = None,
 ) -> tuple["Plan", tuple["Outcome", ...]]:
-    """Lock and build what is stale into the layout at `output`: the plan, and what became of its stale steps."""
+    """Lock and build what is stale into the layout at `output`: the plan, and what became of its stale steps.
+
+    Layers that are in `shared` are not made.
+    """
     planned = session.plan(variants, platforms, output, locked=locked, relock=True, verify=verify)
     outcomes: tuple[Outcome, ...] = ()
     if planned.stale:
         from warmbase import pipeline
         from warmbase.cli.site import make_site
 
-        site = make_site(session, jobs=jobs, verify=verify)
+        site = make_site(session, jobs=jobs, verify=verify, shared=shared)
         outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
     if (output / "index.json").exists():
         from warmbase.pipeline import finish_layout

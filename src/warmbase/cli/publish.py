@@ -21,9 +21,11 @@ from warmbase.cli.build import (
 )
 from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.errors import SelectionError
+from warmbase.events import Warned
 
 if TYPE_CHECKING:
     from warmbase.cli.session import Session
+    from warmbase.layers.remote import RegistryLayers
     from warmbase.pipeline import Outcome
     from warmbase.plan import Plan
     from warmbase.publish.journal import Entry
@@ -90,16 +92,20 @@ def publish(
     Example: warmbase publish data --registry localhost:5000/bases
     """
     from warmbase.cli.session import Session
+    from warmbase.publish.sharing import layers_at
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         place = open_place(session, registry)
         chosen = variants or []
-        plan, outcomes = run_build(session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=True)
+        shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
+        plan, outcomes = run_build(
+            session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=True, shared=shared
+        )
         if platform:
             plan = session.plan(chosen, [], output, locked=False, relock=False)
         ready = _find_ready(session, plan, outcomes, output)
-        publications = _publish(session, place, ready, output, transfers)
+        publications = _publish(session, place, ready, output, transfers, shared)
     rows = [*(_row(publication) for publication in publications), *_failures(ready)]
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -215,20 +221,23 @@ def _find_ready(session: "Session", plan: "Plan", outcomes: Sequence["Outcome"],
 
 
 def _publish(
-    session: "Session", place: "Place", ready: "Ready", output: Path, transfers: int
+    session: "Session", place: "Place", ready: "Ready", output: Path, transfers: int, shared: "RegistryLayers"
 ) -> tuple["Publication", ...]:
     from warmbase.attest.stage import attest
     from warmbase.oci.layout import read_layout
+    from warmbase.publish.sharing import share_layers
     from warmbase.publish.stage import publish_variants
 
     if not ready.variants:
         return ()
+    clock = now()
     return publish_variants(
         ready.variants,
         place,
         blobs=read_layout(output),
-        clock=now(),
+        clock=clock,
         attest=attest,
+        share=lambda variant: share_layers(variant, place, remote=shared, store=session.store, clock=clock),
         report=session.report,
         transfers=transfers,
     )

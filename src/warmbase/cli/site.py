@@ -14,11 +14,19 @@ from warmbase.pipeline import Site, Verify
 from warmbase.plan import BuildStep
 
 if TYPE_CHECKING:
+    from warmbase.layers.remote import RegistryLayers
     from warmbase.verify.model import VerifiedImage
 
 
-def make_site(session: Session, *, jobs: int, verify: bool, layout: Path | None = None) -> Site:
-    """Find the tools of a build. Images of `layout` are verified anew, and read there.
+def make_site(
+    session: Session,
+    *,
+    jobs: int,
+    verify: bool,
+    layout: Path | None = None,
+    shared: "RegistryLayers | None" = None,
+) -> Site:
+    """Find the tools of a build. Images of `layout` are verified anew, and read there; `shared` are layers of others.
 
     Raises RunnerError where this machine can run no image, StoreError for a damaged layout.
     """
@@ -36,6 +44,7 @@ def make_site(session: Session, *, jobs: int, verify: bool, layout: Path | None 
         verify=_verifier(session, runner, jobs=jobs, output=layout) if verify else None,
         jobs=jobs,
         report=session.report,
+        shared=shared,
     )
 
 

@@ -32,6 +32,9 @@ from warmbase.verify.model import VerifiedImage
 Attest = Callable[[BuildStep, bytes, BlobSource], Attestation]
 """Attests a platform's image: the step that built it, its manifest, and where its blobs lie."""
 
+Share = Callable[[PublishableVariant], object]
+"""Gives other machines what a variant was made of."""
+
 Status = Literal["published", "up to date", "superseded", "failed"]
 
 _BASE_NAME = "org.opencontainers.image.base.name"
@@ -66,10 +69,13 @@ def publish_variants(
     blobs: BlobSource,
     clock: Clock,
     attest: Attest | None = None,
+    share: Share | None = None,
     report: Report = ignore,
     transfers: int = DEFAULT_TRANSFERS,
 ) -> tuple[Publication, ...]:
-    """Publish `variants`, whose blobs are in `blobs`; what became of each, in their order."""
+    """Publish `variants`, whose blobs are in `blobs`; what became of each, in their order.
+
+    `share` hears of each variant whose blobs are there, before any tag moves."""
     if not variants:
         return ()
     current = _find_current(variants, place)
@@ -77,7 +83,9 @@ def publish_variants(
         Pusher(place.registry, transfers=transfers) as pusher,
         ThreadPoolExecutor(max_workers=_VARIANTS_AT_ONCE, thread_name_prefix="publish") as executor,
     ):
-        publisher = _Publisher(place=place, blobs=blobs, clock=clock, attest=attest, report=report, pusher=pusher)
+        publisher = _Publisher(
+            place=place, blobs=blobs, clock=clock, attest=attest, share=share, report=report, pusher=pusher
+        )
         for variant, state in zip(variants, current, strict=True):
             if isinstance(state, str) and state:
                 pusher.know(place.repository(variant.variant.image), _digests(variant))
@@ -128,6 +136,7 @@ class _Publisher:
     blobs: BlobSource
     clock: Clock
     attest: Attest | None
+    share: Share | None
     report: Report
     pusher: Pusher
 
@@ -198,6 +207,8 @@ class _Publisher:
             self.report(Advanced(subject=name, stage="publish", done=done, total=total, detail="blobs"))
 
         transfers = self.pusher.push(repository, blobs, advance)
+        if self.share:
+            self.share(variant)
         for verified in (verified for _, verified in variant.images):
             self._write_manifest(repository, verified.image.manifest, verified.image.documents[0])
         for attestation in attestations:
@@ -255,14 +266,9 @@ def _draft(variant: PublishableVariant, index: Document) -> Entry:
         lock=str(labels.get(LOCK_LABEL, "")) if isinstance(labels, dict) else "",
         foundation=variant.variant.foundation.name,
         packages={package.name: package.version for package in step.lock.packages if package.use == "venv"},
-        layers=tuple(sorted({recipe for step, _ in variant.images for recipe in _recipes(step)})),
+        layers=tuple(sorted({recipe for step, _ in variant.images for recipe in step.shared})),
         tool=__version__,
     )
-
-
-def _recipes(step: BuildStep) -> Iterator[str]:
-    yield from (step.foundation, step.uv)
-    yield from (wheel.recipe for wheel in step.wheels)
 
 
 def _foundation(image: Image) -> str:

@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
-from tests.baseimages import TAR, Blob, folder_entry, gzip_blob, link_entry, tar_blob, write_image, write_index
+from tests.baseimages import TAR, Blob, entry, folder_entry, gzip_blob, link_entry, tar_blob, write_image, write_index
 from tests.bases import FOREIGN, PLATFORM, Bases
 
 from warmbase.effects.files import CacheFolders
@@ -23,7 +24,7 @@ PACKAGES = "python3,dash,libstdc++6"
 def foreign_system(work: Path) -> list[Blob]:
     """The files of Debian's packages for the foreign platform: not installed, for that their scripts would have to run.
 
-    What those would have done for a Python to start is done here.
+    What those would have done for a Python to start is done here. Unlike this machine's, it is in /usr/local, too.
     """
     tar = work / "system.tar"
     architecture = FOREIGN.partition("/")[2]
@@ -31,9 +32,13 @@ def foreign_system(work: Path) -> list[Blob]:
     environment = {**os.environ, "TMPDIR": str(work)}
     subprocess.run([*command, f"--include={PACKAGES}", "trixie", tar], check=True, env=environment)
     content = tar.read_bytes()
+    with tarfile.open(tar) as files:
+        python = files.extractfile("./usr/bin/python3.13")
+        assert python
+        moved = [entry("usr/local/bin/python3.13", python.read()), entry("usr/local/lib/python3.13/os.py")]
     links = [link_entry(name, f"usr/{name}") for name in ("bin", "lib", "lib64", "sbin")]
     system = Blob(content=content, media_type=TAR, diff_id="sha256:" + hashlib.sha256(content).hexdigest())
-    return [system, tar_blob([folder_entry("usr/lib64"), *links])]
+    return [system, tar_blob([folder_entry("usr/lib64"), *links, *moved])]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +101,19 @@ def test_every_program_of_an_image_is_for_its_platform(built: tuple[Bases, dict[
     assert {path for path in machines if path.startswith("opt/venv/") and "numpy" in path}
     assert "usr/local/bin/uv" in machines
     assert set(machines.values()) == {MACHINES[platform]}
+
+
+def test_the_venv_belongs_to_the_foundation_s_own_interpreter(built: tuple[Bases, dict[str, str]]) -> None:
+    bases, _ = built
+    unpacked = UnpackedLayers(CacheFolders(root=bases.cache).unpacked, bases.store)
+    for platform, folder in ((PLATFORM, "/usr/bin"), (FOREIGN, "/usr/local/bin")):
+        (contract,) = unpacked.folders(bases.layers(NAME, platform)[-1:])
+        assert str((contract / "opt/venv/bin/python").readlink()) == f"{folder}/python3.13"
+        assert f"home = {folder}\n" in (contract / "opt/venv/pyvenv.cfg").read_text()
+        base = json.loads((contract / "opt/warmbase/base.json").read_text())
+        assert base["platform"] == platform
+        assert f"version_info = {base['python']}\n" in (contract / "opt/venv/pyvenv.cfg").read_text()
+    assert (contract / "usr/local/lib/python3.13/EXTERNALLY-MANAGED").is_file()
 
 
 def test_layers_with_the_same_bytes_are_shared(built: tuple[Bases, dict[str, str]]) -> None:

@@ -2,11 +2,13 @@
 # hash-pinned locks requirements.txt (to run) and requirements-dev.txt (to develop).
 #
 #     make build VARIANTS="core:py3.13 data"     make test TESTS=tests/unit     make lock OPTIONS=--upgrade
+#     make publish REGISTRY=localhost:5000/bases
 
 PYTHON ?= python3
 VARIANTS ?=
 OPTIONS ?=
 TESTS ?=
+REGISTRY ?=
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -23,6 +25,10 @@ help: ## Print the targets.
 .PHONY: build
 build: .venv/run ## Build the images that are not up to date into dist/ and verify them.
 	$(bin)/warmbase build $(VARIANTS) $(OPTIONS)
+
+.PHONY: publish
+publish: .venv/run ## Build what is not up to date and publish it to REGISTRY, or where the catalog says.
+	$(bin)/warmbase publish $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) $(OPTIONS)
 
 .PHONY: check plan lock
 check: .venv/run ## Say what is wrong with the catalog.

@@ -43,8 +43,8 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a catalog and its image built, with caches of the tests' own."""
     folder = tmp_path_factory.mktemp("bases")
     (folder / "images.yaml").write_text(CATALOG, encoding="utf-8")
-    environment = os.environ | {"WARMBASE_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
     # What is tested here is what an engine makes of the image; other tests verify images.
-    done = run(sys.executable, "-m", "warmbase", "build", "--no-verify", cwd=folder, env=environment)
+    command = (sys.executable, "-m", "warmbase", "build", "--no-verify")
+    done = run(*command, cwd=folder, env=os.environ | {"WARMBASE_CACHE_DIR": str(folder / "cache")})
     assert done.returncode == 0, done.stderr
     return folder

@@ -24,6 +24,10 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 TAR = "application/vnd.oci.image.layer.v1.tar"
 
 
+Files = Mapping[str, bytes | str]
+"""Content, or a link's target, by path."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blob:
     """A layer's blob, its media type and the digest of its tar."""
@@ -46,9 +50,33 @@ def elf(platform: str, loader: str = "") -> bytes:
     return head + struct.pack("<2I6Q", 3 if loader else 1, 4, 120, 0, 0, len(name), len(name), 1) + name
 
 
-def entries_of(files: Mapping[str, bytes | str]) -> list[Entry]:
+def entries_of(files: Files) -> list[Entry]:
     """The entries of a layer: text is a symlink's target."""
     return [symlink(p, content) if isinstance(content, str) else file_of(p, content) for p, content in files.items()]
+
+
+def system_files(platform: str = PLATFORM) -> Files:
+    """What tells a Debian system's Python and C library, and nothing that would run."""
+    return {
+        "bin": "usr/bin",
+        "lib64": "usr/lib64",
+        "etc/os-release": b'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
+        "usr/bin/python3.13": elf(platform, "/lib64/ld-linux.so.2") + b"\x003.13.5\0",
+        "usr/bin/python3": "python3.13",
+        "usr/lib/python3.13/os.py": b"",
+        "usr/lib64/ld-linux.so.2": "../lib/gnu/ld-linux.so.2",
+        "usr/lib/gnu/ld-linux.so.2": elf(platform),
+        "usr/lib/gnu/libc.so.6": b"\0GNU C Library (Debian GLIBC 2.41-12) stable release version 2.41.\n",
+    }
+
+
+def system_blob(platform: str = PLATFORM) -> Blob:
+    """`system_files` as a layer."""
+    members = (
+        link_entry(path, content) if isinstance(content, str) else entry(path, content)
+        for path, content in system_files(platform).items()
+    )
+    return tar_blob(members)
 
 
 def sha256(content: bytes) -> str:

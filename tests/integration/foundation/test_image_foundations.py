@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from tests.baseimages import (
-    Blob,
     entry,
     folder_entry,
     gzip_blob,
     link_entry,
     manifest_of,
     read_document,
+    system_blob,
     tar_blob,
     write_image,
     write_index,
@@ -57,20 +57,15 @@ def ground(tmp_path: Path) -> Groundwork:
     )
 
 
-@pytest.fixture(scope="module")
-def debian(foundation: Bases) -> Blob:
-    """The layer of a Debian system with Python 3.13, as gzip."""
-    (layer,) = (stored.layer for stored in foundation.store.list() if "foundation" in stored.layer.notes)
-    return gzip_blob(foundation.store, layer)
-
-
-@pytest.fixture(scope="module")
-def layout(debian: Blob, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The system with a layer above it that takes some of it away, and one that nobody compressed."""
-    removing = [entry("usr/share/doc/.wh..wh..opq"), entry("etc/.wh.debian_version"), folder_entry("srv")]
-    plain = [link_entry("usr/local/bin/python", "python3"), link_entry("usr/local/bin/python3", "/usr/bin/python3")]
-    layers = [debian, tar_blob(removing), tar_blob(plain, compressed=False)]
-    return write_image(tmp_path_factory.mktemp("images") / "python", layers, RUN, name="python:3.13-slim")
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    """A system with a layer above it that takes something away, and one that nobody compressed."""
+    layers = [
+        system_blob(),
+        tar_blob([entry("usr/lib/gnu/.wh.gone")]),
+        tar_blob([folder_entry("srv")], compressed=False),
+    ]
+    return write_image(tmp_path / "python", layers, RUN, name="python:3.13-slim")
 
 
 def pin(wanted: CatalogFoundation, ground: Groundwork, *, previous: ImagePin | None = None) -> ImagePin:
@@ -87,8 +82,16 @@ def named(reference: str) -> ImageFoundation:
     return ImageFoundation(name="python", image=reference, pythons=("3.13",))
 
 
-def test_an_image_becomes_a_foundation_with_its_own_layers(layout: Path, ground: Groundwork) -> None:
-    wanted = replace(at("python"), folder=layout.parent)
+def test_a_real_system_becomes_a_foundation_with_its_own_layers(
+    foundation: Bases, ground: Groundwork, tmp_path: Path
+) -> None:
+    """A Debian system; the layers above it hide its copyright files and were not all compressed."""
+    (layer,) = (stored.layer for stored in foundation.store.list() if "foundation" in stored.layer.notes)
+    hiding = tar_blob([entry("usr/share/doc/.wh..wh..opq"), entry("etc/.wh.debian_version")])
+    plain = [link_entry("usr/local/bin/python", "python3"), link_entry("usr/local/bin/python3", "/usr/bin/python3")]
+    layers = [gzip_blob(foundation.store, layer), hiding, tar_blob(plain, compressed=False)]
+    layout = write_image(tmp_path / "python", layers, RUN)
+    wanted = replace(at("python"), folder=tmp_path)
     pinned = pin(wanted, ground)
     made = make_foundation(wanted, pinned, PLATFORM, ground, locked=True)
     facts, upstream = made.foundation, manifest_of(layout)
@@ -99,14 +102,9 @@ def test_an_image_becomes_a_foundation_with_its_own_layers(layout: Path, ground:
     assert [layer.diff_id for layer in made.layers] == read_document(layout, upstream["config"])["rootfs"]["diff_ids"]
     assert made.layers[2].media_type.endswith("zstd")
     assert {"apt", "libc6", "python3.13-minimal"} <= {package.name for package in facts.packages}
+    assert {package.licences for package in facts.packages} == {()}
     assert (facts.run, len(facts.history)) == (RUN, 4)
     assert find_foundation(ground.store, pinned_recipe(wanted, pinned, PLATFORM, ground.codec)) == made
-
-
-def test_what_a_layer_takes_away_is_not_seen(layout: Path, ground: Groundwork) -> None:
-    """The copyright files, which a layer of the image hides, name no licences any more."""
-    made = make_foundation(at(layout), pin(at(layout), ground), PLATFORM, ground, locked=True)
-    assert {package.licences for package in made.foundation.packages} == {()}
 
 
 def test_a_folder_a_tar_of_it_and_a_docker_archive_are_the_same_system(
@@ -148,13 +146,13 @@ def test_an_image_of_a_registry_is_pinned_by_digest(
 
 
 def test_a_pin_moves_with_the_image_s_name_and_a_build_does_not(
-    registry: RunningRegistry, layout: Path, ground: Groundwork, debian: Blob, tmp_path: Path
+    registry: RunningRegistry, layout: Path, ground: Groundwork, tmp_path: Path
 ) -> None:
     wanted = named(f"{registry.host}/moving/python:3")
     copy_with_skopeo(f"oci:{layout}:python:3.13-slim", f"docker://{wanted.image}")
     first = pin(wanted, ground)
     assert pin(wanted, ground, previous=first) is first
-    newer = write_image(tmp_path / "newer", [debian], RUN, created="2026-11-01T00:00:00Z")
+    newer = write_image(tmp_path / "newer", [system_blob()], RUN, created="2026-11-01T00:00:00Z")
     copy_with_skopeo(f"oci:{newer}", f"docker://{wanted.image}")
     second = pin(wanted, ground, previous=first)
     assert (second.created, second.manifest == first.manifest) == ("2026-11-01T00:00:00Z", False)
@@ -204,6 +202,12 @@ def test_an_image_without_the_promised_python_says_what_it_has(layout: Path, gro
         " (/usr/bin/python3.13)"
     )
     assert "correct `python` of the foundation" in caught.value.next_step
+
+
+def test_an_image_for_another_machine_than_it_says_is_refused(ground: Groundwork, tmp_path: Path) -> None:
+    wrong = write_image(tmp_path / "wrong", [system_blob(OTHER_PLATFORM)])
+    with pytest.raises(FoundationError, match=f"says that it is for {PLATFORM}, but /usr/bin/python3.13 is not"):
+        pin(at(wrong), ground)
 
 
 def test_an_image_without_python_says_so(ground: Groundwork, tmp_path: Path) -> None:

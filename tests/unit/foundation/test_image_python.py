@@ -1,10 +1,10 @@
 """Which Python an image has, and which C library, told from its files alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.baseimages import elf, entries_of
+from tests.baseimages import Files, elf, entries_of, system_files
 
 from warmbase.foundation.model import Package
 from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
@@ -14,21 +14,8 @@ from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 
-Files = Mapping[str, bytes | str]
-"""Content, or a link's target, by path."""
-
-PROGRAM = elf("linux/amd64", "/lib64/ld-linux-x86-64.so.2")
-GLIBC = b"\0GNU C Library (Debian GLIBC 2.41-12) stable release version 2.41.\n"
-DEBIAN: Files = {
-    "bin": "usr/bin",
-    "lib64": "usr/lib64",
-    "usr/bin/python3.13": PROGRAM + b"\x003.13.5\0",
-    "usr/bin/python3": "python3.13",
-    "usr/lib/python3.13/os.py": b"",
-    "usr/lib64/ld-linux-x86-64.so.2": "../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-    "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": elf("linux/amd64"),
-    "usr/lib/x86_64-linux-gnu/libc.so.6": elf("linux/amd64") + GLIBC,
-}
+PROGRAM = elf("linux/amd64", "/lib64/ld-linux.so.2")
+DEBIAN = system_files("linux/amd64")
 LOCAL: Files = {
     "usr/local/bin/python3.12": elf("linux/amd64", "/lib/ld-musl-x86_64.so.1"),
     "usr/local/bin/python3": "python3.12",
@@ -111,7 +98,7 @@ def test_what_a_higher_layer_takes_away_is_not_found(see: See) -> None:
 
 def test_without_a_banner_the_newest_symbol_tells_glibc_s_version(see: See) -> None:
     symbols = b"\0GLIBC_2.2.5\0GLIBC_2.9\0GLIBC_2.36\0GLIBC_PRIVATE\0"
-    tree = see({**DEBIAN, "usr/lib/x86_64-linux-gnu/libc.so.6": symbols})
+    tree = see({**DEBIAN, "usr/lib/gnu/libc.so.6": symbols})
     assert find_libc(tree, ON_DEBIAN) == ("glibc", "2.36")
 
 

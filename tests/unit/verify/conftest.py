@@ -170,7 +170,7 @@ def tiny(tmp_path: Path) -> Tiny:
             f"{FOLDER}/constraints.txt": "alpha==1.0\nbeta==1.0\ndelta==1.0\n",
             f"{FOLDER}/pylock.toml": "lock-version = '1.0'\n",
             f"{FOLDER}/uv.lock": "version = 1\n",
-            f"{FOLDER}/sbom.cdx.json": "{}",
+            f"{FOLDER}/sbom.cdx.json": json.dumps({"components": []}),
             "etc/profile.d/warmbase.sh": "",
             "usr/local/bin/uv": elf(PLATFORM),
             "usr/local/bin/uvx": elf(PLATFORM),

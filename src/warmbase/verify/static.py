@@ -21,6 +21,7 @@ from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import Config, Manifest
 from warmbase.packages.wheels import CACHE, VENV
+from warmbase.verify.bill import STATUS, check_bill
 from warmbase.verify.model import Finding
 
 _FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.json")
@@ -64,6 +65,7 @@ def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mappin
     yield make_finding("readable by everyone", _check_modes(files.listings))
     yield make_finding("variables", _check_variables(image))
     yield make_finding("contract files", _check_contract(image, lock, files))
+    yield make_finding("bill of materials", _check_bill(files))
     yield make_finding("no secret and no path of the build machine", _check_traces(image, files, traces))
 
 
@@ -184,17 +186,29 @@ def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterato
         return
     try:
         base = json.loads(files.read(f"{contract.FOLDER}/base.json") or b"")
-        json.loads(files.read(f"{contract.FOLDER}/sbom.cdx.json") or b"")
         facts = {"name": image.variant.name, "platform": image.platform, "recipe": image.recipe, "uv": lock.uv.version}
         for key, value in facts.items():
             if base.get(key) != value:
                 yield f"base.json says {key} {base.get(key)!r}, not {value!r}"
     except ValueError as error:
-        yield f"base.json or sbom.cdx.json is no JSON: {error}"
+        yield f"base.json is no JSON: {error}"
     constraints = (files.read(f"{contract.FOLDER}/constraints.txt") or b"").decode().split()
     pins = [f"{p.name}=={p.version}" for p in lock.packages if p.use == "venv" and p.wheel(image.platform)]
     for pin in sorted(set(pins) ^ set(constraints)):
         yield f"constraints.txt and the lock differ in {pin}"
+
+
+def _check_bill(files: ImageFiles) -> Iterator[str]:
+    bill, base = files.read(contract.BILL), files.read(f"{contract.FOLDER}/base.json")
+    if bill is None or base is None:
+        yield f"{contract.BILL} or base.json is missing"
+        return
+    try:
+        reproducible = bool(json.loads(base).get("reproducible"))
+    except ValueError as error:
+        yield f"base.json is no JSON: {error}"
+        return
+    yield from check_bill(bill, files.paths, files.read(STATUS), reproducible=reproducible)
 
 
 def _check_traces(image: BuiltImage, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[str]:

@@ -27,7 +27,7 @@ def test_a_right_image_passes_every_check(tiny: Tiny) -> None:
     image = tiny.build([file_of(f"{VENV}/lib/a.py", b"a = 1\n")])
     findings = list(check_image(image, tiny.lock, tiny.files(image), SECRET))
     assert {finding.outcome for finding in findings} == {"passed"}
-    assert len(findings) == 7
+    assert len(findings) == 8
 
 
 @pytest.mark.parametrize(

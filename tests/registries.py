@@ -39,12 +39,17 @@ class RunningRegistry:
 
 @contextmanager
 def running_registry(
-    folder: Path, *, htpasswd: str = "", auth: dict[str, Any] | None = None, delete: bool = True
+    folder: Path,
+    *,
+    htpasswd: str = "",
+    auth: dict[str, Any] | None = None,
+    tls: tuple[Path, Path] | None = None,
+    delete: bool = True,
 ) -> Iterator[RunningRegistry]:
     """Run a `docker-registry` on a free port of loopback while the context lasts, with its files in `folder`.
 
     `htpasswd`: the content of such a file (bcrypt), which it then asks for; `auth`: its `auth` section as a whole;
-    `delete`: whether its API deletes. Started again on the same folder, it has what it had.
+    `tls`: its certificate and key; `delete`: whether its API deletes. Started again on a folder, it has what it had.
     """
     folder.mkdir(parents=True, exist_ok=True)
     storage = folder / "storage"
@@ -55,7 +60,11 @@ def running_registry(
         "version": 0.1,
         "log": {"level": "info", "formatter": "text"},
         "storage": {"filesystem": {"rootdirectory": str(storage)}, "delete": {"enabled": delete}},
-        "http": {"addr": "127.0.0.1:0", "secret": "only for tests"},
+        "http": {
+            "addr": "127.0.0.1:0",
+            "secret": "only for tests",
+            **({"tls": {"certificate": str(tls[0]), "key": str(tls[1])}} if tls else {}),
+        },
         **({"auth": auth} if auth else {}),
     }
     (folder / "config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -85,6 +94,18 @@ def _port(output: Iterable[str], said: list[str]) -> str:
         if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", line):
             return found[1]
     raise AssertionError("docker-registry does not start:\n" + "".join(said))
+
+
+def make_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for the host `name`, signed by itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+         "-addext", f"subjectAltName=DNS:{name}", "-keyout", key, "-out", certificate],
+        capture_output=True,
+        check=True,
+    )  # fmt: skip
+    return certificate, key
 
 
 def copy_with_skopeo(source: str, target: str, *options: str) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.faults import FaultProxy, handler_for, running_server
-from tests.registries import RunningRegistry, running_registry
+from tests.registries import RunningRegistry, make_certificate, running_registry
 
 USER, PASSWORD, IDENTITY = "somebody", "hunter2-of-the-registry", "identity-token-of-somebody"
 SERVICE, ISSUER = "registry of the tests", "token server of the tests"
+HTPASSWD = "somebody:$2y$04$VZRZ5L23KDOQy1heHTXCcuXdg2kL3DgA7oavZOALQQzH4hVwX4lzS"
+"""USER and PASSWORD as `htpasswd -B` writes them."""
 WELL_KNOWN_SECRETS = (PASSWORD, IDENTITY, base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode())
 
 
@@ -24,23 +26,19 @@ WELL_KNOWN_SECRETS = (PASSWORD, IDENTITY, base64.b64encode(f"{USER}:{PASSWORD}".
 class TokenServer:
     """Gives everybody the right to read "public/…", and USER every right.
 
-    `answer_as` is the field that holds the token, `seconds` how long it says that a token is good (None: says nothing).
+    Nobody may read what `unborn` names: it does not exist yet. `answer_as` is the field that holds the token, `seconds`
+    how long it says that a token is good (None: says nothing).
     """
 
     folder: Path
     address: str = ""
     answer_as: str = "token"
     seconds: int | None = 300
+    unborn: str = ""
     given: list[str] = field(default_factory=list)
     scopes: list[Sequence[str]] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
-
-    def make_key(self) -> None:
-        """Make the key that signs, and its certificate, which the registry trusts."""
-        argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]
-        files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.folder / "certificate.pem")]
-        subprocess.run([*argv, *files], capture_output=True, check=True)
 
     def token(self, scopes: Sequence[str], *, trusted: bool) -> dict[str, Any]:
         """The answer to who asks for `scopes`; what is not granted is left out of the token, not refused."""
@@ -74,7 +72,7 @@ def registry_with_tokens(folder: Path) -> Iterator[tuple[RunningRegistry, TokenS
     """Run a registry that trusts a token server, and that server."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens = TokenServer(folder=folder)
-    tokens.make_key()
+    make_certificate(folder, "tokens.example")
     with running_server(handler_for(_Handler, tokens)) as port:
         tokens.address = f"http://127.0.0.1:{port}/token"
         auth = {"realm": tokens.address, "service": SERVICE, "issuer": ISSUER,
@@ -107,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.state.scopes.append(scopes)
         if service != SERVICE:
             self._answer(400, {"details": "another service"})
+        elif self.state.unborn and f"repository:{self.state.unborn}:pull" in scopes:
+            self._answer(403, {})
         elif self.state.failures:
             self._answer(self.state.failures.pop(0), {})
         else:

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import subprocess
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.faults import Respond, fault_proxy, first
 from tests.registries import RunningRegistry, client_of, running_registry, small_image
 from tests.tokens import (
+    HTPASSWD,
     IDENTITY,
     PASSWORD,
     USER,
@@ -29,17 +29,9 @@ BASIC = WELL_KNOWN_SECRETS[2]
 
 
 @pytest.fixture(scope="module")
-def htpasswd() -> str:
-    """The content of an htpasswd file with USER and PASSWORD."""
-    return subprocess.run(
-        ["htpasswd", "-nbB", "-C", "4", USER, PASSWORD], capture_output=True, text=True, check=True
-    ).stdout
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory, htpasswd: str) -> Iterator[RunningRegistry]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
     """A registry with names and passwords."""
-    with running_registry(tmp_path_factory.mktemp("guarded"), htpasswd=htpasswd) as registry:
+    with running_registry(tmp_path_factory.mktemp("guarded"), htpasswd=HTPASSWD) as registry:
         yield registry
 
 
@@ -59,7 +51,7 @@ def with_tokens(tokened: tuple[RunningRegistry, TokenServer]) -> tuple[RunningRe
     registry, tokens = tokened
     for noted in (tokens.scopes, tokens.methods, tokens.failures):
         noted.clear()
-    tokens.answer_as, tokens.seconds = "token", 300
+    tokens.answer_as, tokens.seconds, tokens.unborn = "token", 300, ""
     return registry, tokens
 
 
@@ -141,6 +133,18 @@ def test_mounting_asks_for_both_repositories(tmp_path: Path, with_tokens: tuple[
     assert client.push_blob("private/mounted", blob, content, mount_from="public/data") == "mounted"
 
     assert ["repository:private/mounted:pull,push", "repository:public/data:pull"] in tokens.scopes
+
+
+def test_who_may_create_a_repository_is_not_stopped_by_its_absence(
+    tmp_path: Path, with_tokens: tuple[RunningRegistry, TokenServer]
+) -> None:
+    """Some token servers let nobody read what does not exist."""
+    registry, tokens = with_tokens
+    tokens.unborn = "private/new"
+    client = client_of(registry.host, environment=logged_in(tmp_path, {registry.host: {"auth": BASIC}}))
+
+    assert client.find_manifest("private/new", "v1") is None
+    assert small_image().push(client, "private/new", "v1") == small_image().digest
 
 
 def test_a_token_is_asked_for_once(with_tokens: tuple[RunningRegistry, TokenServer]) -> None:

@@ -3,6 +3,7 @@
 Importing this imports httpx; do so where it is used.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class RegistryClient:
         self._transport = transport
         self._host = host or transport.host
         self._prefix = f"{prefix}/" if prefix else ""
+        self._lock = threading.Lock()
 
     @property
     def host(self) -> str:
@@ -88,7 +90,7 @@ class RegistryClient:
             raise RegistryError(f"{self.host}/{repository}: the manifest {digest} arrived as {said}")
         subject = subject_of(content)
         if subject and "OCI-Subject" not in answer.headers:
-            Referrers(self).add(repository, subject, content, media_type)
+            Referrers(self, self._lock).add(repository, subject, content, media_type)
         return digest
 
     def has_blob(self, repository: str, digest: str) -> bool:
@@ -137,7 +139,7 @@ class RegistryClient:
 
     def referrers(self, repository: str, digest: str, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """See `Registry`."""
-        return Referrers(self).find(repository, digest, artifact_type)
+        return Referrers(self, self._lock).find(repository, digest, artifact_type)
 
     def delete_manifest(self, repository: str, digest: str) -> bool:
         """See `Registry`."""
@@ -149,7 +151,7 @@ class RegistryClient:
 
     def drop_referrer(self, repository: str, subject: str, digest: str) -> None:
         """Take a deleted manifest out of the tag that lists its subject's referrers, if there is such a tag."""
-        Referrers(self).remove(repository, subject, digest)
+        Referrers(self, self._lock).remove(repository, subject, digest)
 
     def _blob_request(self, repository: str, blob: Descriptor) -> Request:
         return self._request("GET", repository, f"blobs/{blob.digest}")

@@ -16,6 +16,7 @@ from warmbase.errors import RegistryError
 from warmbase.oci.digests import hex_of
 from warmbase.oci.manifest import Descriptor
 
+_SMALL = 64 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")  # RFC 9110, section 14.4
 
 
@@ -28,7 +29,7 @@ class Download:
         self._transport = transport
         self._request = request
         self._blob = blob
-        self._hex = hex_of(blob.digest)
+        self._hex = _hex_of(blob, request)
         self._target = target
         self._progress = progress
         self._hash = hashlib.sha256()
@@ -92,6 +93,13 @@ class Download:
         )
 
 
+def _hex_of(blob: Descriptor, request: Request) -> str:
+    try:
+        return hex_of(blob.digest)
+    except ValueError as error:
+        raise RegistryError(f"{request.doing}: {error}") from None
+
+
 def _continues(response: httpx.Response, done: int) -> bool:
     found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     return response.status_code == 206 and found is not None and int(found[1]) == done
@@ -108,7 +116,9 @@ def download(transport: Transport, request: Request, blob: Descriptor, target: P
 
 
 def download_bytes(transport: Transport, request: Request, blob: Descriptor) -> bytes:
-    """Fetch a small blob."""
+    """Fetch a small blob. Raises RegistryError, also for one that is too large for memory."""
+    if blob.size > _SMALL:
+        raise RegistryError(f"{request.doing}: {blob.size} bytes are too many for a document")
     target = BytesIO()
     Download(transport, request, blob, target, ignore_progress).run()
     return target.getvalue()

@@ -4,6 +4,7 @@ Distribution-spec 1.1, "Listing Referrers", "Referrers Tag Schema" and "Unavaila
 """
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,9 @@ _MOST_ROUNDS = 5
 class Referrers:
     """The referrers of one registry's manifests."""
 
-    def __init__(self, client: "RegistryClient") -> None:
+    def __init__(self, client: "RegistryClient", lock: threading.Lock) -> None:
         self._client = client
+        self._lock = lock
 
     def find(self, repository: str, digest: str, artifact_type: str) -> tuple[Descriptor, ...]:
         """All referrers of a type; of every type, if it is empty."""
@@ -33,14 +35,15 @@ class Referrers:
     def add(self, repository: str, subject: str, content: bytes, media_type: str) -> None:
         """Enter a manifest under its subject's tag.
 
-        The tag has no lock: whoever writes reads it again, and enters what another writer has dropped anew.
+        `lock` keeps threads apart. Other machines have none: who writes reads again, and enters anew what was dropped.
         """
         entry = _describe(content, media_type)
-        for _ in range(_MOST_ROUNDS):
-            known = self._read_tag(repository, subject)
-            if any(each.digest == entry.digest for each in known):
-                return
-            self._write_tag(repository, subject, (*known, entry))
+        with self._lock:
+            for _ in range(_MOST_ROUNDS):
+                known = self._read_tag(repository, subject)
+                if any(each.digest == entry.digest for each in known):
+                    return
+                self._write_tag(repository, subject, (*known, entry))
         raise RegistryError(
             f"{self._client.host}/{repository}: others keep changing the referrers of {subject}",
             next_step="run the command again",
@@ -48,14 +51,15 @@ class Referrers:
 
     def remove(self, repository: str, subject: str, digest: str) -> None:
         """Take a manifest out of its subject's tag, if there is one; the last one takes the tag along."""
-        known = self._read_tag(repository, subject)
-        left = tuple(each for each in known if each.digest != digest)
-        if len(left) == len(known):
-            return
-        if left:
-            self._write_tag(repository, subject, left)
-        elif listed := self._client.find_manifest(repository, referrers_tag(subject)):
-            self._client.delete_manifest(repository, listed.digest)
+        with self._lock:
+            known = self._read_tag(repository, subject)
+            left = tuple(each for each in known if each.digest != digest)
+            if left and len(left) < len(known):
+                self._write_tag(repository, subject, left)
+            elif known and not left:
+                listed = self._client.find_manifest(repository, referrers_tag(subject))
+                if listed:
+                    self._client.delete_manifest(repository, listed.digest)
 
     def _ask(self, repository: str, digest: str, artifact_type: str) -> list[Descriptor] | None:
         """By the API; None where the registry has none."""
@@ -65,13 +69,18 @@ class Referrers:
             entries = page.json().get("manifests")
             if page.status != 200 or not isinstance(entries, list):
                 return None
-            found += _descriptors(entries)
+            found += self._descriptors(entries)
         return found
 
     def _read_tag(self, repository: str, subject: str) -> tuple[Descriptor, ...]:
         document = self._client.read_manifest(repository, referrers_tag(subject))
-        value = json.loads(document.content) if document else {}
-        return tuple(_descriptors(value.get("manifests") or ()))
+        return tuple(self._descriptors(_object(document.content).get("manifests") or ())) if document else ()
+
+    def _descriptors(self, entries: Iterable[Mapping[str, Any]]) -> list[Descriptor]:
+        try:
+            return [Descriptor.from_json(entry) for entry in entries]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise RegistryError(f"{self._client.host} lists referrers that are no descriptors") from None
 
     def _write_tag(self, repository: str, subject: str, entries: tuple[Descriptor, ...]) -> None:
         self._client.write_manifest(repository, referrers_tag(subject), Index(manifests=entries).to_bytes(), INDEX)
@@ -84,13 +93,13 @@ def referrers_tag(digest: str) -> str:
 
 def subject_of(content: bytes) -> str:
     """The digest of a manifest's subject; empty where it has none."""
-    subject = json.loads(content).get("subject")
-    return str(subject["digest"]) if subject else ""
+    subject = _object(content).get("subject")
+    return str(subject.get("digest", "")) if isinstance(subject, dict) else ""
 
 
 def _describe(content: bytes, media_type: str) -> Descriptor:
     """A referrer's entry: with its artifact type, for a manifest without one its config's, and its annotations."""
-    value = json.loads(content)
+    value = _object(content)
     return Descriptor(
         media_type=media_type,
         digest=digest_of(content),
@@ -100,5 +109,10 @@ def _describe(content: bytes, media_type: str) -> Descriptor:
     )
 
 
-def _descriptors(entries: Iterable[Mapping[str, Any]]) -> list[Descriptor]:
-    return [Descriptor.from_json(entry) for entry in entries]
+def _object(content: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

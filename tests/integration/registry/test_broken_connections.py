@@ -11,6 +11,7 @@ from tests.registries import RunningRegistry, client_of, small_image
 
 from warmbase.effects.registry.client import RegistryClient
 from warmbase.errors import RegistryError
+from warmbase.oci.manifest import describe
 
 SIZE = 1_000_000
 PART = 200_000
@@ -101,6 +102,15 @@ def test_a_broken_upload_is_sent_in_parts_and_ends_right(
         assert len(proxy.asked("PATCH")) == -(-blob.size // PART)
 
     assert client_of(registry.host).read_blob(repository, blob) == content
+
+
+def test_the_smallest_blobs_arrive_in_parts_too(registry: RunningRegistry, repository: str) -> None:
+    for content in (b"", b"1"):
+        blob = describe(content, "text/plain")
+        with fault_proxy(registry.host, first(1, Cut(), "PUT")) as proxy:
+            assert client_of(proxy.host).push_blob(repository, blob, content) == "sent"
+
+        assert client_of(registry.host).read_blob(repository, blob) == content
 
 
 def test_an_upload_goes_on_at_the_byte_where_the_registry_is(

@@ -148,7 +148,7 @@ class Upload:
             raise Interrupted("the registry does not accept a part of the upload", status=answer.status)
         self._session = self._next(answer)
         received = _received(answer.headers)
-        self._report(end if received is None or received > end else received)
+        self._report(received if received and received <= end else end)  # "0-0" may also mean one byte
 
     def _finish(self, body: Body | None, size: int) -> None:
         assert self._session

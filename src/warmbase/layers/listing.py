@@ -28,39 +28,49 @@ class ListedEntry:
 class Listing:
     """What is in a layer, in the tar's order, and `size`, the bytes of its files.
 
-    `unset` names the extended attributes that this machine's file system or privileges did not take.
+    `unset` names the extended attributes that this machine's file system or privileges did not take, `dangling` the
+    hardlinks (path, target) whose target only a lower layer can have.
     """
 
     entries: tuple[ListedEntry, ...]
     size: int
     unset: tuple[str, ...] = ()
+    dangling: tuple[tuple[str, str], ...] = ()
 
 
 def write_listing(path: Path, listing: Listing, boot: str) -> None:
     """Keep a listing at `path`; `boot` names the time since which the machine runs."""
     entries = [[entry.path, entry.kind, entry.mode, entry.target, entry.size] for entry in listing.entries]
-    head = json.dumps({"format": _FORMAT, "boot": boot, "size": listing.size, "unset": listing.unset})
+    facts = {"size": listing.size, "unset": listing.unset, "dangling": listing.dangling}
+    head = json.dumps({"format": _FORMAT, "boot": boot, **facts})
     replace_file(path, f"{head}\n{json.dumps(entries)}\n".encode())
 
 
-def is_sealed(path: Path, boot: str) -> bool:
-    """Whether the first line of a listing says that it was written since the machine started."""
+def read_head(path: Path, boot: str) -> Listing | None:
+    """The listing at `path` without its entries: its first line says all the rest. None as with `read_listing`."""
     try:
         with path.open() as file:
-            head = json.loads(file.readline())
-        return bool(head["format"] == _FORMAT and head["boot"] == boot)
+            return _parse(file.readline(), "[]", boot)
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def read_listing(path: Path, boot: str) -> Listing | None:
     """The listing at `path`, None for one that is damaged, or was written before the machine started."""
     try:
         with path.open() as file:
-            head, rows = json.loads(file.readline()), json.loads(file.readline())
-        if head["format"] != _FORMAT or head["boot"] != boot:
-            return None
-        entries = tuple(ListedEntry(*row) for row in rows)
-        return Listing(entries=entries, size=int(head["size"]), unset=tuple(head["unset"]))
+            return _parse(file.readline(), file.readline(), boot)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _parse(head_line: str, rows_line: str, boot: str) -> Listing | None:
+    head = json.loads(head_line)
+    if head["format"] != _FORMAT or head["boot"] != boot:
+        return None
+    return Listing(
+        entries=tuple(ListedEntry(*row) for row in json.loads(rows_line)),
+        size=int(head["size"]),
+        unset=tuple(head["unset"]),
+        dangling=tuple((path, target) for path, target in head["dangling"]),
+    )

@@ -34,7 +34,8 @@ from warmbase.effects.process import Processes, run_process
 from warmbase.errors import ProcessError, StoreError
 from warmbase.layers.codec import decompress
 from warmbase.layers.layer import Layer
-from warmbase.layers.listing import OPAQUE, ListedEntry, Listing, is_sealed, read_listing, write_listing
+from warmbase.layers.links import complete_links
+from warmbase.layers.listing import OPAQUE, ListedEntry, Listing, read_head, read_listing, write_listing
 from warmbase.layers.store import LayerStore
 from warmbase.layers.untar import ListedKind, Member, TarStream, clean_path, read_members
 from warmbase.oci.digests import hex_of
@@ -68,10 +69,7 @@ def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
         partial.rename(target)
     except ValueError as error:
         _remove(partial)
-        raise StoreError(
-            f"cannot unpack the layer {layer.digest}: {error}",
-            next_step="build the layer, or push the image that it is of, anew; and report this",
-        ) from error
+        raise _unusable(layer, error) from error
     except OSError as error:
         _remove(partial)
         raise StoreError(
@@ -82,6 +80,13 @@ def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
         _remove(partial)
         raise
     return extraction.listing()
+
+
+def _unusable(layer: Layer, error: ValueError) -> StoreError:
+    return StoreError(
+        f"cannot unpack the layer {layer.digest}: {error}",
+        next_step="build the layer, or push the image that it is of, anew; and report this",
+    )
 
 
 class UnpackedLayers:
@@ -99,7 +104,8 @@ class UnpackedLayers:
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def folders(self, layers: Sequence[Layer]) -> tuple[Path, ...]:
-        """The folders of `layers`, in their order; those that are missing are unpacked now, the largest first.
+        """The folders of `layers`, which lie over each other in this order; those that are missing are unpacked now,
+        the largest first.
 
         Raises StoreError as `unpack_layer` does.
         """
@@ -109,7 +115,10 @@ class UnpackedLayers:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._helper(missing):
                 self.unpack(missing)
-        return tuple(self.folder / hex_of(layer.diff_id) for layer in layers)
+        folders = tuple(self.folder / hex_of(layer.diff_id) for layer in layers)
+        for number, layer in enumerate(layers):
+            self._complete(layer, folders[:number])
+        return folders
 
     def unpack(self, layers: Iterable[Layer]) -> None:
         """Unpack what is missing, without help; layers that another process is unpacking come last."""
@@ -140,11 +149,24 @@ class UnpackedLayers:
                 removed += 1
         return removed
 
+    def _complete(self, layer: Layer, below: Sequence[Path]) -> None:
+        """Make the hardlinks of a layer to files of those `below`."""
+        head = read_head(self._record(layer), self._boot)
+        if head is None or not head.dangling:
+            return
+        name = hex_of(layer.diff_id)
+        with _locked(self.folder / f".{name}.lock", wait=True):
+            try:
+                complete_links(self.folder / name, head.dangling, below)
+            except ValueError as error:
+                raise _unusable(layer, error) from error
+
     def _record(self, layer: Layer) -> Path:
         return self.folder / f"{hex_of(layer.diff_id)}.json"
 
     def _is_whole(self, layer: Layer) -> bool:
-        return (self.folder / hex_of(layer.diff_id)).is_dir() and is_sealed(self._record(layer), self._boot)
+        folder = self.folder / hex_of(layer.diff_id)
+        return folder.is_dir() and read_head(self._record(layer), self._boot) is not None
 
     def _unpack(self, layer: Layer, *, wait: bool) -> bool:
         """Unpack a layer unless it is there; False if another process is at it and `wait` is not asked for."""
@@ -200,6 +222,7 @@ class _Extraction:
     _kinds: dict[str, ListedKind] = field(default_factory=lambda: {"": "dir"})
     _folders: dict[str, Member] = field(default_factory=dict)
     _opaque: set[str] = field(default_factory=set)
+    _dangling: dict[str, str] = field(default_factory=dict)
     _privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
 
     def add(self, member: Member, stream: TarStream) -> None:
@@ -222,6 +245,8 @@ class _Extraction:
             return
         elif known == "dir" != member.kind:
             raise ValueError(f"{member.path!r} is a folder and a {member.kind}")
+        if known == "device":
+            self._dangling.pop(member.path, None)
         path = f"{self.root}/{member.path}"
         if known and known not in ("dir", "device"):  # the later one counts, as with tar itself
             os.unlink(path)  # noqa: PTH108 - a Path for each of 20,000 files is a third of the time
@@ -258,7 +283,12 @@ class _Extraction:
             os.utime(place, ns=(member.mtime, member.mtime))
 
     def listing(self) -> Listing:
-        return Listing(entries=tuple(self.entries), size=self.size, unset=tuple(sorted(self.unset)))
+        return Listing(
+            entries=tuple(self.entries),
+            size=self.size,
+            unset=tuple(sorted(self.unset)),
+            dangling=tuple(self._dangling.items()),
+        )
 
     def _add_file(self, member: Member, path: str, stream: TarStream) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -288,8 +318,13 @@ class _Extraction:
         os.utime(path, ns=(member.mtime, member.mtime), follow_symlinks=False)
 
     def _add_hardlink(self, member: Member, path: str, _stream: TarStream) -> None:
-        if self._kinds.get(member.target) not in ("file", "symlink", "hardlink") or member.target == member.path:
-            raise ValueError(f"the hardlink {member.path!r} points to {member.target!r}, which is not in its layer")
+        known = self._kinds.get(member.target)
+        if known is None or member.target in self._dangling:
+            self._kinds[member.path] = "device"  # as with devices, nothing is there yet
+            self._dangling[member.path] = self._dangling.get(member.target, member.target)
+            return
+        if known not in ("file", "symlink", "hardlink") or member.target == member.path:
+            raise ValueError(f"the hardlink {member.path!r} points to {member.target!r}, which is no file")
         os.link(f"{self.root}/{member.target}", path, follow_symlinks=False)
 
     def _add_whiteout(self, _member: Member, path: str, _stream: TarStream) -> None:

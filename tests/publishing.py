@@ -181,8 +181,9 @@ def tags_of(registry: Registry, repository: str) -> dict[str, str]:
 
 def check_whole(registry: Registry, repository: str) -> None:
     """Whatever a tag of the repository leads to is there."""
-    for tag in registry.tags(repository):
-        index = registry.read_manifest(repository, tag)
+    tags = {digest: tag for tag, digest in tags_of(registry, repository).items()}
+    for digest, tag in tags.items():
+        index = registry.read_manifest(repository, digest)
         assert index, tag
         for child in Index.from_bytes(index.content).manifests:
             manifest = registry.read_manifest(repository, child.digest)

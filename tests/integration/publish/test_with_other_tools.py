@@ -1,0 +1,114 @@
+"""What is published, as another registry client sees it, and operated on in a real registry."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
+from tests.registries import RunningRegistry, client_of, copy_with_skopeo, inspect_with_skopeo, running_registry, skopeo
+
+from warmbase.effects.registry.registries import open_registries
+from warmbase.oci.reference import Reference
+from warmbase.publish.gc import delete_garbage, find_garbage
+from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import Place
+from warmbase.publish.promote import promote
+from warmbase.publish.retention import Retention
+from warmbase.publish.rollback import roll_back
+from warmbase.publish.stage import Publication, publish_variants
+from warmbase.publish.yank import find_yanks, yank
+
+NAME = "data:py3.13-trixie"
+
+
+def publish(place: Place, shelf: Shelf, content: str, day: int = 0) -> Publication:
+    variant = shelf.variant(layers=["shared", content], platforms=(AMD64, ARM64))
+    clock = Clock(now=DAY + timedelta(days=day))
+    (done,) = publish_variants([variant], place, blobs=shelf, clock=clock, attest=attest)
+    assert done.error is None
+    return done
+
+
+def test_skopeo_reads_the_tag_with_the_digest_of_the_image_that_was_built(place: Place, shelf: Shelf) -> None:
+    done = publish(place, shelf, "one")
+    name = f"{place.registry.host}/{place.prefix}/data:py3.13"
+    raw = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{name}"))
+    images = {image.image.platform: image.image.digest for _, image in done.variant.images}
+    listed = {f"{m['platform']['os']}/{m['platform']['architecture']}": m["digest"] for m in raw["manifests"][:2]}
+    assert listed == images
+    seen = inspect_with_skopeo(name)
+    assert seen["Digest"] == done.digest
+    assert set(seen["RepoTags"]) == set(tags_of(place.registry, f"{place.prefix}/data"))
+
+
+def test_a_published_index_goes_through_another_client_and_back_with_its_digest(
+    registry: RunningRegistry, place: Place, shelf: Shelf, tmp_path: Path
+) -> None:
+    done = publish(place, shelf, "one")
+    source = f"docker://{registry.host}/{place.prefix}/data:py3.13"
+    copy_with_skopeo(source, f"oci:{tmp_path}/copy:data")
+    copy_with_skopeo(f"oci:{tmp_path}/copy:data", f"docker://{registry.host}/{place.prefix}/back:py3.13")
+    assert tags_of(place.registry, f"{place.prefix}/back") == {"py3.13": done.digest}
+
+
+def test_where_nothing_is_to_do_no_body_is_sent_and_only_heads_are_asked(
+    registry: RunningRegistry, place: Place, shelf: Shelf
+) -> None:
+    publish(place, shelf, "one")
+    client = client_of(registry.host)
+    assert publish(Place(registry=client, prefix=place.prefix), shelf, "one").status == "up to date"
+    assert set(client.traffic.requests) == {"HEAD"}
+    assert client.traffic.sent == 0
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_promotion_keeps_digests_attestations_and_referrers(
+    registry: RunningRegistry, place: Place, shelf: Shelf, tmp_path: Path, elsewhere: bool
+) -> None:
+    done = publish(place, shelf, "one")
+    with running_registry(tmp_path / "production") as production:
+        host = production.host if elsewhere else registry.host
+        registries = open_registries({})
+        source = Reference.parse(f"{registry.host}/{place.prefix}/data:py3.13")
+        target = Reference.parse(f"{host}/{place.prefix}/production/data")
+        promoted = promote(source, target, registries, clock=Clock())
+        assert promoted.released.newest.digest == done.digest
+        assert promoted.transfers["sent"] == (8 if elsewhere else 0)
+        assert inspect_with_skopeo(f"{target}:py3.13")["Digest"] == done.digest
+        check_whole(registries.at(host), target.repository)
+
+
+def test_rolling_back_yanking_and_collecting_work_in_a_real_registry(place: Place, shelf: Shelf) -> None:
+    first = publish(place, shelf, "one", 0)
+    second = publish(place, shelf, "two", 1)
+    third = publish(place, shelf, "three", 2)
+    repository = f"{place.prefix}/data"
+    yank(place, NAME, first.digest, reason="too old", instead=third.digest, clock=Clock())
+    (found,) = find_yanks(place.registry, repository, first.digest)
+    assert found.reason == "too old"
+    roll_back(place, NAME, clock=Clock(now=DAY + timedelta(days=3)))
+    assert tags_of(place.registry, repository)["py3.13"] == second.digest
+    garbage = find_garbage(place, ["data"], Retention(days=0, last=2), DAY + timedelta(days=99))
+    collected = delete_garbage(place, garbage)
+    assert collected.commands == ()
+    assert {removal.digest for removal in collected.deleted} >= {first.digest}
+    assert set(tags_of(place.registry, repository).values()) == {second.digest, third.digest}
+    check_whole(place.registry, repository)
+    assert find_yanks(place.registry, repository, first.digest) == ()
+    entries = Ledger(place, NAME).read().entries
+    assert [entry.action for entry in entries] == ["publish", "publish", "rollback"]
+    assert find_garbage(place, ["data"], Retention(days=0, last=2), DAY + timedelta(days=99)).removals == ()
+
+
+def test_a_registry_that_does_not_delete_is_told_of_with_commands(shelf: Shelf, tmp_path: Path) -> None:
+    with running_registry(tmp_path / "registry", delete=False) as registry:
+        place = Place(registry=client_of(registry.host), prefix="bases")
+        old = publish(place, shelf, "one", 0)
+        publish(place, shelf, "two", 1)
+        before = tags_of(place.registry, "bases/data")
+        garbage = find_garbage(place, ["data"], Retention(days=0, last=1), DAY + timedelta(days=99))
+        collected = delete_garbage(place, garbage)
+        assert collected.deleted == ()
+        assert f"skopeo delete docker://{registry.host}/bases/data@{old.digest}" in collected.commands
+        assert tags_of(place.registry, "bases/data") == before

@@ -5,6 +5,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,19 @@ def test_a_token_is_asked_for_once(with_tokens: tuple[RunningRegistry, TokenServ
 
     assert tokens.methods == ["GET"]
     assert client.traffic.requests["HEAD"] == 6  # the first was refused
+
+
+def test_threads_share_a_client_and_its_token(tmp_path: Path, with_tokens: tuple[RunningRegistry, TokenServer]) -> None:
+    registry, tokens = with_tokens
+    client = client_of(registry.host, environment=logged_in(tmp_path, {registry.host: {"auth": BASIC}}))
+    images = [small_image(seed) for seed in range(24)]
+
+    with ThreadPoolExecutor(8) as threads:
+        digests = list(threads.map(lambda image: image.push(client, "private/threads", image.digest), images))
+
+    assert digests == [image.digest for image in images]
+    assert tokens.methods == ["GET"]
+    assert client.traffic.sent == sum(len(image.layer + image.config + image.manifest) for image in images)
 
 
 def test_a_token_that_says_nothing_of_its_end_is_good_for_more_than_one_request(

@@ -15,7 +15,8 @@ from warmbase.oci.manifest import INDEX, Descriptor, Index
 if TYPE_CHECKING:
     from warmbase.effects.registry.client import RegistryClient
 
-_NO_API = (400, 404, 405, 406, 501)
+_NO_API = (400, 403, 404, 405, 406, 501)
+"""What registries without the API answer; after 403 the tag is asked for with the same rights."""
 _MOST_ROUNDS = 5
 
 

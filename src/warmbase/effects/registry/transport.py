@@ -96,7 +96,8 @@ class Transport:
         except httpx.InvalidURL:
             url = httpx.URL()
         if url.scheme == "http" and self._base.scheme == "https" and url.host == self._base.host:
-            url = url.copy_with(scheme="https")  # a registry that does not know of the TLS proxy before it
+            # a registry that does not know of the TLS proxy before it
+            url = url.copy_with(scheme="https", port=self._base.port)
         if url.scheme not in ("http", "https") or (url.scheme == "http" and not self._is_plain(_host_of(url))):
             raise RegistryError(
                 f"{doing}: {self.host} points to an address that is not https",

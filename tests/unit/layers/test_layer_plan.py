@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmbase.errors import OverlapError
-from warmbase.layers.plan import PlannedLayer, SizedWheel, plan_layers
+from warmbase.layers.plan import LAYER_BUDGET, PlannedLayer, SizedWheel, layer_budget, plan_layers
 
 MIB = 1 << 20
 
@@ -16,6 +16,11 @@ def wheel(name: str, size: int = 1000, group: str = "common", *paths: str) -> Si
 
 def members(layers: tuple[PlannedLayer, ...]) -> list[tuple[str, ...]]:
     return [layer.members for layer in layers]
+
+
+@pytest.mark.parametrize(("below", "budget"), [(1, LAYER_BUDGET), (82, LAYER_BUDGET), (100, 18), (115, 4), (300, 4)])
+def test_a_foundation_of_very_many_layers_leaves_fewer_for_the_wheels(below: int, budget: int) -> None:
+    assert layer_budget(below) == budget
 
 
 def test_large_wheels_stay_alone_and_the_small_ones_of_a_set_share_a_pool() -> None:

@@ -47,7 +47,7 @@ def test_a_location_is_followed(transport: Transport, location: str, target: str
 
 @pytest.mark.parametrize(
     "location",
-    ["http://storage.example/1", "file:///etc/passwd", "ftp://storage.example/1", "https://registry.example:99999999/"],
+    ["http://storage.example/1", "file:///etc/passwd", "ftp://storage.example/1", "https://registry.example:port/"],
 )
 def test_nothing_leads_away_from_tls(transport: Transport, location: str) -> None:
     with pytest.raises(RegistryError, match=r"sending: registry.example points to an address that is not https"):

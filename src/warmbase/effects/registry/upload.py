@@ -81,8 +81,10 @@ class Upload:
         in_parts = self._begun and not self._parts_refused
         if self._is_present():
             return "sent" if self._begun else "present"
-        if self._session:
+        if self._session and in_parts:
             self._ask_where()
+        else:
+            self._session = None
         if not self._session and self._begin():
             return "mounted"
         if not in_parts:
@@ -129,7 +131,7 @@ class Upload:
         answer = self._request("GET", self._session, ok=(204, 400, 401, 403, 404, 405, 416))
         received = _received(answer.headers)
         if answer.status == 204 and received is not None and received <= self._blob.size:
-            self._session = self._next(answer)
+            self._session = self._next(answer) if "Location" in answer.headers else self._session
             self._report(received)
         else:
             self._session = None

@@ -56,6 +56,7 @@ def locked(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases
         defaults={"foundations": ["both"], "backends": []},
     )
     write_index(bases.folder / "python", native, foreign)
+    write_index(bases.folder / "foreign", foreign)
     bases.run("lock")
     return bases
 
@@ -76,12 +77,10 @@ def test_what_was_only_looked_at_or_emulated_is_said_to_be_so(
     assert said[PLATFORM].endswith(" not run")
     emulated = runs_by(FOREIGN)
     assert f" under {emulated}" in said[FOREIGN] if emulated else said[FOREIGN].startswith("static only: ")
-    again = bases.run("build", "--json")
+    again = bases.run("build")
     assert again.stderr == ""
-    assert {row["platform"]: row["verified"] for row in json.loads(again.stdout)} == {
-        PLATFORM: "yes",
-        FOREIGN: "yes" if emulated else "static only",
-    }
+    words = {line.split()[1]: line.split("  ")[-1] for line in again.stdout.splitlines() if line.startswith(NAME)}
+    assert words == {PLATFORM: "yes", FOREIGN: "yes" if emulated else "static only"}
     assert f"{NAME} ({FOREIGN})" in bases.run("verify", "--platform", FOREIGN).stdout
 
 
@@ -135,3 +134,41 @@ def test_a_platform_alone_on_another_machine_gives_the_same_image(
     (row,) = alone.build("--platform", FOREIGN)
     assert row["error"] == ""
     assert alone.manifest(NAME, FOREIGN) == bases.manifest(NAME, FOREIGN)
+
+
+def test_a_foundation_without_this_machine_s_platform_gets_its_packages_on_another(
+    built: tuple[Bases, dict[str, str]], tmp_path: Path
+) -> None:
+    """The image is the same, but for what it is called: where packages were installed leaves no trace."""
+    bases, _ = built
+    other = bases.copy(tmp_path)
+    other.write_catalog(
+        {"pair": ["numpy", "packaging"]},
+        platforms=[FOREIGN],
+        foundations={
+            "foreign": {"oci": "foreign", "python": "3.13"},
+            "both": {"oci": "python", "python": "3.13"},
+        },
+        defaults={"foundations": ["foreign"], "backends": []},
+    )
+    finished = other.run("build", "--no-verify")
+    assert f"foundation both for {PLATFORM}, to install packages on" in finished.stderr
+    assert "(all reused)" in finished.stdout
+    layers = [
+        [layer.digest for layer in one.manifest(name, FOREIGN).layers]
+        for one, name in ((bases, NAME), (other, "pair:py3.13-foreign"))
+    ]
+    assert layers[0][:-1] == layers[1][:-1]
+
+
+def test_a_foundation_alone_without_this_machine_s_platform_is_an_error(locked: Bases, tmp_path: Path) -> None:
+    alone = locked.copy(tmp_path)
+    alone.write_catalog(
+        {"pair": ["packaging"]},
+        platforms=[FOREIGN],
+        foundations={"foreign": {"oci": "foreign", "python": "3.13"}},
+        defaults={"foundations": ["foreign"], "backends": []},
+    )
+    finished = alone.run("lock", code=1)
+    assert f"none with Python 3.13 has it:\n  foreign is not there for {PLATFORM}, but for {FOREIGN}" in finished.stderr
+    assert f"add a foundation to the catalog that has {PLATFORM} and Python 3.13" in finished.stderr

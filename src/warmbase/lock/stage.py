@@ -167,7 +167,13 @@ def _pin_native(
             failures.append(error)
         else:
             return
-    raise failures[0]
+    said = "".join(f"\n  {failure.message}" for failure in failures)
+    raise FoundationError(
+        f"{variant.name}: packages of foreign platforms are installed on a foundation of this machine's own, {native};"
+        f" none with Python {variant.python} has it:{said}",
+        next_step=f"add a foundation to the catalog that has {native} and Python {variant.python}, or lock and build on"
+        f" a machine of {variant.platforms[0]}",
+    )
 
 
 def _native_pinned(catalog: Catalog, variant: Variant, native: str) -> bool:

@@ -59,7 +59,6 @@ class Site:
 
     store: LayerStore
     unpacked: UnpackedLayers
-    codec: Codec
     registries: Callable[[], Registries]
     uv: Uv
     runner: Runner
@@ -68,10 +67,9 @@ class Site:
     report: Report
     shared: "RegistryLayers | None" = None
 
-    @property
-    def ground(self) -> Groundwork:
+    def ground(self, codec: Codec) -> Groundwork:
         """What foundations are made with."""
-        return Groundwork(store=self.store, unpacked=self.unpacked, registries=self.registries, codec=self.codec)
+        return Groundwork(store=self.store, unpacked=self.unpacked, registries=self.registries, codec=codec)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +178,7 @@ def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, l
         return foundation
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
     with _stage(site, step.name, "foundation", detail):
-        return make_foundation(native.foundation, native.pin, native.platform, site.ground, locked=locked)
+        return make_foundation(native.foundation, native.pin, native.platform, site.ground(step.codec), locked=locked)
 
 
 def _take_shared(step: BuildStep, site: Site) -> None:
@@ -197,13 +195,13 @@ def _take_shared(step: BuildStep, site: Site) -> None:
         site.report(Advanced(subject=step.name, stage="shared layers", done=taken, total=len(wanted)))
 
     with _stage(site, step.name, "shared layers", f"{len(wanted)} to look for"):
-        site.shared.take(wanted, site.store, site.codec.media_type, done=done)
+        site.shared.take(wanted, site.store, step.codec.media_type, done=done)
 
 
 def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
     wanted = step.variant.foundation
     with _stage(site, step.name, "foundation", wanted.name):
-        made = make_foundation(wanted, step.pin, step.platform, site.ground, locked=locked)
+        made = make_foundation(wanted, step.pin, step.platform, site.ground(step.codec), locked=locked)
         if made.foundation.base:
             check_room(
                 wanted.name, merge_layers(site.unpacked.listings(made.layers), site.unpacked.folders(made.layers))
@@ -253,7 +251,7 @@ def _make_wheels(step: BuildStep, workshop: Workshop, site: Site) -> tuple[dict[
                 done += 1
                 site.report(Advanced(subject=step.name, stage="packages", done=done, total=len(missing), detail=name))
 
-            layers |= make_wheel_layers(missing, workshop, store=site.store, codec=site.codec, progress=progress)
+            layers |= make_wheel_layers(missing, workshop, store=site.store, codec=step.codec, progress=progress)
     return layers, len(missing)
 
 
@@ -268,22 +266,22 @@ def _make_image(
         message = f"{error.message}: uv's cache is shipped as it is, not reproducible"
         site.report(Warned(subject=step.name, message=message))
     with _stage(site, step.name, "image", "as uv makes it"):
-        uv = make_uv_layer(step, workshop, store=site.store, codec=site.codec)
-        recipe = image_recipe(step, foundation.recipe, site.codec)
+        uv = make_uv_layer(step, workshop, store=site.store)
+        recipe = image_recipe(step, foundation.recipe)
         place = replace(workshop, folder=workshop.folder.with_name("raw"))
-        raw, contract = make_raw_layers(step, recipe, foundation, place, uv=uv, store=site.store, codec=site.codec)
-        return make_image(step, foundation, uv, [(raw, "packages")], contract, site.codec), len(step.wheels)
+        raw, contract = make_raw_layers(step, recipe, foundation, place, uv=uv, store=site.store)
+        return make_image(step, foundation, uv, [(raw, "packages")], contract), len(step.wheels)
 
 
 def _make_layered_image(
     step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site
 ) -> tuple[BuiltImage, int]:
     """The last layer and uv's mostly wait: they are made beside the wheels, whose licences the last layer asks for."""
-    recipe = image_recipe(step, foundation.recipe, site.codec)
+    recipe = image_recipe(step, foundation.recipe)
     place = replace(workshop, folder=workshop.folder.with_name("contract"))
     made: Future[dict[str, Layer]] = Future()
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="beside") as beside:
-        uv = beside.submit(make_uv_layer, step, workshop, store=site.store, codec=site.codec)
+        uv = beside.submit(make_uv_layer, step, workshop, store=site.store)
         contract = beside.submit(
             make_contract_layer,
             step,
@@ -292,7 +290,6 @@ def _make_layered_image(
             place,
             wheels=lambda: {step.uv: uv.result(), **made.result()},
             store=site.store,
-            codec=site.codec,
         )
         try:
             wheels, count = _make_wheels(step, workshop, site)
@@ -301,8 +298,8 @@ def _make_layered_image(
             raise
         made.set_result(wheels)
         with _stage(site, step.name, "image"):
-            stack = stack_wheels(step, wheels, len(foundation.layers), store=site.store, codec=site.codec)
-            return make_image(step, foundation, uv.result(), stack, contract.result(), site.codec), count
+            stack = stack_wheels(step, wheels, len(foundation.layers), store=site.store)
+            return make_image(step, foundation, uv.result(), stack, contract.result()), count
 
 
 def _verify(image: BuiltImage, step: BuildStep, site: Site) -> "VerifiedImage | None":

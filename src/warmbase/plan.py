@@ -7,7 +7,7 @@ a layer or an image; a step whose image has that recipe already has nothing to d
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from warmbase.catalog.model import CatalogFoundation, Variant
+from warmbase.catalog.model import CatalogFoundation, Compression, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
 from warmbase.foundation.pins import DebianPin, FoundationPin
@@ -60,6 +60,7 @@ class BuildStep:
     uv: str  # the recipe of uv's layer
     wheels: tuple[WheelStep, ...]
     contract: str  # the recipe of the last layer, but for the foundation
+    codec: Codec = field(default_factory=Codec)
     recipe: str = ""
     reason: str = ""
     verified: bool = False
@@ -116,7 +117,6 @@ def plan_builds(
     locks: Mapping[str, Lock],
     pins: Mapping[tuple[str, str, str], FoundationPin],
     existing: Existing,
-    codec: Codec,
     *,
     native: str,
     foundations: Collection[CatalogFoundation] = (),
@@ -139,7 +139,7 @@ def plan_builds(
                     f"foundation {variant.foundation.name} is not pinned for {platform}",
                     next_step="run `warmbase lock`",
                 )
-            step = _plan_step(variant, platform, locks[variant.name], pin, existing, codec, verify=verify)
+            step = _plan_step(variant, platform, locks[variant.name], pin, existing, verify=verify)
             steps.append(replace(step, native=_find_native(variant, pins, native, foundations)))
     return Plan(steps=tuple(steps))
 
@@ -164,10 +164,10 @@ def _plan_step(
     lock: Lock,
     pin: FoundationPin,
     existing: Existing,
-    codec: Codec,
     *,
     verify: bool,
 ) -> BuildStep:
+    codec = codec_of(variant.compression)
     pinned = pinned_recipe(variant.foundation, pin, platform, codec)
     uv_wheel = lock.uv.wheel(platform)
     wheels = tuple(
@@ -199,14 +199,20 @@ def _plan_step(
         foundation=pinned,
         uv=uv,
         wheels=wheels,
+        codec=codec,
         contract=contract,
     )
-    recipe = image_recipe(step, existing.drifted.get(pinned, pinned), codec)
+    recipe = image_recipe(step, existing.drifted.get(pinned, pinned))
     key = (variant.name, platform)
     verified = existing.images.get(key) == recipe and key not in existing.unverified
     reason = "" if verified else _explain(step, recipe, existing, verify=verify)
     looked_at = verified and key in existing.only_looked_at
     return replace(step, recipe=recipe, reason=reason, verified=verified, only_looked_at=looked_at)
+
+
+def codec_of(compression: Compression) -> Codec:
+    """The codec that the catalog means."""
+    return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
 
 
 def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Codec) -> str:
@@ -228,7 +234,7 @@ def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Code
     return recipe_key("wheel", facts, codec)
 
 
-def image_recipe(step: BuildStep, foundation: str, codec: Codec) -> str:
+def image_recipe(step: BuildStep, foundation: str) -> str:
     """The recipe of a whole image on the foundation with the recipe `foundation`."""
     variant = step.variant
     facts: dict[str, Json] = {
@@ -246,7 +252,7 @@ def image_recipe(step: BuildStep, foundation: str, codec: Codec) -> str:
             variant.config.command,
         ],
     }
-    return recipe_key("image", facts, codec)
+    return recipe_key("image", facts, step.codec)
 
 
 def _explain(step: BuildStep, recipe: str, existing: Existing, *, verify: bool) -> str:

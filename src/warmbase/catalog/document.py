@@ -186,11 +186,14 @@ AbsolutePath = Annotated[
 ]
 
 
+CodecName = Literal["zstd", "gzip"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompressionEntry:
     """How layers are compressed."""
 
-    codec: Literal["zstd", "gzip"] = field(
+    codec: CodecName = field(
         default="zstd", metadata=about("zstd, or gzip for clients older than Docker 23 and containerd 1.5.")
     )
     level: Annotated[int, WholeNumber(least=1, most=22)] = field(
@@ -318,6 +321,9 @@ class ImageEntry(DefaultsEntry):
     smoke: RelativePath | None = field(
         default=None, metadata=about("The check run in every variant; bases/<image>/smoke.py if it exists.")
     )
+    compression: CodecName | CompressionEntry | None = field(
+        default=None, metadata=about("How its layers are compressed, where that is not as in all other images.")
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -338,7 +344,9 @@ class CatalogDocument:
     platforms: Annotated[tuple[Platform, ...], UNIQUE] = field(
         default=("linux/amd64",), metadata=about("The platforms that every variant is built for.")
     )
-    compression: CompressionEntry = field(default=CompressionEntry(), metadata=about("How layers are compressed."))
+    compression: CodecName | CompressionEntry = field(
+        default=CompressionEntry(), metadata=about("How layers are compressed, in short: zstd or gzip.")
+    )
     sets: Mapping[SetName, tuple[Requirement, ...] | SetEntry] = field(
         default_factory=dict, metadata=about("Named lists of requirements that images include.")
     )

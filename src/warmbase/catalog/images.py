@@ -5,14 +5,15 @@ only add.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
-from warmbase.catalog.model import CatalogFoundation, CatalogRequirement, Image, ImageConfig, Variant
+from warmbase.catalog.model import CatalogFoundation, CatalogRequirement, Compression, Image, ImageConfig, Variant
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.product import Pair, Product, check_product
 from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
@@ -45,6 +46,7 @@ class ImageContext:
     folder: Path
     registry: str | None
     platforms: tuple[str, ...]
+    compression: Compression
     defaults: DefaultsEntry
     foundations: Mapping[str, CatalogFoundation]
     declared_foundations: frozenset[str]
@@ -180,13 +182,21 @@ class _ImageResolver(_EntryResolver):
         overrides = self.overrides(pairs)
         self.check_packages()
         smoke = self.smoke()
+        compression = self.compression()
         seen: set[str] = set()
         variants = []
         for pair in pairs:
             applied = [override for match, override in overrides if pair.fits(match)]
-            variants.append(self.variant(pair, applied, smoke=smoke, first=pair.python not in seen))
+            made = self.variant(pair, applied, smoke=smoke, first=pair.python not in seen)
+            variants.append(replace(made, compression=compression))
             seen.add(pair.python)
         return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
+
+    def compression(self) -> Compression:
+        written = self.entry.compression
+        if written is None:
+            return self.context.compression
+        return resolve_compression(written, (*self.path, "compression"), self.report)
 
     def check_name(self) -> None:
         if self.name.split("/")[0] == RESERVED:

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import CatalogDocument
 from warmbase.catalog.foundations import resolve_foundations, resolve_platforms
 from warmbase.catalog.images import ImageContext, resolve_images
-from warmbase.catalog.model import Catalog, Compression
+from warmbase.catalog.model import Catalog
 from warmbase.catalog.problems import DocumentPath, Report
 from warmbase.catalog.requirements import PackageSets, RequirementReader
 from warmbase.catalog.shape import UnexpectedShapeError, convert
@@ -24,7 +25,6 @@ from warmbase.errors import CatalogError
 if TYPE_CHECKING:
     from warmbase.catalog.structure import Remainder
 
-_HIGHEST_GZIP_LEVEL = 9
 _STAND_INS: Mapping[str, PlainData] = {"uv": "0.0.0", "foundations": {}, "images": {}}
 
 
@@ -73,16 +73,14 @@ def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catal
     reader = RequirementReader(source, report)
     foundations = resolve_foundations(document.foundations, source.file.parent, report)
     platforms = resolve_platforms(document.platforms, report)
-    compression = Compression(codec=document.compression.codec, level=document.compression.level)
-    if compression.codec == "gzip" and compression.level > _HIGHEST_GZIP_LEVEL:
-        message = f"gzip has no level {compression.level}"
-        report.add(("compression", "level"), message, f"write a number from 1 to {_HIGHEST_GZIP_LEVEL}")
+    compression = resolve_compression(document.compression, ("compression",), report)
     if not document.images:
         report.add(("images",), "the catalog has no images", "add one, or there is nothing to build")
     context = ImageContext(
         folder=source.file.parent,
         registry=document.registry,
         platforms=platforms,
+        compression=compression,
         defaults=document.defaults,
         foundations=foundations,
         declared_foundations=_declared_names(source, "foundations"),

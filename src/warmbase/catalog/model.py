@@ -127,6 +127,7 @@ class Variant:
     config: ImageConfig
     labels: tuple[tuple[str, str], ...]
     platforms: tuple[str, ...]
+    compression: Compression = Compression()
 
     @property
     def tag(self) -> str:

@@ -205,11 +205,13 @@ class _Explainer:
 
     def _no_option(self, path: DocumentPath, violation: Violation) -> Iterator[DocumentPath]:
         """Explain by the option that is of the data's own kind, if there is one."""
-        deeper = [it for it in violation.causes if it.keyword != "type" or it.path != path]
+        kinds = [it for it in violation.causes if it.keyword == "type" and it.path == path]
+        others = [it for it in violation.causes if it not in kinds]
+        deeper = [it for it in others if it.keyword != "enum" or it.path != path or isinstance(it.value, str)]
         for cause in deeper:
             yield from self.explain(cause)
         if not deeper:
-            self._wrong_kind(path, violation.value, [cause.wanted for cause in violation.causes])
+            self._wrong_kind(path, violation.value, [cause.wanted for cause in kinds])
             yield path
 
     def _wrong_kind(self, path: DocumentPath, value: PlainData, kinds: list[str]) -> None:

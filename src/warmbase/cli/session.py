@@ -22,7 +22,7 @@ from warmbase.layers.codec import Codec
 from warmbase.layers.store import Damage, LayerStore
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
-from warmbase.plan import Existing, Plan, plan_builds
+from warmbase.plan import Existing, Plan, codec_of, plan_builds
 
 
 class Session:
@@ -40,9 +40,8 @@ class Session:
 
     @cached_property
     def codec(self) -> Codec:
-        """How layers are compressed, as the catalog says."""
-        compression = self.catalog.compression
-        return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
+        """How layers are compressed where no image says otherwise."""
+        return codec_of(self.catalog.compression)
 
     @cached_property
     def store(self) -> LayerStore:
@@ -148,7 +147,6 @@ class Session:
             read.fitting,
             pins,
             existing,
-            self.codec,
             native=native_platform(),
             foundations=self.catalog.foundations,
             verify=verify,
@@ -174,14 +172,16 @@ class Session:
 
     def _drifted(self) -> dict[str, str]:
         drifted = {}
+        codecs = {codec_of(variant.compression) for variant in self.catalog.variants}
         for (name, platform, python), pin in read_all_pins(self.catalog).items():
             foundation = next(f for f in self.catalog.foundations if f.name == name)
             if not isinstance(pin, DebianPin) or not pin_fits(foundation, pin, python):
                 continue  # an image is what its digest says
-            pinned = pinned_recipe(foundation, pin, platform, self.codec)
-            found = find_foundation(self.store, pinned)
-            if found and found.recipe != pinned:
-                drifted[pinned] = found.recipe
+            for codec in codecs:
+                pinned = pinned_recipe(foundation, pin, platform, codec)
+                found = find_foundation(self.store, pinned)
+                if found and found.recipe != pinned:
+                    drifted[pinned] = found.recipe
         return drifted
 
     def _report_damage(self, damage: Damage) -> None:

@@ -37,7 +37,6 @@ def make_site(
     return Site(
         store=session.store,
         unpacked=session.unpacked,
-        codec=session.codec,
         registries=lambda: session.registries,
         uv=session.uv,
         runner=runner,

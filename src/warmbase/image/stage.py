@@ -35,13 +35,12 @@ def make_contract_layer(
     *,
     wheels: Callable[[], Mapping[str, Layer]],
     store: LayerStore,
-    codec: Codec,
 ) -> Layer:
     """The last layer of the image with the recipe `recipe`.
 
     `wheels` is asked when all else is there; it waits for the layers of uv and the wheels, and gives them by recipe.
     """
-    key = recipe_key("contract", {"contract": step.contract, "image": recipe}, codec)
+    key = recipe_key("contract", {"contract": step.contract, "image": recipe}, step.codec)
     known = store.get(key)
     if known:
         return known
@@ -52,7 +51,7 @@ def make_contract_layer(
     venv, stdlib = workshop.folder / VENV, foundation.foundation.stdlib
     entries = contract_entries(step.lock, identity, warm, venv, stdlib, bill)
     with store.workspace() as work:
-        return store.put(key, pack_entries(entries, codec, work))
+        return store.put(key, pack_entries(entries, step.codec, work))
 
 
 def make_raw_layers(
@@ -63,22 +62,22 @@ def make_raw_layers(
     *,
     uv: Layer,
     store: LayerStore,
-    codec: Codec,
 ) -> tuple[Layer, Layer]:
     """The packages' one layer and the last layer of an image whose uv's cache is not known (see `raw`)."""
-    keys = [recipe_key(kind, {"contract": step.contract, "image": recipe}, codec) for kind in ("raw", "raw contract")]
+    facts = {"contract": step.contract, "image": recipe}
+    keys = [recipe_key(kind, facts, step.codec) for kind in ("raw", "raw contract")]
     known = [store.get(key) for key in keys]
     if known[0] and known[1]:
         return known[0], known[1]
     with store.workspace() as work:
-        packed, warm = pack_raw(step.variant, step.lock, workshop, codec, work)
+        packed, warm = pack_raw(step.variant, step.lock, workshop, step.codec, work)
         raw = store.put(keys[0], packed)
         identity = _identity(step, recipe, foundation, workshop, reproducible=False)
         skeleton = workshop.folder / "skeleton"
         skeleton.mkdir()
         bill = _write_bill(step, recipe, foundation, {step.uv: uv})
         entries = contract_entries(step.lock, identity, warm, skeleton, foundation.foundation.stdlib, bill)
-        return raw, store.put(keys[1], pack_entries(entries, codec, work))
+        return raw, store.put(keys[1], pack_entries(entries, step.codec, work))
 
 
 def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayers, layers: Mapping[str, Layer]) -> str:
@@ -107,7 +106,7 @@ def _identity(
 
 
 def stack_wheels(
-    step: BuildStep, layers: Mapping[str, Layer], below: int, *, store: LayerStore, codec: Codec
+    step: BuildStep, layers: Mapping[str, Layer], below: int, *, store: LayerStore
 ) -> list[tuple[Layer, str]]:
     """The wheels' layers in their order, pools composed, each with the names of its packages.
 
@@ -133,7 +132,7 @@ def stack_wheels(
     for planned in plan_layers(sized, budget=layer_budget(below)):
         members = [layers[recipe] for recipe in planned.members]
         words = ", ".join(names[recipe] for recipe in planned.members)
-        stack.append((_layer_of(members, store, codec), words))
+        stack.append((_layer_of(members, store, step.codec), words))
     return stack
 
 
@@ -143,7 +142,6 @@ def make_image(
     uv: Layer,
     packages: Sequence[tuple[Layer, str]],
     contract: Layer,
-    codec: Codec,
 ) -> BuiltImage:
     """Put an image together from its layers."""
     stack = [
@@ -154,7 +152,7 @@ def make_image(
     ]
     base = foundation.foundation.base
     provenance = Provenance(
-        recipe=image_recipe(step, foundation.recipe, codec),
+        recipe=image_recipe(step, foundation.recipe),
         lock=hash_inputs({"lock": lock_to_json(step.lock)}),
         created=created(step.lock, foundation.foundation.created),
         python=foundation.foundation.python,

@@ -58,7 +58,7 @@ def make_wheel_layers(
         return {layer.recipe: layer for layer in (future.result() for future in as_completed(futures))}
 
 
-def make_uv_layer(step: BuildStep, workshop: Workshop, *, store: LayerStore, codec: Codec) -> Layer:
+def make_uv_layer(step: BuildStep, workshop: Workshop, *, store: LayerStore) -> Layer:
     """The layer that holds uv and uvx, from uv's own wheel for the platform."""
     known = store.get(step.uv)
     if known:
@@ -73,4 +73,4 @@ def make_uv_layer(step: BuildStep, workshop: Workshop, *, store: LayerStore, cod
     policy = ModePolicy(exact=(("usr/local/bin/uv", 0o755), ("usr/local/bin/uvx", 0o755)))
     with store.workspace() as work:
         notes: dict[str, Json] = {"version": step.lock.uv.version, LICENCE: read_declared(target)}
-        return store.put(step.uv, pack_tree(tree, policy, codec, work), notes)
+        return store.put(step.uv, pack_tree(tree, policy, step.codec, work), notes)

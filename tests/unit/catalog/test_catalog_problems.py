@@ -37,6 +37,9 @@ WRONG_TOPS = {
     "write it in brackets: [linux/amd64]",
     "compression: {codec: lz4}": "images.yaml:3:22: compression.codec: 'lz4' is not known here; "
     "write 'zstd' or 'gzip'",
+    "compression: brotli": "images.yaml:3:14: compression: 'brotli' is not known here; write 'zstd' or 'gzip'",
+    "compression: [gzip]": "images.yaml:3:14: compression: a list stands where text or a mapping "
+    "(`key: value`) belongs; replace it by text or a mapping (`key: value`)",
     "compression: {level: 23}": "images.yaml:3:22: compression.level: 23 is out of range; "
     "write a number from 1 to 22",
     "compression: {codec: gzip, level: 10}": "images.yaml:3:35: compression.level: gzip has no level 10; "

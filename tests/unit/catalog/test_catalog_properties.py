@@ -10,7 +10,7 @@ import yaml
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from warmbase.catalog.document import CatalogDocument
+from warmbase.catalog.document import CatalogDocument, CompressionEntry
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.problems import Problem
 from warmbase.catalog.schema import generate_schema
@@ -159,7 +159,7 @@ def test_a_full_document_fits_types_and_schema() -> None:
     document = convert(CatalogDocument, FULL)
     assert document.images["team/data"].overrides is not None
     assert document.sets["a"] == ("requests",)
-    assert document.compression.level == 6
+    assert document.compression == CompressionEntry(codec="gzip", level=6)
 
 
 @given(damaged_catalogs())

@@ -246,6 +246,24 @@ def test_the_rest_of_the_catalog_has_its_defaults(load: Load, tmp_path: Path) ->
     assert [foundation.name for foundation in catalog.foundations] == ["trixie", "bookworm"]
 
 
+@pytest.mark.parametrize("short", ["gzip", "{codec: gzip, level: 1}"])
+def test_an_image_may_be_compressed_otherwise_than_the_others(load: Load, short: str) -> None:
+    catalog = load(
+        HEAD + "compression: {level: 3}\n"
+        f"images: {{old: {{foundation: trixie, requirements: [attrs], compression: {short}}},"
+        " new: {foundation: trixie, requirements: [attrs]}}"
+    )
+    assert [variant.compression for variant in catalog.variants] == [
+        Compression(codec="gzip", level=1),
+        Compression(codec="zstd", level=3),
+    ]
+
+
+def test_the_short_form_of_a_compression_counts_for_all_images(load: Load) -> None:
+    catalog = load(HEAD + "compression: gzip\nimages: {core: {foundation: trixie, requirements: [attrs]}}")
+    assert {variant.compression for variant in catalog.variants} == {catalog.compression} == {Compression(codec="gzip")}
+
+
 def test_platforms_get_their_normal_names(load: Load) -> None:
     catalog = load(
         HEAD

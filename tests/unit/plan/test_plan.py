@@ -8,10 +8,16 @@ import pytest
 from packaging.requirements import Requirement
 
 from warmbase.catalog.load import load_catalog
-from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
+from warmbase.catalog.model import (
+    CatalogRequirement,
+    Compression,
+    DebianFoundation,
+    ImageConfig,
+    Position,
+    Variant,
+)
 from warmbase.errors import FoundationError
 from warmbase.foundation.pins import ArchiveState, DebianPin
-from warmbase.layers.codec import Codec
 from warmbase.layers.plan import SizedWheel, plan_layers
 from warmbase.lock.files import read_lock
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
@@ -78,10 +84,9 @@ def plan(
     lock: Lock = LOCK,
     pin: DebianPin = PIN,
     existing: Existing | None = None,
-    codec: Codec = Codec(),  # noqa: B008  it is frozen
 ) -> Plan:
     pins = {(variant.foundation.name, PLATFORM, variant.python): pin}
-    return plan_builds([variant], [], {variant.name: lock}, pins, existing or Existing(), codec, native=PLATFORM)
+    return plan_builds([variant], [], {variant.name: lock}, pins, existing or Existing(), native=PLATFORM)
 
 
 def step(*arguments: object, **more: object) -> BuildStep:
@@ -134,8 +139,8 @@ CHANGES: dict[str, Callable[[], BuildStep]] = {
     "another uv": lambda: step(lock=replace(LOCK, uv=package("uv", "0.13.9"))),
     "another package of the foundation": lambda: step(pin=replace(PIN, packages=(("libc6", "2.41-13"),))),
     "another time of the foundation": lambda: step(pin=replace(PIN, epoch=1_700_000_001)),
-    "another level": lambda: step(codec=Codec(level=3)),
-    "another codec": lambda: step(codec=Codec(name="gzip")),
+    "another level": lambda: step(replace(VARIANT, compression=Compression(level=3))),
+    "another codec": lambda: step(replace(VARIANT, compression=Compression(codec="gzip"))),
     "another description": lambda: step(replace(VARIANT, description="Other.")),
     "a label": lambda: step(replace(VARIANT, labels=(("team", "data"),))),
     "another user": lambda: step(replace(VARIANT, config=ImageConfig(user="1000"))),
@@ -202,7 +207,7 @@ def test_only_the_platforms_that_are_asked_for_are_planned() -> None:
     pins = {("trixie", PLATFORM, "3.13"): PIN, ("trixie", "linux/arm64", "3.13"): arm}
 
     def planned(*platforms: str) -> list[tuple[str, int]]:
-        found = plan_builds([both], platforms, {VARIANT.name: LOCK}, pins, Existing(), Codec(), native=PLATFORM)
+        found = plan_builds([both], platforms, {VARIANT.name: LOCK}, pins, Existing(), native=PLATFORM)
         return [(step.name, len(step.wheels)) for step in found.steps]
 
     amd64, arm64 = (f"{VARIANT.name} (linux/amd64)", 2), (f"{VARIANT.name} (linux/arm64)", 0)
@@ -212,7 +217,7 @@ def test_only_the_platforms_that_are_asked_for_are_planned() -> None:
 
 def test_a_foundation_without_a_pin_is_an_error_that_says_what_to_run() -> None:
     with pytest.raises(FoundationError) as caught:
-        plan_builds([VARIANT], [], {VARIANT.name: LOCK}, {}, Existing(), Codec(), native=PLATFORM)
+        plan_builds([VARIANT], [], {VARIANT.name: LOCK}, {}, Existing(), native=PLATFORM)
     assert caught.value.message == "foundation trixie is not pinned for linux/amd64"
     assert caught.value.next_step == "run `warmbase lock`"
 
@@ -222,7 +227,7 @@ def test_the_default_catalog_s_plan_is_the_one_that_was_reviewed() -> None:
     catalog = load_catalog(PROJECT / "images.yaml")
     locks = {variant.name: read_lock(catalog, variant) for variant in catalog.variants}
     known = {name: lock for name, lock in locks.items() if lock}
-    found = plan_builds(catalog.variants, [], known, read_all_pins(catalog), Existing(), Codec(), native=PLATFORM)
+    found = plan_builds(catalog.variants, [], known, read_all_pins(catalog), Existing(), native=PLATFORM)
     lines = []
     for each in found.steps:
         groups: dict[str, int] = {}

@@ -123,6 +123,22 @@ def test_progress_adds_up_to_the_bytes_that_moved(tmp_path: Path, client: Regist
     assert len(sent) > 2
 
 
+def test_who_is_told_of_progress_may_stop_a_transfer(tmp_path: Path, client: RegistryClient, repository: str) -> None:
+    blob, content = small_image(size=3_000_000).blobs[0]
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.push_blob(repository, blob, content, progress=stop)
+    assert client.push_blob(repository, blob, content) == "sent"
+
+    with pytest.raises(KeyboardInterrupt):
+        client.pull_blob(repository, blob, tmp_path / "blob", progress=stop)
+    assert not (tmp_path / "blob").exists()
+    assert client.read_blob(repository, blob) == content
+
+
 @pytest.mark.parametrize("origin", ["", "http://{host}"], ids=["relative", "absolute"])
 def test_long_lists_of_tags_come_in_pages(
     registry: RunningRegistry, client: RegistryClient, repository: str, origin: str

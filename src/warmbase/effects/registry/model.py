@@ -13,7 +13,7 @@ PushOutcome = Literal["present", "mounted", "sent"]
 
 
 Progress = Callable[[int], None]
-"""Told of bytes that have moved; of a negative number where they have to move again."""
+"""Told of bytes that have moved, of a negative number where they have to move again; what it raises ends a transfer."""
 
 
 def ignore_progress(_: int) -> None:

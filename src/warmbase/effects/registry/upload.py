@@ -22,6 +22,7 @@ PART = 32 << 20
 """The longest body of a PATCH request: what a break costs at most, and under the limit of common proxies."""
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+_CODE = re.compile(r'"code"\s*:\s*"([A-Z_]{1,40})"')
 _STREAM = "application/octet-stream"
 
 
@@ -163,7 +164,8 @@ class Upload:
         self._session = None
         if answer.status == 400:
             self._check_source()
-        raise Interrupted("the registry does not accept what arrived", status=answer.status)
+        codes = ", ".join(dict.fromkeys(_CODE.findall(answer.content.decode("utf-8", "replace"))))
+        raise Interrupted(f"the registry does not accept what arrived ({codes or answer.status})", status=answer.status)
 
     def _check_source(self) -> None:
         """Raise RegistryError if not the transfer but the source is damaged."""
@@ -216,7 +218,8 @@ class Upload:
 
     def _advance_report(self, size: int) -> None:
         self._reported += size
-        self._progress(size)
+        if size:
+            self._progress(size)
 
 
 def _read(source: Path | bytes, start: int, end: int) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from warmbase.foundation.model import Package
-from warmbase.layers.elf import HEAD, MACHINES, read_elf
+from warmbase.layers.elf import HEAD, MACHINES, read_elf, read_variable
 from warmbase.layers.tree import ImageTree
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -77,22 +77,32 @@ def _pythons_of(tree: ImageTree, path: str, *, depth: int) -> Iterator[FoundPyth
 def full_version(tree: ImageTree, python: FoundPython, packages: tuple[Package, ...]) -> str:
     """The full version, e.g. "3.13.5": as its headers say, else its code, else its Debian package.
 
-    Where none of them does, the minor version is all that is known.
+    CPython exports `Py_Version` since 3.11, in the library where there is one; before that, its version may be a text
+    in it. Where nothing says more, the minor version is all that is known.
     """
     prefix = python.interpreter.rsplit("/", 2)[0]
     header = tree.read(f"{prefix}/include/python{python.minor}/patchlevel.h")
     if header and (found := _PATCHLEVEL.search(header)):
         return found[1].decode()
-    # CPython keeps PY_VERSION as a text of its own, in the library where there is one.
     text = re.compile(rb"\0(" + re.escape(python.minor).encode() + rb"\.\d+(?:(?:a|b|rc)\d+)?)\+?\0")
     folders = [f"{prefix}/lib", f"{prefix}/lib64", *(f"{prefix}/lib/{n}" for n in tree.names(f"{prefix}/lib"))]
     for path in (*(f"{folder}/libpython{python.minor}.so.1.0" for folder in folders), python.interpreter):
-        if found := text.search(tree.read(path) or b""):
+        program = tree.read(path) or b""
+        if number := read_variable(program, b"Py_Version"):
+            return _version_of(int.from_bytes(number, "little"))
+        if found := text.search(program):
             return found[1].decode()
     for package in packages:
         if package.name == f"python{python.minor}-minimal":
             return re.sub(r"^\d+:", "", package.version).partition("-")[0].replace("~", "")
     return python.minor
+
+
+def _version_of(number: int) -> str:
+    """PY_VERSION_HEX as text (Python's manual, "API and ABI Versioning")."""
+    level = {0xA: "a", 0xB: "b", 0xC: "rc"}.get(number >> 4 & 0xF, "")
+    release = f"{number >> 24 & 0xFF}.{number >> 16 & 0xFF}.{number >> 8 & 0xFF}"
+    return f"{release}{level}{number & 0xF}" if level else release
 
 
 def is_for(tree: ImageTree, python: FoundPython, platform: str) -> bool:

@@ -13,6 +13,10 @@ _HEAD = struct.Struct("<4s2B10xHH")  # e_ident (with class and data), e_type, e_
 _TABLE = struct.Struct("<32xQ14x2H")  # e_phoff, e_phentsize, e_phnum
 _SEGMENT = struct.Struct("<I4xQ16xQ")  # p_type, p_offset, p_filesz
 _INTERPRETER = 3  # PT_INTERP
+_SECTIONS = struct.Struct("<40xQ10xHH")  # e_shoff, e_shentsize, e_shnum
+_SECTION = struct.Struct("<4xI8xQQQI")  # sh_type, sh_addr, sh_offset, sh_size, sh_link
+_SYMBOL = struct.Struct("<I2xHQQ")  # st_name, st_shndx, st_value, st_size
+_DYNAMIC_SYMBOLS = 11  # SHT_DYNSYM
 _CLASS64, _LITTLE_ENDIAN = 2, 1
 HEAD = 4096
 """How many bytes of a file are read: the program headers follow the file's head in everything that linkers write."""
@@ -45,3 +49,25 @@ def read_elf(head: bytes) -> Elf | None:
         if segment == _INTERPRETER:
             return Elf(machine, head[offset : offset + length].rstrip(b"\0").decode(errors="replace"))
     return Elf(machine, "")
+
+
+def read_variable(program: bytes, name: bytes) -> bytes | None:
+    """The initial bytes of a variable that a program or library exports; None where it exports none of that name."""
+    head = read_elf(program[:HEAD])
+    if head is None or not head.machine:
+        return None
+    try:
+        start, size, count = _SECTIONS.unpack_from(program)
+        sections = [_SECTION.unpack_from(program, start + number * size) for number in range(count)]
+        for kind, _, offset, length, link in sections:
+            if kind != _DYNAMIC_SYMBOLS:
+                continue
+            names = program[sections[link][2] : sections[link][2] + sections[link][3]]
+            at = names.find(b"\0" + name + b"\0") + 1
+            for found, section, value, width in _SYMBOL.iter_unpack(program[offset : offset + length]):
+                if at and found == at and 0 < section < count:
+                    place = value - sections[section][1] + sections[section][2]
+                    return program[place : place + width]
+    except (struct.error, IndexError):
+        return None  # it has been damaged, or stripped of what a loader does not need
+    return None

@@ -1,5 +1,8 @@
 """Which Python an image has, and which C library, told from its files alone."""
 
+import platform
+import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from tests.baseimages import Files, elf, entries_of, system_files
 from warmbase.foundation.model import Package
 from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
 from warmbase.layers.codec import Codec
+from warmbase.layers.elf import read_variable
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import ImageTree, merge_layers
@@ -112,6 +116,22 @@ def test_the_debian_package_tells_the_version_where_the_code_does_not(see: See) 
     package = Package(name="python3.13-minimal", version="3.13.0~rc2-1+b1", architecture="amd64")
     assert full_version(tree, ON_DEBIAN, (package,)) == "3.13.0rc2"
     assert full_version(tree, ON_DEBIAN, ()) == "3.13"
+
+
+def test_an_interpreter_s_code_tells_its_version(see: See) -> None:
+    """The one that runs this test, without its headers; it may have its code in a library."""
+    variables = sysconfig.get_config_vars()
+    libraries = [Path(variables["LIBDIR"], variables["INSTSONAME"]), Path(sys.executable).resolve()]
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    code = next(path for path in libraries if path.is_file() and path.suffix != ".a").read_bytes()
+    python = FoundPython(minor=minor, interpreter="/usr/bin/python3", stdlib="/usr/lib/python3")
+    assert full_version(see({"usr/bin/python3": code}), python, ()) == platform.python_version()
+    assert full_version(see({f"usr/lib/libpython{minor}.so.1.0": code}), python, ()) == platform.python_version()
+
+
+@pytest.mark.parametrize("damaged", [elf("linux/amd64"), elf("linux/amd64") + b"\xff" * 64, b"\x7fELF", b""])
+def test_a_program_without_symbols_has_no_variables(damaged: bytes) -> None:
+    assert read_variable(damaged, b"Py_Version") is None
 
 
 def test_a_program_tells_for_which_machines_it_is(see: See) -> None:

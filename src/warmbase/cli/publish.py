@@ -43,10 +43,12 @@ TransfersOption = Annotated[int, typer.Option(min=1, help="How many blobs are on
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One variant after a publication. `platforms` says how each was verified, `blobs` what became of how many."""
+    """One variant after a publication. `platforms` says how each was verified, `blobs` what became of how many,
+    `base` is what FROM takes, below the registry."""
 
     variant: str
     status: str
+    base: str = ""
     digest: str = ""
     tags: tuple[str, ...] = ()
     platforms: Mapping[str, str] = field(default_factory=dict)
@@ -96,7 +98,7 @@ def publish(
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
-        place = open_place(session, registry)
+        place, clock = open_place(session, registry), now()
         chosen = variants or []
         shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
         plan, outcomes = run_build(
@@ -105,7 +107,7 @@ def publish(
         if platform:
             plan = session.plan(chosen, [], output, locked=False, relock=False)
         ready = _find_ready(session, plan, outcomes, output)
-        publications = _publish(session, place, ready, output, transfers, shared)
+        publications = _publish(session, place, ready, output, transfers=transfers, shared=shared, clock=clock)
     rows = [*(_row(publication) for publication in publications), *_failures(ready)]
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -221,7 +223,14 @@ def _find_ready(session: "Session", plan: "Plan", outcomes: Sequence["Outcome"],
 
 
 def _publish(
-    session: "Session", place: "Place", ready: "Ready", output: Path, transfers: int, shared: "RegistryLayers"
+    session: "Session",
+    place: "Place",
+    ready: "Ready",
+    output: Path,
+    *,
+    transfers: int,
+    shared: "RegistryLayers",
+    clock: "Clock",
 ) -> tuple["Publication", ...]:
     from warmbase.attest.stage import attest
     from warmbase.oci.layout import read_layout
@@ -230,7 +239,6 @@ def _publish(
 
     if not ready.variants:
         return ()
-    clock = now()
     return publish_variants(
         ready.variants,
         place,
@@ -247,12 +255,14 @@ def _row(publication: "Publication") -> Row:
     variant = publication.variant
     newest = publication.newest
     notes = ["the registry had the same layers, packed differently: they count"] if publication.is_adopted else []
+    current = ("published", "up to date")
     if newest:
         rolling = ", ".join(variant.variant.tags)
         notes.append(f"{rolling} stay at {newest.digest} ({newest.action} of {newest.time})")
     return Row(
         variant=variant.variant.name,
         status=publication.status,
+        base=f"{variant.variant.image}:{variant.variant.tags[-1]}" if publication.status in current else "",
         digest=publication.digest,
         tags=publication.entry.tags if publication.entry else (*variant.variant.tags, variant.content_tag),
         platforms={verified.image.platform: verified.verification.how for _, verified in variant.images},
@@ -274,9 +284,9 @@ def _print_rows(rows: Sequence[Row], place: "Place") -> None:
             typer.echo(f"{row.variant}: {row.note}")
         if row.error:
             typer.echo(f"\nerror: {row.variant}: {row.error}", err=True)
-    names = [f"{place}/{row.variant.partition(':')[0]}:{row.tags[-1]}" for row in rows if row.digest and not row.error]
-    if names:
-        typer.echo("\n" + "\n".join(names))
+    lines = [f"FROM {place}/{row.base}" for row in rows if row.base]
+    if lines:
+        typer.echo("\n" + "\n".join(lines))
 
 
 def _own_tags(entry: "Entry") -> str:

@@ -35,8 +35,8 @@ class Change:
 
 def history(journal: Journal) -> Iterator[tuple[Entry, Change]]:
     """Each entry with what it changed, the newest first."""
-    before = (None, *journal.entries[:-1])
-    return reversed([(entry, compare(old, entry)) for old, entry in zip(before, journal.entries, strict=True)])
+    before = (None, *journal.entries)
+    return reversed([(entry, compare(old, entry)) for old, entry in zip(before, journal.entries, strict=False)])
 
 
 def compare(old: Entry | None, new: Entry) -> Change:

@@ -38,8 +38,8 @@ class Released:
 class Release:
     """Gives tags to `index`, which is in the repository with all that it names.
 
-    `draft` is its entry, without time, previous digest and dated tag. Raises RegistryError, and PublishError where a
-    rule of the tags forbids it.
+    `draft` is its entry, without time and previous digest, and with a dated tag only if it has one already. Raises
+    RegistryError, and PublishError where a rule of the tags forbids it.
     """
 
     def __init__(self, place: Place, index: Document, draft: Entry, clock: Clock) -> None:
@@ -64,7 +64,7 @@ class Release:
         journal = self._ledger.read()
         is_new = not journal.newest or journal.newest.digest != self._draft.digest
         if is_new:
-            self._write(journal, "")
+            self._write(journal, self._draft.dated)
         return self._released(self._move_rolling_tags(), is_new=is_new)
 
     def _released(self, journal: Journal, *, is_new: bool) -> Released:

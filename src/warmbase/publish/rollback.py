@@ -38,7 +38,7 @@ def roll_back(place: Place, variant: str, rolling: Sequence[str] = (), *, to: st
             f"{place}/{target.image} no longer has {target.digest}",
             next_step=f"`warmbase history {variant}` lists others",
         )
-    draft = replace(target, action="rollback", rolling=tags, dated="", source="", tool=__version__)
+    draft = replace(target, action="rollback", rolling=tags, source="", tool=__version__)
     return Release(place, index, draft, clock).force()
 
 

@@ -52,6 +52,7 @@ def test_a_rollback_gives_the_rolling_tags_to_what_they_named_before(shelf: Shel
     assert rolling(place) == {first.digest}
     assert actions(place) == [("publish", first.digest), ("publish", second.digest), ("rollback", first.digest)]
     assert released.newest.previous == second.digest
+    assert released.newest.dated == "py3.13-trixie-20261121", "an image keeps its dated tag"
 
 
 def test_a_second_rollback_goes_further_back(shelf: Shelf, place: Place) -> None:
@@ -325,6 +326,10 @@ def test_a_promotion_that_is_cut_off_anywhere_leaves_the_old_state_and_the_next_
 
 
 # History
+
+
+def test_what_was_never_published_has_no_history(place: Place) -> None:
+    assert list(history(Ledger(place, NAME).read())) == []
 
 
 def test_the_history_says_what_each_entry_changed_the_newest_first(shelf: Shelf, place: Place) -> None:

@@ -92,7 +92,7 @@ def from_on(number: int, action: Action) -> Fault:
     return lambda seen: action if seen.number >= number else None
 
 
-def first(times: int, action: Action | Callable[[], Action], method: str = "", path: str = "") -> Fault:
+def first(times: int, action: Action, method: str = "", path: str = "") -> Fault:
     """Meet the first `times` requests with a method and a part of the path."""
     met = count()
     lock = threading.Lock()
@@ -102,7 +102,7 @@ def first(times: int, action: Action | Callable[[], Action], method: str = "", p
             return None
         with lock:
             hit = next(met) < times
-        return (action() if callable(action) else action) if hit else None
+        return action if hit else None
 
     return fault
 

@@ -70,56 +70,51 @@ def probe_registry(registry: Registry, repository: str) -> Probe:
     """Try what publishing needs. Raises RegistryError if not even a plain image can be pushed."""
     trial = _Trial(registry, repository)
     plain = trial.push_image(TAR_GZIP, gzip.compress(_EMPTY_TAR, mtime=0))
-    capabilities = (
-        trial.attempt(
-            "zstd layers",
-            trial.push_zstd,
-            "layers are sent as zstd",
-            "write `compression: {codec: gzip}` in the catalog",
-        ),
-        trial.attempt(
-            "index of platforms",
-            lambda: trial.push_index(plain),
-            "a tag stands for all platforms",
-            "no variant can be published: a tag has to stand for all platforms",
-            needed=True,
-        ),
-        trial.attempt(
-            "records",
-            lambda: trial.push_record(plain),
-            "journal, yanks and shared layers work",
-            "no variant can be published: there can be no journal",
-            needed=True,
-        ),
-        trial.attempt(
-            "referrers",
-            lambda: registry.find_manifest(repository, referrers_tag(plain.digest)) is None,
-            "the registry lists what refers to an image",
-            "warmbase keeps that list itself, under tags sha256-<hex>",
-        ),
-        trial.attempt(
-            "unknown config types",
-            trial.push_unknown_config,
-            "nothing: warmbase's records are plain images",
-            "nothing: warmbase's records are plain images",
-        ),
-        trial.attempt(
-            "mount",
-            trial.mount,
-            "a layer that another image has is not sent again",
-            "a layer is sent once for each image that has it",
-        ),
-        trial.attempt(
-            "delete a tag", trial.delete_tag, "gc deletes tags", "gc deletes a tag only together with its manifest"
-        ),
+    tries: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("zstd layers", trial.push_zstd),
+        ("index of platforms", lambda: trial.push_index(plain)),
+        ("records", lambda: trial.push_record(plain)),
+        ("referrers", lambda: registry.find_manifest(repository, referrers_tag(plain.digest)) is None),
+        ("unknown config types", trial.push_unknown_config),
+        ("mount", trial.mount),
+        ("delete a tag", trial.delete_tag),
+        ("delete a manifest", trial.delete_all),
     )
-    deleted = trial.attempt(
-        "delete a manifest",
-        trial.delete_all,
-        "gc deletes",
-        "gc prints the commands of this host instead",
-    )
-    return Probe(repository=repository, capabilities=(*capabilities, deleted), left=tuple(trial.made))
+    capabilities = tuple(_attempt(name, action) for name, action in tries)
+    return Probe(repository=repository, capabilities=capabilities, left=tuple(trial.made))
+
+
+_FOLLOWS = {
+    "zstd layers": ("layers are sent as zstd", "write `compression: gzip` in the catalog"),
+    "index of platforms": ("a tag stands for all platforms", "no variant can be published"),
+    "records": ("journal, yanks and shared layers work", "no variant can be published: there can be no journal"),
+    "referrers": (
+        "the registry lists what refers to an image",
+        "warmbase keeps that list itself, under tags sha256-<hex>",
+    ),
+    "unknown config types": ("nothing: warmbase's records are plain images",) * 2,
+    "mount": (
+        "a layer that another image has is not sent again",
+        "a layer is sent once for each image that has it",
+    ),
+    "delete a tag": ("gc deletes tags", "gc deletes a tag only together with its manifest"),
+    "delete a manifest": ("gc deletes", "gc prints the commands of this host instead"),
+}
+"""What follows from a capability, and from its absence."""
+
+_NEEDED = {"index of platforms", "records"}
+
+
+def _attempt(name: str, action: Callable[[], bool]) -> Capability:
+    detail = ""
+    try:
+        supported = action()
+    except RegistryError as error:
+        if error.status in _NOT_ABOUT_IT:
+            raise
+        supported, detail = False, error.message
+    follows = _FOLLOWS[name][0 if supported else 1]
+    return Capability(name=name, supported=supported, follows=follows, detail=detail, needed=name in _NEEDED)
 
 
 class _Trial:
@@ -129,20 +124,6 @@ class _Trial:
         self._registry = registry
         self._repository = repository
         self.made: list[str] = []
-
-    def attempt(
-        self, name: str, action: Callable[[], bool], follows: str, otherwise: str, *, needed: bool = False
-    ) -> Capability:
-        detail = ""
-        try:
-            supported = action()
-        except RegistryError as error:
-            if error.status in _NOT_ABOUT_IT:
-                raise
-            supported, detail = False, error.message
-        return Capability(
-            name=name, supported=supported, detail=detail, follows=follows if supported else otherwise, needed=needed
-        )
 
     def push_image(self, media_type: str, layer: bytes, config_type: str = CONFIG) -> Descriptor:
         config = _config() if config_type == CONFIG else canonical_json({"for": "a check"})

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from warmbase.catalog.document import FoundationEntry
 from warmbase.catalog.model import CatalogFoundation, DebianFoundation, ImageFoundation, LayoutFoundation
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
+from warmbase.oci.manifest import DEFAULT_VARIANTS
 from warmbase.oci.reference import Reference
 
 # The version of the package `python3` in each release. A release keeps its Python for good; forky, which
@@ -18,7 +19,6 @@ DEBIAN_PYTHONS = {"bullseye": "3.9", "bookworm": "3.11", "trixie": "3.13", "fork
 # which Debian has ports.
 ARCHITECTURES = ("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x")
 _OTHER_NAMES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i386": "386", "armhf": "arm/v7"}
-_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # containerd leaves these out of a normal name
 
 LONGEST_NAME = 64
 _KINDS = ("debian", "image", "oci")
@@ -53,7 +53,7 @@ def resolve_platforms(platforms: Sequence[str], report: Report) -> tuple[str, ..
             advice = f"did you mean 'linux/{other}'?" if other else suggest_nearest(architecture, ARCHITECTURES)
             report.add(path, f"there is no architecture {quote(architecture)}", advice)
             continue
-        if variant == [_DEFAULT_VARIANTS.get(architecture)]:
+        if variant == [DEFAULT_VARIANTS.get(architecture)]:
             variant = []
         normal = "/".join([system, architecture, *variant])
         if normal in found:

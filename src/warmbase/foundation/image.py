@@ -4,7 +4,6 @@ The name says which image is meant today, its pin which one was meant when it wa
 the interpreter, its version and the C library, is read from the image itself.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +21,7 @@ from warmbase.layers.layer import Layer
 from warmbase.layers.recipe import recipe_key
 from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.oci.digests import Json
+from warmbase.oci.manifest import variables_of
 from warmbase.oci.reference import Reference
 
 IMAGE_FORMAT = 1
@@ -114,7 +114,7 @@ def inspect_image(
 ) -> Inspection:
     """Look into an image whose layers are in the store. Raises FoundationError if it has no Python `minor`."""
     tree = merge_layers(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
-    pythons = find_pythons(tree, _environment(image.config.run))
+    pythons = find_pythons(tree, variables_of(image.config.run))
     python = next((one for one in pythons if one.minor == minor), None)
     os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
     if python is None:
@@ -145,11 +145,6 @@ def _debian_packages(tree: ImageTree) -> tuple[Package, ...]:
     packages = parse_status(status.decode(errors="replace"))
     copyrights = {one.name: tree.read(f"/usr/share/doc/{one.name}/copyright") for one in packages}
     return name_licences(packages, {name: text for name, text in copyrights.items() if text is not None})
-
-
-def _environment(run: Mapping[str, Json]) -> dict[str, str]:
-    pairs = run.get("Env") or ()
-    return dict(str(pair).partition("=")[::2] for pair in pairs) if isinstance(pairs, list) else {}
 
 
 def _base_of(wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, layers: tuple[Layer, ...]) -> Base:

@@ -21,6 +21,7 @@ from warmbase.layers.layer import Layer, Packed
 from warmbase.oci.digests import CHUNK, canonical_json, digest_of
 from warmbase.oci.manifest import (
     CONFIG,
+    DEFAULT_VARIANTS,
     INDEX,
     MANIFEST,
     TAR,
@@ -42,7 +43,7 @@ _OCI_TYPES = {
     f"{_DOCKER}image.rootfs.diff.tar.gzip": TAR_GZIP,
     f"{_DOCKER}image.rootfs.diff.tar.zstd": TAR_ZSTD,
 }
-_DEFAULT_VARIANTS = {"amd64": "v1", "arm64": "v8", "arm": "v7"}  # what an index that names none means
+_VARIANTS = {**DEFAULT_VARIANTS, "arm": "v7"}  # what an index that names none means
 _TRANSFERS = 4
 
 
@@ -209,7 +210,7 @@ def _choose(source: ImageSource, entries: Iterable[Descriptor], wanted: Platform
 
 def _fits(platform: Platform, wanted: Platform) -> bool:
     def normal(one: Platform) -> tuple[str, str, str]:
-        return one.os, one.architecture, one.variant or _DEFAULT_VARIANTS.get(one.architecture, "")
+        return one.os, one.architecture, one.variant or _VARIANTS.get(one.architecture, "")
 
     return normal(platform) == normal(wanted)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from warmbase.catalog.model import ImageConfig
 from warmbase.image.contract import ENVIRONMENT, LEAKING, PATH, VENV_BIN
 from warmbase.oci.digests import Json
+from warmbase.oci.manifest import variables_of
 
 # The fields of the specification, and Docker's two that concern children. The rest is of the build that made the
 # image, and its ONBUILD steps were for this one child, which runs none.
@@ -43,7 +44,7 @@ def container_environment(run: Mapping[str, Json]) -> dict[str, str]:
 
     Those of the foundation that would reach into children's locks and environments are left out.
     """
-    inherited = dict(pair.partition("=")[::2] for pair in _texts(run.get("Env")))
+    inherited = variables_of(run)
     path = _join_paths(VENV_BIN, inherited.get("PATH", ""), PATH)
     kept = {name: value for name, value in inherited.items() if name not in LEAKING}
     return {**kept, **ENVIRONMENT, "PATH": path}
@@ -57,7 +58,3 @@ def _inherited_labels(run: Mapping[str, Json]) -> dict[str, str]:
     labels = run.get("Labels")
     pairs: Iterable[tuple[str, Json]] = labels.items() if isinstance(labels, Mapping) else ()
     return {name: str(value) for name, value in pairs if not name.startswith(_ABOUT_ITSELF)}
-
-
-def _texts(value: Json) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []

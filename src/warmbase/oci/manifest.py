@@ -23,6 +23,9 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 """The full name under which Docker's containerd store and `ctr` load an entry of a layout."""
 
+DEFAULT_VARIANTS: Mapping[str, str] = {"amd64": "v1", "arm64": "v8"}
+"""What an architecture without a variant means; containerd leaves these out of a normal name."""
+
 Annotations = Mapping[str, str]
 
 
@@ -221,6 +224,12 @@ class Index:
             manifests=tuple(Descriptor.from_json(manifest) for manifest in value["manifests"]),
             annotations=value.get("annotations") or {},
         )
+
+
+def variables_of(run: Mapping[str, Json]) -> dict[str, str]:
+    """The variables of a config's `config` object: what a container starts with."""
+    pairs = run.get("Env") or ()
+    return dict(str(pair).partition("=")[::2] for pair in pairs) if isinstance(pairs, list) else {}
 
 
 def describe(content: bytes, media_type: str, platform: Platform | None = None) -> Descriptor:

@@ -19,7 +19,7 @@ from warmbase.image.assemble import BuiltImage
 from warmbase.layers.listing import Listing
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of
-from warmbase.oci.manifest import Config, Manifest
+from warmbase.oci.manifest import Config, Manifest, variables_of
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.bill import STATUS, check_bill
 from warmbase.verify.model import Finding
@@ -168,10 +168,7 @@ def _check_variables(image: BuiltImage) -> Iterator[str]:
 
 def environment_of(image: BuiltImage) -> dict[str, str]:
     """The variables that a container of the image starts with."""
-    run = Config.from_bytes(image.documents[1]).run
-    pairs = run.get("Env") or ()
-    assert isinstance(pairs, list)
-    return dict(str(pair).split("=", 1) for pair in pairs)
+    return variables_of(Config.from_bytes(image.documents[1]).run)
 
 
 def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterator[str]:

@@ -13,14 +13,13 @@ are `LEAKING`.
 """
 
 import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
-from warmbase.oci.tar import Entry, Xattrs, file_of
+from warmbase.oci.tar import Entry, default_acl, file_of
 from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import SHARED_FOLDER, WarmCache
 from warmbase.packages.wheels import CACHE, VENV
@@ -76,17 +75,6 @@ class Identity:
     index: str
     recipe: str
     reproducible: bool = True
-
-
-def default_acl(*, others: int) -> Xattrs:
-    """A default ACL that gives owner and group everything and `others` these permission bits (0 to 7).
-
-    The layout is that of Linux's `posix_acl_xattr.h`: a version, then tag, permissions and id of each entry.
-    """
-    user_obj, group_obj, other, undefined = 0x01, 0x04, 0x20, 0xFFFFFFFF
-    entries = ((user_obj, 7), (group_obj, 7), (other, others))
-    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, bits, undefined) for tag, bits in entries)
-    return (("system.posix_acl_default", packed),)
 
 
 def contract_entries(

@@ -7,6 +7,7 @@ one layer. Such an image works like any other, but it is not reproducible, and e
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from warmbase.catalog.model import Variant
@@ -14,10 +15,10 @@ from warmbase.effects.runner import Bind
 from warmbase.errors import PackagesError
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Packed
-from warmbase.layers.pack import ModePolicy, pack_tree
+from warmbase.layers.pack import ModePolicy, pack_entries, scan_tree
 from warmbase.lock.model import Lock
 from warmbase.lock.project import preferences
-from warmbase.oci.tar import Kind
+from warmbase.oci.tar import Entry, Kind, default_acl
 from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
 from warmbase.packages.wheels import (
@@ -30,6 +31,8 @@ from warmbase.packages.wheels import (
     retarget_venv,
 )
 
+_OPEN = 0o777
+
 
 class RawPolicy(ModePolicy):
     """The modes of a cache whose layout is not known: all but the unpacked wheels is open to every user."""
@@ -38,7 +41,7 @@ class RawPolicy(ModePolicy):
         """The mode of an entry; `host_mode` is what the tree has."""
         below = path.removeprefix(f"{CACHE}/") if f"{path}/".startswith(f"{CACHE}/") else ""
         if kind in ("dir", "file") and below and not (below.startswith("archive-") and "/" in below):
-            return 0o777 if kind == "dir" else 0o666
+            return _OPEN if kind == "dir" else 0o666
         return ModePolicy.mode(self, path, kind, host_mode)
 
 
@@ -89,9 +92,15 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
         pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
     retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "uv.lock").read_text()
-    return pack_tree(_ship(workshop, cache, project), RAW_POLICY, codec, work), WarmCache(
-        entries=(), uv_lock=uv_lock, pylock=pylock
-    )
+    entries = map(_open_to_all, scan_tree(_ship(workshop, cache, project), RAW_POLICY))
+    return pack_entries(entries, codec, work), WarmCache(entries=(), uv_lock=uv_lock, pylock=pylock)
+
+
+def _open_to_all(entry: Entry) -> Entry:
+    """What root's uv makes in a child stays writable for group 0, in the cache for everyone (see `image.contract`)."""
+    if entry.kind != "dir" or not (entry.mode == _OPEN or f"{entry.path}/".startswith(f"{VENV}/")):
+        return entry
+    return replace(entry, xattrs=default_acl(others=7 if entry.mode == _OPEN else 5))
 
 
 def _ship(workshop: Workshop, cache: Path, project: Path) -> Path:

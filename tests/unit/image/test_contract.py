@@ -10,10 +10,9 @@ from warmbase.image.contract import (
     ENVIRONMENT,
     Identity,
     contract_entries,
-    default_acl,
 )
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
-from warmbase.oci.tar import Entry, directory
+from warmbase.oci.tar import Entry, default_acl, directory
 from warmbase.packages.warm import SHARED_FOLDER, WarmCache
 
 LEAKING = (

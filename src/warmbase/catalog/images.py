@@ -20,7 +20,12 @@ from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_d
 
 MOST_VARIANTS = 2_000
 LONGEST_REPOSITORY = 255  # OCI distribution specification: a limit that many implementations share
-RESERVED = "foundations"  # the repository of the foundations' own layers
+# Folders and repositories beside those of images: of the pins, of the journal, of the layers that machines share.
+RESERVED = {
+    "foundations": "the layers of foundations",
+    "warmbase-journal": "the journal",
+    "warmbase-layers": "shared layers",
+}
 
 # Written by warmbase itself, from what it knows better (OCI image specification, annotations.md)
 OWN_LABELS = frozenset(
@@ -199,8 +204,9 @@ class _ImageResolver(_EntryResolver):
         return resolve_compression(written, (*self.path, "compression"), self.report)
 
     def check_name(self) -> None:
-        if self.name.split("/")[0] == RESERVED:
-            message = f"the name {quote(RESERVED)} is reserved for the layers of foundations"
+        first = self.name.split("/")[0]
+        if first in RESERVED:
+            message = f"the name {quote(first)} is reserved for {RESERVED[first]}"
             self.report.add(self.path, message, "choose another name", key=True)
         _, _, parent = (self.context.registry or "").partition("/")
         length = len(f"{parent}/{self.name}" if parent else self.name)

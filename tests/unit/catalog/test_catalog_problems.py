@@ -112,6 +112,8 @@ WRONG_IMAGES = {
     "use lowercase letters, digits and '.', '_' or '-' between them; '/' separates components",
     "foundations: {foundation: trixie}": "images.yaml:3:10: images.foundations: the name 'foundations' is "
     "reserved for the layers of foundations; choose another name",
+    "warmbase-journal: {foundation: trixie}": "images.yaml:3:10: images.warmbase-journal: the name "
+    "'warmbase-journal' is reserved for the journal; choose another name",
     "i: {foundation: trixie}, i: {foundation: bookworm}": "images.yaml:3:35: the key 'i' stands twice; "
     "the first is in line 3; keep one of the two",
     "i: {}": "images.yaml:3:10: images.i: the image has no foundation; "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from warmbase.catalog.images import RESERVED
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import (
     Catalog,
@@ -15,6 +16,8 @@ from warmbase.catalog.model import (
     LayoutFoundation,
     Variant,
 )
+from warmbase.layers.remote import REPOSITORY as REPOSITORY_OF_LAYERS
+from warmbase.publish.model import JOURNAL
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -287,3 +290,7 @@ def test_the_catalog_of_this_repository_has_three_images_on_two_foundations() ->
     # what they share is one set, so that they share its layers
     shared = set.intersection(*(set(variant.sets) for variant in catalog.variants))
     assert shared == {"testing", "basics"}
+
+
+def test_the_repositories_that_warmbase_keeps_beside_images_are_no_names_of_images() -> None:
+    assert {JOURNAL, REPOSITORY_OF_LAYERS} < RESERVED.keys()

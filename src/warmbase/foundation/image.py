@@ -13,13 +13,14 @@ from warmbase.foundation.groundwork import FoundationLayers, Groundwork, foundat
 from warmbase.foundation.model import Base, Foundation, Package
 from warmbase.foundation.pins import ImagePin
 from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
-from warmbase.foundation.rootfs import name_licences, parse_os_release, parse_status
+from warmbase.foundation.rootfs import parse_os_release
 from warmbase.foundation.sources import UPGRADE, open_source
+from warmbase.foundation.system import find_packages
 from warmbase.foundation.upstream import ImageSource, PlatformImage, again, read_image, read_manifest, take_layers
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.recipe import recipe_key
-from warmbase.layers.tree import ImageTree, merge_layers
+from warmbase.layers.tree import merge_layers
 from warmbase.oci.digests import Json
 from warmbase.oci.manifest import variables_of
 from warmbase.oci.reference import Reference
@@ -135,16 +136,9 @@ def inspect_image(
             f"{source.name} for {image.config.platform}: {python.interpreter} names no C library that is there",
             next_step="name an image with glibc or musl",
         )
-    packages = _debian_packages(tree)
+    packages = find_packages(tree)
     version = full_version(tree, python, packages)
     return Inspection(python=python, version=version, libc=libc, os_release=os_release, packages=packages)
-
-
-def _debian_packages(tree: ImageTree) -> tuple[Package, ...]:
-    status = tree.read("/var/lib/dpkg/status") or b""
-    packages = parse_status(status.decode(errors="replace"))
-    copyrights = {one.name: tree.read(f"/usr/share/doc/{one.name}/copyright") for one in packages}
-    return name_licences(packages, {name: text for name, text in copyrights.items() if text is not None})
 
 
 def _base_of(wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, layers: tuple[Layer, ...]) -> Base:

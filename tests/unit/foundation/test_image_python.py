@@ -3,20 +3,15 @@
 import platform
 import sys
 import sysconfig
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.baseimages import Files, elf, entries_of, system_files
+from tests.baseimages import Files, elf, system_files
+from tests.unit.foundation.conftest import See
 
 from warmbase.foundation.model import Package
 from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
-from warmbase.layers.codec import Codec
 from warmbase.layers.elf import read_variable
-from warmbase.layers.pack import pack_entries
-from warmbase.layers.store import LayerStore
-from warmbase.layers.tree import ImageTree, merge_layers
-from warmbase.layers.unpack import UnpackedLayers
 
 PROGRAM = elf("linux/amd64", "/lib64/ld-linux.so.2")
 DEBIAN = system_files("linux/amd64")
@@ -30,24 +25,6 @@ LOCAL: Files = {
 }
 ON_DEBIAN = FoundPython(minor="3.13", interpreter="/usr/bin/python3.13", stdlib="/usr/lib/python3.13")
 LOCALLY = FoundPython(minor="3.12", interpreter="/usr/local/bin/python3.12", stdlib="/usr/local/lib/python3.12")
-
-See = Callable[..., ImageTree]
-
-
-@pytest.fixture
-def see(tmp_path: Path) -> See:
-    """Look at layers with these files, the lowest first."""
-    store = LayerStore(tmp_path / "store")
-    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
-
-    def look(*layers: Files) -> ImageTree:
-        stored = []
-        for number, files in enumerate(layers):
-            with store.workspace() as work:
-                stored.append(store.put(f"{number}", pack_entries(entries_of(files), Codec(), work)))
-        return merge_layers(unpacked.listings(stored), unpacked.folders(stored))
-
-    return look
 
 
 def test_a_debian_system_s_python(see: See) -> None:

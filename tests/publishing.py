@@ -87,6 +87,7 @@ class Shelf:
         foundation: str = "trixie",
         first: bool = True,
         versions: Mapping[str, str] | None = None,
+        base: str = "",
     ) -> PublishableVariant:
         """A variant whose recipe its layers decide; `packing` changes the compressed bytes alone."""
         variant = Variant(
@@ -108,7 +109,7 @@ class Shelf:
         images = [
             (
                 self._step(variant, platform, lock),
-                self._verified(variant, platform, [f"{layer}" for layer in layers], packing, run=run),
+                self._verified(variant, platform, [f"{layer}" for layer in layers], packing, run=run, base=base),
             )
             for platform in sorted(platforms)
         ]
@@ -128,7 +129,7 @@ class Shelf:
         )
 
     def _verified(
-        self, variant: Variant, platform: str, layers: Sequence[str], packing: str, *, run: bool
+        self, variant: Variant, platform: str, layers: Sequence[str], packing: str, *, run: bool, base: str
     ) -> VerifiedImage:
         described = [self._put(f"{packing}{content}".encode()) for content in layers]
         recipe = digest_of(f"{variant.name} {platform} {layers}".encode())[7:]
@@ -137,6 +138,11 @@ class Shelf:
         config = Config(platform=Platform.parse(platform), created="", diff_ids=diff_ids, run={"Labels": labels})
         document = config.to_bytes()
         annotations = {"org.opencontainers.image.title": variant.name}
+        if base:
+            annotations |= {
+                "org.opencontainers.image.base.name": base,
+                "org.opencontainers.image.base.digest": digest_of(base.encode()),
+            }
         manifest = Manifest(config=describe(document, CONFIG), layers=tuple(described), annotations=annotations)
         content = manifest.to_bytes()
         descriptor = replace(describe(content, MANIFEST, Platform.parse(platform)), annotations={RECIPE_LABEL: recipe})

@@ -169,8 +169,10 @@ def _print_release(released: "Released", repository: str, *, as_json: bool) -> N
     if as_json:
         print_json(entry_to_json(newest))
         return
+    verified = ", ".join(f"{name} {platform.verified}" for name, platform in newest.platforms.items())
     before = f", before {newest.previous[:19]}" if newest.previous and released.is_new else ""
     for tag in newest.rolling:
         typer.echo(f"{repository}:{tag} is {newest.digest}{before}")
+    typer.echo(f"verified: {verified}")
     if not released.is_new:
         typer.echo("nothing changed: the journal had it already")

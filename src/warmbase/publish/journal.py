@@ -102,6 +102,10 @@ class Journal:
         """The oldest entry of a digest: what published it."""
         return next((entry for entry in self.entries if entry.digest == digest), None)
 
+    def find_content(self, content: str) -> Entry | None:
+        """The oldest entry with a content tag: what it names."""
+        return next((entry for entry in self.entries if entry.content == content), None)
+
     def owner(self, dated: str) -> str:
         """The digest that a dated tag belongs to; "" for none."""
         return next((entry.digest for entry in self.entries if entry.dated == dated), "")
@@ -126,19 +130,24 @@ class Journal:
 def merge(entries: Iterable[Entry]) -> Journal:
     """The journal of one variant from its entries in any order.
 
-    Where two publishers wrote down the same publication at once, the older entry counts. Where they gave the same dated
-    tag to different digests it belongs to the older entry, and the other one has the day's next free tag.
+    Where two publishers wrote down the same content at once, the older entry counts. Where they gave the same dated tag
+    to different content it belongs to the older entry, and the other one has the day's next free tag.
     """
     merged: list[Entry] = []
     owners: dict[str, str] = {}
     for entry in sorted(entries, key=lambda entry: (entry.time, entry.id)):
-        if merged and merged[-1].digest == entry.digest and merged[-1].rolling == entry.rolling:
+        if merged and _is_repeated(merged[-1], entry):
             continue
         dated = entry.dated
         if owners.setdefault(dated, entry.digest) != entry.digest and dated:
             dated = next(tag for tag in same_day(dated) if owners.setdefault(tag, entry.digest) == entry.digest)
         merged.append(replace(entry, dated=dated))
     return Journal(entries=tuple(merged))
+
+
+def _is_repeated(old: Entry, new: Entry) -> bool:
+    is_same = old.digest == new.digest or (new.action == "publish" and old.content == new.content)
+    return is_same and old.rolling == new.rolling
 
 
 def front(variant: str) -> str:

@@ -1,12 +1,14 @@
 """What is published where: values that the other modules of this package share."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from warmbase.catalog.model import Variant
 from warmbase.effects.registry.model import Registries, Registry
 from warmbase.errors import PublishError
 from warmbase.oci.manifest import Descriptor
+from warmbase.oci.reference import Reference
 from warmbase.plan import BuildStep
 from warmbase.publish.tags import content_tag
 from warmbase.verify.model import VerifiedImage
@@ -30,16 +32,20 @@ class Attestation(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where images are published: the repositories below `prefix` in a registry."""
+    """Where images are published: the repositories below `prefix` in a registry.
+
+    `locate` says where another reference really is: in the same registry, perhaps.
+    """
 
     registry: Registry
     prefix: str
+    locate: Callable[[Reference], Reference] = field(default=lambda reference: reference, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str, registries: Registries) -> "Place":
         """The place of "host[:port][/path]", as the catalog's `registry` has it."""
         host, _, prefix = text.partition("/")
-        return cls(registry=registries.at(host), prefix=prefix)
+        return cls(registry=registries.at(host), prefix=prefix, locate=registries.locate)
 
     def repository(self, name: str) -> str:
         """The repository of an image, or of the journal."""

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warmbase import __version__
@@ -21,7 +21,7 @@ from warmbase.publish.contents import check_same_content, images_of, platforms_o
 from warmbase.publish.journal import Entry
 from warmbase.publish.ledger import find_publication
 from warmbase.publish.model import Place
-from warmbase.publish.push import DEFAULT_TRANSFERS
+from warmbase.publish.push import DEFAULT_TRANSFERS, Brake
 from warmbase.publish.release import Clock, Release, Released
 from warmbase.publish.yank import check_not_yanked
 
@@ -127,6 +127,7 @@ class _Copy:
     target: Reference
     registries: Registries
     advance: Callable[[int, int], object]
+    brake: Brake = field(default_factory=Brake)
 
     def run(self, index: Document, transfers: int) -> Counter[PushOutcome]:
         """Copy everything, what is pointed to before what points to it; what became of how many blobs."""
@@ -141,9 +142,14 @@ class _Copy:
         }
         counts: Counter[PushOutcome] = Counter()
         with ThreadPoolExecutor(max_workers=transfers, thread_name_prefix="transfer") as executor:
-            for outcome in executor.map(self._carry, blobs.values()):
-                counts[outcome] += 1
-                self.advance(counts.total(), len(blobs))
+            try:
+                for outcome in executor.map(self._carry, blobs.values()):
+                    counts[outcome] += 1
+                    self.advance(counts.total(), len(blobs))
+            except BaseException:
+                self.brake.pull()
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
         target, repository = self.registries.at(self.target.registry), self.target.repository
         for document in documents:
             if not target.find_manifest(repository, document.digest):
@@ -179,8 +185,8 @@ class _Copy:
             return "mounted"
         with tempfile.TemporaryDirectory(prefix="warmbase-") as folder:
             path = Path(folder, "blob")
-            self._origin.pull_blob(self.source.repository, blob, path)
-            return target.push_blob(repository, blob, path)
+            self._origin.pull_blob(self.source.repository, blob, path, progress=self.brake.check)
+            return target.push_blob(repository, blob, path, progress=self.brake.check)
 
     @property
     def _origin(self) -> Registry:

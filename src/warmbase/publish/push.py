@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from warmbase.effects.registry.model import PushOutcome, Registry
+from warmbase.errors import PublishError
 from warmbase.oci.manifest import Descriptor
 
 DEFAULT_TRANSFERS = 6
@@ -29,6 +30,22 @@ class Blob:
         return self.descriptor.digest
 
 
+class Brake:
+    """Ends transfers, which ask it at every piece: Ctrl-C does not wait for gigabytes."""
+
+    def __init__(self) -> None:
+        self._pulled = threading.Event()
+
+    def pull(self) -> None:
+        """Let every transfer that asks from now on end."""
+        self._pulled.set()
+
+    def check(self, _: int = 0) -> None:
+        """Raise PublishError if the brake was pulled."""
+        if self._pulled.is_set():
+            raise PublishError("the transfer was stopped", next_step="run the command again to go on")
+
+
 class Pusher:
     """Pushes blobs to one registry, for several repositories and threads at once.
 
@@ -41,6 +58,7 @@ class Pusher:
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, str], Future[PushOutcome]] = {}
         self._first: dict[str, str] = {}
+        self._brake = Brake()
 
     def __enter__(self) -> "Pusher":
         return self
@@ -49,6 +67,10 @@ class Pusher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._executor.shutdown(cancel_futures=True)
+
+    def stop(self) -> None:
+        """End what is under way, in every thread, with an error."""
+        self._brake.pull()
 
     def know(self, repository: str, digests: Iterable[str]) -> None:
         """Remember that a repository has blobs, so that others mount them from there."""
@@ -95,7 +117,10 @@ class Pusher:
         if before is not None and before.exception() is not None:
             origin = blob.origin
         try:
-            outcome = self._registry.push_blob(repository, blob.descriptor, blob.source, mount_from=origin)
+            self._brake.check()
+            outcome = self._registry.push_blob(
+                repository, blob.descriptor, blob.source, mount_from=origin, progress=self._brake.check
+            )
         except BaseException as error:
             own.set_exception(error)
             raise

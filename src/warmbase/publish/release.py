@@ -53,7 +53,7 @@ class Release:
     def publish(self) -> Released:
         """Publish the index, unless the journal has it: then only see that tags name what the journal says."""
         journal = self._ledger.read()
-        known = journal.find(self._draft.digest)
+        known = self._find(journal)
         if known is None or self._names_change(journal):
             dated = known.dated if known else self._give_dated_tag(journal)
             self._write(journal, dated)
@@ -68,10 +68,14 @@ class Release:
         return self._released(self._move_rolling_tags(), is_new=is_new)
 
     def _released(self, journal: Journal, *, is_new: bool) -> Released:
-        entry = journal.find(self._draft.digest)
+        entry = self._find(journal)
         assert entry, "the entry was read back"
         assert journal.newest, "an entry is the newest"
         return Released(entry=entry, newest=journal.newest, is_new=is_new)
+
+    def _find(self, journal: Journal) -> Entry | None:
+        """What published the index, or the same content at the same moment as another index, which then counts."""
+        return journal.find(self._draft.digest) or journal.find_content(self._draft.content)
 
     def _names_change(self, journal: Journal) -> bool:
         """Whether the catalog gives the newest digest other rolling tags than before."""
@@ -103,16 +107,17 @@ class Release:
             assert newest, "the journal has an entry of the variant"
             for tag in self._draft.rolling:
                 self._see_to(tag, newest.digest)
-            own = journal.find(self._draft.digest)
-            if own and own.dated:
-                self._settle_dated_tags(journal, own.dated)
+            self._settle_own_tags(journal)
             journal = self._ledger.read()
             if journal.newest == newest:
                 return journal
 
-    def _settle_dated_tags(self, journal: Journal, dated: str) -> None:
-        """The dated tags of a day name what the journal says: two publishers may have given away the same one."""
-        for tag in same_day(dated):
+    def _settle_own_tags(self, journal: Journal) -> None:
+        """Content and dated tags name what the journal says: two publishers may have given away the same one."""
+        own = self._find(journal)
+        if own and own.digest != self._draft.digest:
+            self._see_to(own.content, own.digest)
+        for tag in same_day(own.dated) if own and own.dated else ():
             owner = journal.owner(tag)
             if not owner:
                 return

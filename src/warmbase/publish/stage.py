@@ -91,7 +91,8 @@ def publish_variants(
                 pusher.know(place.repository(variant.variant.image), _digests(variant))
         try:
             return tuple(executor.map(publisher.attempt, variants, current))
-        except BaseException:
+        except BaseException:  # Ctrl-C
+            pusher.stop()
             executor.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -171,11 +172,11 @@ class _Publisher:
         return Publication(
             variant=variant,
             status="superseded" if released.is_superseded else "published",
-            digest=index.digest,
+            digest=released.entry.digest,
             entry=released.entry,
             newest=released.newest if released.is_superseded else None,
             transfers=transfers,
-            is_adopted=_is_adopted(variant, index),
+            is_adopted=_is_adopted(variant, released.entry),
             seconds=time.monotonic() - begun,
         )
 
@@ -277,8 +278,8 @@ def _foundation(image: Image) -> str:
     return named or next(iter(diff_ids_of(image.documents[1])), "")
 
 
-def _is_adopted(variant: PublishableVariant, index: Document) -> bool:
-    theirs = {manifest.digest for manifest in platforms_of(index.content).values()}
+def _is_adopted(variant: PublishableVariant, entry: Entry) -> bool:
+    theirs = {platform.digest for platform in entry.platforms.values()}
     return theirs != {verified.image.digest for _, verified in variant.images}
 
 
@@ -293,7 +294,7 @@ def _origin(manifest: Manifest, place: Place) -> str:
     if not name or _BASE_DIGEST not in manifest.annotations:
         return ""
     try:
-        base = Reference.parse(name)
+        base = place.locate(Reference.parse(name))
     except ValueError:
         return ""
     return base.repository if base.registry == place.registry.host else ""

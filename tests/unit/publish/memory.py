@@ -18,13 +18,31 @@ class MemoryRegistry:
     def __init__(self, host: str = "registry.example", *, can_delete: bool = True) -> None:
         self.host = host
         self.asked: Counter[str] = Counter()
-        self.before: Callable[[str, str], object] = lambda what, where: None
+        self.before: Callable[[str, str], object]
+        self.let_pass()
         self.can_mount = True
         self._can_delete = can_delete
         self._manifests: dict[str, dict[str, Document]] = defaultdict(dict)
         self._tags: dict[str, dict[str, str]] = defaultdict(dict)
         self._blobs: dict[str, dict[str, bytes]] = defaultdict(dict)
         self._lock = threading.RLock()
+
+    def at(self, number: int, act: Callable[[], object]) -> None:
+        """Do something in the middle of the request with this number from now on, counted from 1."""
+        asked = 0
+
+        def before(what: str, where: str) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == number:
+                self.let_pass()
+                act()
+
+        self.before = before
+
+    def let_pass(self) -> None:
+        """Break no longer."""
+        self.before = lambda what, where: None
 
     def find_manifest(self, repository: str, reference: str) -> Descriptor | None:
         self._ask("HEAD", f"{repository}:{reference}")

@@ -130,7 +130,7 @@ def inspect_image(
             f"{source.name} says that it is for {image.config.platform}, but {python.interpreter} is not",
             next_step="push an image that is what it says, or take the platform out of `platforms`",
         )
-    libc = find_libc(tree, python)
+    libc = find_libc(tree, python.interpreter)
     if libc is None:
         raise FoundationError(
             f"{source.name} for {image.config.platform}: {python.interpreter} names no C library that is there",

@@ -111,9 +111,12 @@ def is_for(tree: ImageTree, python: FoundPython, platform: str) -> bool:
     return program is not None and program.machine == MACHINES.get(platform, program.machine)
 
 
-def find_libc(tree: ImageTree, python: FoundPython) -> tuple[str, str] | None:
-    """The C library of an interpreter and its version: ("glibc", "2.41"), ("musl", "1.2.5"); None if it names none."""
-    program = read_elf((tree.read(python.interpreter) or b"")[:HEAD])
+def find_libc(tree: ImageTree, interpreter: str) -> tuple[str, str] | None:
+    """The C library of the interpreter at a path, and its version: ("glibc", "2.41"), ("musl", "1.2.5").
+
+    None if it names none that is there.
+    """
+    program = read_elf((tree.read(interpreter) or b"")[:HEAD])
     path = tree.resolve(program.interpreter) if program and program.interpreter else None
     if program is None or path is None:
         return None

@@ -11,14 +11,15 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from warmbase.foundation.python import find_libc
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.elf import HEAD, MACHINES, NAMES, Elf, read_elf
 from warmbase.layers.tree import ImageTree, Node
 from warmbase.lock.model import Lock
-from warmbase.lock.wheels import ARCHITECTURES, runs_on_python
+from warmbase.lock.wheels import choose_wheel, supported_tags
 from warmbase.oci.tar import MTIME
 from warmbase.packages import uvcache
 from warmbase.packages.installed import read_record
@@ -38,7 +39,7 @@ _SITE = "lib/python{}/site-packages"
 def check_fitness(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[Finding]:
     """Findings on an image's fitness for its platform; they read every file of the venv once."""
     checks: Mapping[str, Callable[[], Iterator[str]]] = {
-        "wheels for the platform": partial(_check_wheels, image, lock),
+        "wheels for the platform": partial(_check_wheels, image, lock, tree),
         "interpreter": partial(_check_interpreter, image, lock, tree),
         "programs for the platform": partial(_check_programs, image, tree),
         "links lead somewhere": partial(_check_links, tree),
@@ -55,15 +56,15 @@ def check_fitness(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[Fi
         yield Finding(check="pointers of the cache", outcome="not run", detail=reason)
 
 
-def _check_wheels(image: BuiltImage, lock: Lock) -> Iterator[str]:
-    """The tags of the locked wheels admit the platform and the Python."""
-    architecture = ARCHITECTURES[image.platform]
+def _check_wheels(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[str]:
+    """The tags of the locked wheels admit the platform, the Python and the C library that the image has."""
+    libc = find_libc(tree, PYTHON)
+    if libc is None:  # the check of the interpreter says so
+        return
+    tags = supported_tags(lock.python, image.platform, libc)
     for _, wheel in lock.wheels(image.platform):
-        platforms = {tag.platform for tag in parse_wheel_filename(wheel.name)[3]}
-        if not any(name == "any" or name.endswith(f"_{architecture}") for name in platforms):
-            yield f"{wheel.name} is not for {image.platform}"
-        if not runs_on_python(wheel.name, lock.python):
-            yield f"{wheel.name} is not for Python {lock.python}"
+        if choose_wheel([wheel.name], tags) is None:
+            yield f"{wheel.name} is not for Python {lock.python} on {image.platform} with {' '.join(libc)}"
 
 
 def _check_interpreter(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[str]:
@@ -81,6 +82,8 @@ def _check_interpreter(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterat
         yield f"{link.target} is no program for {image.platform}"
     elif elf.interpreter and tree.find(elf.interpreter) is None:
         yield f"{elf.interpreter}, the dynamic linker of {link.target}, is not in the image"
+    elif find_libc(tree, PYTHON) is None:
+        yield f"the C library of {link.target} is not in the image"
     lines = (line.partition("=") for line in config.content.read_text().splitlines())
     facts = {name.strip(): value.strip() for name, _, value in lines}
     if facts.get("home") != posixpath.dirname(link.target):

@@ -31,14 +31,14 @@ def test_a_debian_system_s_python(see: See) -> None:
     tree = see(DEBIAN)
     assert find_pythons(tree, {}) == (ON_DEBIAN,)
     assert full_version(tree, ON_DEBIAN, ()) == "3.13.5"
-    assert find_libc(tree, ON_DEBIAN) == ("glibc", "2.41")
+    assert find_libc(tree, ON_DEBIAN.interpreter) == ("glibc", "2.41")
 
 
 def test_a_python_built_from_source_on_musl(see: See) -> None:
     tree = see(LOCAL)
     assert find_pythons(tree, {}) == (LOCALLY,)
     assert full_version(tree, LOCALLY, ()) == "3.12.11"
-    assert find_libc(tree, LOCALLY) == ("musl", "1.2.5")
+    assert find_libc(tree, LOCALLY.interpreter) == ("musl", "1.2.5")
 
 
 def test_the_path_decides_which_python_comes_first(see: See) -> None:
@@ -80,12 +80,12 @@ def test_what_a_higher_layer_takes_away_is_not_found(see: See) -> None:
 def test_without_a_banner_the_newest_symbol_tells_glibc_s_version(see: See) -> None:
     symbols = b"\0GLIBC_2.2.5\0GLIBC_2.9\0GLIBC_2.36\0GLIBC_PRIVATE\0"
     tree = see({**DEBIAN, "usr/lib/gnu/libc.so.6": symbols})
-    assert find_libc(tree, ON_DEBIAN) == ("glibc", "2.36")
+    assert find_libc(tree, ON_DEBIAN.interpreter) == ("glibc", "2.36")
 
 
 def test_a_program_without_a_loader_has_no_c_library(see: See) -> None:
-    assert find_libc(see({**DEBIAN, "usr/bin/python3.13": elf("linux/amd64")}), ON_DEBIAN) is None
-    assert find_libc(see({**DEBIAN, "lib64": "nowhere"}), ON_DEBIAN) is None
+    assert find_libc(see({**DEBIAN, "usr/bin/python3.13": elf("linux/amd64")}), ON_DEBIAN.interpreter) is None
+    assert find_libc(see({**DEBIAN, "lib64": "nowhere"}), ON_DEBIAN.interpreter) is None
 
 
 def test_the_debian_package_tells_the_version_where_the_code_does_not(see: See) -> None:

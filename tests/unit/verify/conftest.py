@@ -91,6 +91,7 @@ def fit_files(platform: str = PLATFORM) -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {
         "usr/bin/python3.13": elf(platform, "/lib/ld-linux.so"),
         "usr/lib/ld-linux.so": elf(platform),
+        "usr/lib/libc.so.6": b"GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n",
         "lib": "usr/lib",
         "usr/bin/sh": elf(platform),
         f"{VENV}/bin/alpha": b"#!/usr/bin/sh\n",

@@ -61,6 +61,11 @@ FAULTS: dict[str, tuple[dict[str, bytes | str | None], str, str]] = {
         "interpreter",
         "/lib/ld-linux.so, the dynamic linker of /usr/bin/python3.13, is not in the image",
     ),
+    "no C library": (
+        {"usr/lib/libc.so.6": None},
+        "interpreter",
+        "the C library of /usr/bin/python3.13 is not in the image",
+    ),
     "a library for another machine": (
         {f"{SITE}/beta.so": elf(OTHER), f"{SITE}/beta-1.0.dist-info/RECORD": record(("beta.so", elf(OTHER)))},
         "programs for the platform",
@@ -155,8 +160,13 @@ def test_uv_has_to_be_a_program_of_the_platform(tiny: Tiny) -> None:
     ]
 
 
-def test_the_lock_s_wheels_have_to_be_for_the_platform_and_the_python(tiny: Tiny) -> None:
-    names = ("numpy-1.0-cp313-cp313-manylinux_2_28_aarch64.whl", "scipy-1.0-cp312-cp312-manylinux_2_28_x86_64.whl")
+def test_the_lock_s_wheels_have_to_be_for_the_platform_the_python_and_the_c_library(tiny: Tiny) -> None:
+    names = (
+        "numpy-1.0-cp313-cp313-manylinux_2_28_aarch64.whl",
+        "pandas-1.0-cp313-cp313-musllinux_1_2_x86_64.whl",
+        "polars-1.0-cp313-cp313-manylinux_2_38_x86_64.whl",
+        "scipy-1.0-cp312-cp312-manylinux_2_28_x86_64.whl",
+    )
     package = locked("numpy", use="index")
     wrong = tuple(
         replace(
@@ -171,8 +181,7 @@ def test_the_lock_s_wheels_have_to_be_for_the_platform_and_the_python(tiny: Tiny
     image = tiny.build(entries_of(fit_files()))
     found = failures(tiny, image, replace(tiny.lock, packages=(*tiny.lock.packages, *wrong)))
     assert found["wheels for the platform"].splitlines() == [
-        f"{names[0]} is not for {PLATFORM}",
-        f"{names[1]} is not for Python 3.13",
+        f"{name} is not for Python 3.13 on {PLATFORM} with glibc 2.36" for name in names
     ]
 
 

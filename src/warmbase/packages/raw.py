@@ -6,7 +6,7 @@ one layer. Such an image works like any other, but it is not reproducible, and e
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,15 +92,22 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
         pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
     retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "uv.lock").read_text()
-    entries = map(_open_to_all, scan_tree(_ship(workshop, cache, project), RAW_POLICY))
-    return pack_entries(entries, codec, work), WarmCache(entries=(), uv_lock=uv_lock, pylock=pylock)
+    packed = pack_entries(raw_entries(_ship(workshop, cache, project)), codec, work)
+    return packed, WarmCache(entries=(), uv_lock=uv_lock, pylock=pylock)
 
 
-def _open_to_all(entry: Entry) -> Entry:
-    """What root's uv makes in a child stays writable for group 0, in the cache for everyone (see `image.contract`)."""
-    if entry.kind != "dir" or not (entry.mode == _OPEN or f"{entry.path}/".startswith(f"{VENV}/")):
-        return entry
-    return replace(entry, xattrs=default_acl(others=7 if entry.mode == _OPEN else 5))
+def raw_entries(shipped: Path) -> Iterator[Entry]:
+    """The entries of the layer that is made of the tree `shipped`.
+
+    What root's uv makes in a child stays writable for group 0, and in the cache for everyone (see `image.contract`).
+    """
+    for entry in scan_tree(shipped, RAW_POLICY):
+        if entry.kind == "dir" and entry.mode == _OPEN:
+            yield replace(entry, xattrs=default_acl(others=7))
+        elif entry.kind == "dir" and f"{entry.path}/".startswith(f"{VENV}/"):
+            yield replace(entry, xattrs=default_acl(others=5))
+        else:
+            yield entry
 
 
 def _ship(workshop: Workshop, cache: Path, project: Path) -> Path:

@@ -24,6 +24,13 @@ from tests.bench.building import (
 from tests.bench.catalog_cases import measure_nothing_changed, measure_sharing
 from tests.bench.children import measure_import, measure_sync
 from tests.bench.model import BenchError, Row
+from tests.bench.publishing import (
+    measure_bumped_push,
+    measure_nothing_to_publish,
+    measure_push,
+    measure_second_machine,
+    measure_transfer_memory,
+)
 from tests.bench.usage import Elsewhere
 from tests.bench.workbench import Workbench, open_workbench
 
@@ -40,6 +47,11 @@ CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "import": measure_import,
     "nothing": measure_nothing_changed,
     "unique": measure_sharing,
+    "push": measure_push,
+    "push-nothing": measure_nothing_to_publish,
+    "push-bump": measure_bumped_push,
+    "second": measure_second_machine,
+    "transfer": measure_transfer_memory,
 }
 BUSY = 0.2
 """From this many cores used by other programs on, a result is marked."""
@@ -81,7 +93,9 @@ def _check_machine() -> None:
     """The locks of the bench are for one platform, and the rivals are real programs."""
     if platform.machine() != "x86_64":
         raise BenchError(f"the bench's locks are for x86_64, this machine is {platform.machine()}")
-    missing = [program for program in ("bash", "cp", "tar", "zstd") if not shutil.which(program)]
+    missing = [
+        program for program in ("bash", "cp", "docker-registry", "skopeo", "tar", "zstd") if not shutil.which(program)
+    ]
     if missing:
         raise BenchError(f"install {', '.join(missing)}")
 

@@ -16,8 +16,8 @@ from warmbase.oci.manifest import Descriptor, Manifest
 
 def measure_nothing_changed(bench: Workbench, times: int = 9) -> Iterator[Row]:
     """A build of the whole catalog when every image is there and verified."""
-    options, said = _build_all(bench)
-    usages = [_run(bench, "build", "--json", *options) for _ in range(times)]
+    options, said = build_catalog(bench)
+    usages = [run_on_catalog(bench, "build", "--json", *options) for _ in range(times)]
     built = [row["variant"] for row in json.loads(usages[-1].output) if row["seconds"]]
     if built:
         raise BenchError(f"there was something to do for {', '.join(built)}")
@@ -27,7 +27,7 @@ def measure_nothing_changed(bench: Workbench, times: int = 9) -> Iterator[Row]:
 
 def measure_sharing(bench: Workbench) -> Iterator[Row]:
     """The bytes of the layout of the whole catalog, against the sum of its images."""
-    _, said = _build_all(bench)
+    _, said = build_catalog(bench)
     layout = read_layout(_output(bench))
     images = [_image_blobs(layout, name) for name in layout.names]
     distinct = {tuple(sorted(image.items())): image for image in images}.values()
@@ -58,12 +58,12 @@ def _image_blobs(layout: Layout, name: str) -> dict[str, int]:
 
 
 @cache
-def _build_all(bench: Workbench) -> tuple[tuple[str, ...], str]:
+def build_catalog(bench: Workbench) -> tuple[tuple[str, ...], str]:
     """Bring the layout up to date; the options that this took, and what is to be said of them."""
     try:
-        _run(bench, "build", "--json")
+        run_on_catalog(bench, "build", "--json")
     except BenchError:  # an image that does not pass is not in the layout
-        _run(bench, "build", "--json", "--no-verify")
+        run_on_catalog(bench, "build", "--json", "--no-verify")
         return ("--no-verify",), "; --no-verify, because not every image passes its verification"
     return (), ""
 
@@ -72,6 +72,7 @@ def _output(bench: Workbench) -> Path:
     return bench.kept / "dist"
 
 
-def _run(bench: Workbench, *arguments: str) -> Usage:
+def run_on_catalog(bench: Workbench, *arguments: str) -> Usage:
+    """Run `warmbase` on the project's catalog and the layout of the bench."""
     command = [sys.executable, "-m", "warmbase", *arguments, "--output", str(_output(bench))]
     return run_measured(command, env=bench_environment(), cwd=PROJECT)

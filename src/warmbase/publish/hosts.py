@@ -36,8 +36,8 @@ def _github(_: str, repository: str, removal: Removal) -> Iterator[str]:
     )
 
 
-def _docker_hub(host: str, repository: str, removal: Removal) -> Iterator[str]:
-    address = f"https://hub.{host}/v2/repositories/{repository}/tags"
+def _docker_hub(_: str, repository: str, removal: Removal) -> Iterator[str]:
+    address = f"https://hub.docker.com/v2/repositories/{repository}/tags"
     for tag in removal.tags:
         yield f'curl --fail --request DELETE --header "Authorization: Bearer $HUB_TOKEN" {address}/{tag}/'
     if not removal.tags:

@@ -203,7 +203,7 @@ def test_where_the_api_does_not_delete_the_commands_of_the_host_are_told(shelf: 
 @pytest.mark.parametrize(
     ("host", "command"),
     [
-        ("docker.io", "https://hub.docker.io/v2/repositories/bases/data/tags/py3.13-1/"),
+        ("docker.io", "https://hub.docker.com/v2/repositories/bases/data/tags/py3.13-1/"),
         ("12.dkr.ecr.eu-west-1.amazonaws.com", "aws ecr batch-delete-image --registry-id 12 --region eu-west-1"),
         ("europe-docker.pkg.dev", "gcloud artifacts docker images delete europe-docker.pkg.dev/bases/data@sha256:"),
         ("team.azurecr.io", "az acr repository delete --name team --image bases/data@sha256:"),

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from warmbase import __version__
@@ -156,11 +156,11 @@ class _Publisher:
         except OSError as error:
             told = StoreError(f"{error.filename or 'the layout'}: {error.strerror}", next_step="run `warmbase build`")
             done = Publication(variant=variant, status="failed", error=told)
-        self.report(Ended(subject=name, stage="publish", seconds=time.monotonic() - begun, detail=done.status))
-        return done
+        seconds = time.monotonic() - begun
+        self.report(Ended(subject=name, stage="publish", seconds=seconds, detail=done.status))
+        return replace(done, seconds=seconds)
 
     def _publish(self, variant: PublishableVariant) -> Publication:
-        begun = time.monotonic()
         registry, repository = self.place.registry, self.place.repository(variant.variant.image)
         index = registry.read_manifest(repository, variant.content_tag)
         transfers: Counter[PushOutcome] = Counter()
@@ -177,7 +177,6 @@ class _Publisher:
             newest=released.newest if released.is_superseded else None,
             transfers=transfers,
             is_adopted=_is_adopted(variant, released.entry),
-            seconds=time.monotonic() - begun,
         )
 
     def _check_content(self, variant: PublishableVariant, index: Document) -> None:

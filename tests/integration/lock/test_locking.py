@@ -111,7 +111,9 @@ def test_upgrade_moves_everything_but_keeps_what_it_must(bases: MakeBases, mirro
     (variant,) = catalog.variants
     resolver = Resolver(uv=pinned_uv(made), cache=made.cache / "uv-cache", ask_size=ask_size)
     previous = read_lock(catalog, variant)
-    lock = resolver.resolve(variant, libc={PLATFORM: ("glibc", "2.41")}, previous=previous, upgrade=Upgrade(everything=True))
+    lock = resolver.resolve(
+        variant, libc={PLATFORM: ("glibc", "2.41")}, previous=previous, upgrade=Upgrade(everything=True)
+    )
     assert {p.name: p.version for p in lock.packages}["tiny-lib"] == "1.5"
 
 

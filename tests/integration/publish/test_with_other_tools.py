@@ -74,7 +74,7 @@ def test_a_promotion_keeps_digests_attestations_and_referrers(
         target = Reference.parse(f"{host}/{place.prefix}/production/data")
         promoted = promote(source, target, registries, clock=Clock())
         assert promoted.released.newest.digest == done.digest
-        assert promoted.transfers["sent"] == (8 if elsewhere else 0)
+        assert set(promoted.transfers) == {"sent" if elsewhere else "mounted"}
         assert inspect_with_skopeo(f"{target}:py3.13")["Digest"] == done.digest
         check_whole(registries.at(host), target.repository)
 

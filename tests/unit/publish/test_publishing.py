@@ -177,7 +177,8 @@ def test_a_blob_that_two_variants_share_is_sent_once_and_mounted(
     shelf: Shelf, place: Place, registry: MemoryRegistry
 ) -> None:
     layers = ["shared one", "shared two"]
-    done = publish(place, shelf, shelf.variant("data", layers=layers), shelf.variant("web", layers=layers))
+    variants = [shelf.variant(image, layers=layers) for image in ("data", "web")]
+    done = publish_variants(variants, place, blobs=shelf, clock=Clock())
     assert sum(publication.transfers["mounted"] for publication in done) == 2
     assert registry.asked["mount"] == 2
 
@@ -185,7 +186,7 @@ def test_a_blob_that_two_variants_share_is_sent_once_and_mounted(
 def test_a_new_variant_mounts_what_the_unchanged_ones_have(shelf: Shelf, place: Place) -> None:
     old = shelf.variant("data", layers=["shared", "a"])
     publish(place, shelf, old)
-    _, new = publish(place, shelf, old, shelf.variant("web", layers=["shared", "b"]))
+    _, new = publish_variants([old, shelf.variant("web", layers=["shared", "b"])], place, blobs=shelf, clock=Clock())
     assert new.transfers["mounted"] == 1
 
 

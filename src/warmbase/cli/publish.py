@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from warmbase.pipeline import Outcome
     from warmbase.plan import Plan
     from warmbase.publish.journal import Entry
-    from warmbase.publish.model import Place
+    from warmbase.publish.model import Place, PublishableVariant
     from warmbase.publish.ready import Ready
     from warmbase.publish.release import Clock
     from warmbase.publish.stage import Publication
@@ -85,6 +85,9 @@ def publish(
     jobs: JobsOption = DEFAULT_JOBS,
     locked: LockedOption = False,
     transfers: TransfersOption = 6,
+    share_layers: Annotated[
+        bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Build and verify what is stale, then publish: blobs, an index of all platforms, and tags last.
@@ -107,7 +110,8 @@ def publish(
         if platform:
             plan = session.plan(chosen, [], output, locked=False, relock=False)
         ready = _find_ready(session, plan, outcomes, output)
-        publications = _publish(session, place, ready, output, transfers=transfers, shared=shared, clock=clock)
+        given = shared if share_layers else None
+        publications = _publish(session, place, ready, output, transfers=transfers, shared=given, clock=clock)
     rows = [*(_row(publication) for publication in publications), *_failures(ready)]
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -165,7 +169,7 @@ def history(
 def open_place(session: "Session", registry: str) -> "Place":
     """Where a command works: at `registry`, or where the catalog says. Raises SelectionError."""
     from warmbase.oci.reference import Reference
-    from warmbase.publish.model import Place
+    from warmbase.publish.model import Place, PublishableVariant
 
     named = registry or session.catalog.registry
     if not named:
@@ -229,7 +233,7 @@ def _publish(
     output: Path,
     *,
     transfers: int,
-    shared: "RegistryLayers",
+    shared: "RegistryLayers | None",
     clock: "Clock",
 ) -> tuple["Publication", ...]:
     from warmbase.attest.stage import attest
@@ -239,13 +243,18 @@ def _publish(
 
     if not ready.variants:
         return ()
+
+    def share(variant: "PublishableVariant") -> None:
+        if shared:
+            share_layers(variant, place, remote=shared, store=session.store, clock=clock)
+
     return publish_variants(
         ready.variants,
         place,
         blobs=read_layout(output),
         clock=clock,
         attest=attest,
-        share=lambda variant: share_layers(variant, place, remote=shared, store=session.store, clock=clock),
+        share=share,
         report=session.report,
         transfers=transfers,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, TypeVar, cast
 
 from warmbase.effects.registry.model import Registry
-from warmbase.effects.registry.records import read_record, write_record
+from warmbase.effects.registry.records import read_record
 from warmbase.errors import RegistryError
 from warmbase.layers.codec import decompress
 from warmbase.layers.layer import Directory, Layer, Packed
@@ -25,7 +25,8 @@ from warmbase.layers.store import RECORD_FORMAT, LayerStore
 from warmbase.layers.untar import TarStream, read_members
 from warmbase.oci.digests import Json
 from warmbase.oci.layout import BlobSource
-from warmbase.oci.records import record_manifest
+from warmbase.oci.manifest import MANIFEST
+from warmbase.oci.records import Record, record_manifest
 from warmbase.oci.tar import END_OF_ARCHIVE
 
 REPOSITORY = "warmbase-layers"
@@ -51,6 +52,7 @@ class RegistryLayers:
         self._lock = threading.Lock()
         self._failures = 0
         self._damaged: set[str] = set()
+        self._sent: set[str] = set()
 
     def take(
         self,
@@ -127,9 +129,16 @@ class RegistryLayers:
         source = blobs.blob_path(layer.digest)
         self._registry.push_blob(self._repository, blob, source, mount_from=mount_from)
         document: Json = {"format": RECORD_FORMAT, "recipe": layer.recipe, "time": time, "layer": layer.to_json()}
-        record = record_manifest(KIND, document, kept=[blob])
-        write_record(self._registry, self._repository, record, layer.recipe)
+        self._write(record_manifest(KIND, document, kept=[blob]), layer.recipe)
         return True
+
+    def _write(self, record: Record, recipe: str) -> None:
+        """Write a record, but for what all records share and the repository has got already."""
+        for described, content in record.blobs:
+            if described.digest not in self._sent:
+                self._registry.push_blob(self._repository, described, content)
+                self._sent.add(described.digest)
+        self._registry.write_manifest(self._repository, recipe, record.manifest, MANIFEST)
 
 
 def check_layer(layer: Layer, recipe: str, blob: Path) -> None:

@@ -17,6 +17,9 @@ from warmbase.oci.manifest import CONFIG, MANIFEST, Annotations, Config, Descrip
 UNKNOWN_PLATFORM = Platform(os="unknown", architecture="unknown")
 """The platform of what is no image; engines that look for their own pass it over."""
 
+_CONFIG = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=()).to_bytes()
+"""The config of every record: it says nothing, and a repository needs it once."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
@@ -53,9 +56,7 @@ def plain_image(
     `kept` are layers of other images: being named here keeps them in the repository, where they have to be already.
     """
     descriptors = (*(layer for layer, _ in layers), *kept)
-    diff_ids = tuple(layer.digest for layer in descriptors)
-    config = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=diff_ids).to_bytes()
-    described = describe(config, CONFIG)
+    described = describe(_CONFIG, CONFIG)
     manifest = Manifest(
         config=described,
         layers=descriptors,
@@ -63,7 +64,7 @@ def plain_image(
         artifact_type=artifact,
         subject=subject,
     )
-    return Record(manifest=manifest.to_bytes(), blobs=((described, config), *layers))
+    return Record(manifest=manifest.to_bytes(), blobs=((described, _CONFIG), *layers))
 
 
 def record_manifest(

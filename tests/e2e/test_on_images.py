@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.baseimages import Blob, entry, folder_entry, gzip_blob, link_entry, tar_blob, write_image
 from tests.bases import Bases
 from tests.images import environment_of, opened
-from tests.registries import RunningRegistry, copy_with_skopeo, running_registry
+from tests.registries import RunningRegistry, copy_with_skopeo, inspect_with_skopeo, running_registry
 
 RUN = {
     "Env": ["PATH=/srv/tools:/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "VIRTUAL_ENV=/srv/venv"],
@@ -53,7 +54,7 @@ def reference(registry: RunningRegistry, debian: Blob, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
-def bases(reference: str, tmp_path_factory: pytest.TempPathFactory) -> Bases:
+def bases(reference: str, registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) -> Bases:
     """A catalog on that image, locked and built."""
     root = tmp_path_factory.mktemp("on-images")
     made = Bases(folder=root / "bases", cache=root / "cache")
@@ -61,6 +62,7 @@ def bases(reference: str, tmp_path_factory: pytest.TempPathFactory) -> Bases:
         {"small": {"requirements": ["packaging", "markupsafe"], "config": {"command": ["python", "-V"]}}},
         foundations={"slim": {"image": reference.replace("3.13", "{python}"), "python": ["3.13"]}},
         defaults={"foundations": ["slim"], "backends": []},
+        registry=f"{registry.host}/bases",
     )
     made.run("build")
     return made
@@ -115,6 +117,17 @@ def test_the_history_is_the_base_s_and_then_ours(config: dict[str, Any]) -> None
     words = [step["created_by"] for step in config["history"]]
     assert words[:4] == ["step 0", "step 1", "step 2", "CMD"]
     assert all(word.startswith("warmbase: ") for word in words[4:])
+
+
+def test_the_base_s_layers_are_mounted_where_it_is_in_the_target_s_registry(
+    bases: Bases, registry: RunningRegistry
+) -> None:
+    bases.run("publish")
+    base = [layer.digest for layer in bases.manifest("small:py3.13-slim").layers[:3]]
+    assert inspect_with_skopeo(f"{registry.host}/bases/small:py3.13-slim")["Layers"][:3] == base
+    created = [line for line in registry.log if "/v2/bases/small/blobs/uploads/" in line and "status=201" in line]
+    mounted = [digest for digest in base if any(f"mount={quote(digest, safe='')}&" in line for line in created)]
+    assert mounted == base
 
 
 def test_locking_again_writes_the_same_bytes_and_upgrading_moves(

@@ -169,7 +169,7 @@ def history(
 def open_place(session: "Session", registry: str) -> "Place":
     """Where a command works: at `registry`, or where the catalog says. Raises SelectionError."""
     from warmbase.oci.reference import Reference
-    from warmbase.publish.model import Place, PublishableVariant
+    from warmbase.publish.model import Place
 
     named = registry or session.catalog.registry
     if not named:

@@ -8,52 +8,22 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from tests.billed import LICENCES, LOCK, PLATFORM, foundation
 
 from warmbase.attest.stage import CYCLONEDX, SLSA, SPDX, STATEMENT, Attestation, attest
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.errors import PublishError
-from warmbase.foundation.model import Foundation, Package
+from warmbase.foundation.model import Package
 from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ImagePin
 from warmbase.image.bill import image_parts, write_bill
 from warmbase.image.contract import BILL
 from warmbase.layers.codec import Codec
 from warmbase.layers.pack import pack_entries
-from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.digests import digest_of, hex_of
 from warmbase.oci.manifest import CONFIG, TAR_ZSTD, Config, Descriptor, Manifest, Platform, describe
 from warmbase.oci.tar import file_of
 from warmbase.plan import BuildStep
 
-PLATFORM = "linux/amd64"
-LICENCES = {"a" * 64: ("BSD-3-Clause",), "b" * 64: ("MIT OR Apache-2.0",), "c" * 64: ("BSD License",)}
-
-
-def package(name: str, version: str, sha256: str, use: str = "venv") -> LockedPackage:
-    file = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256=sha256 * 64, path=f"packages/{name}")
-    return LockedPackage(
-        name=name,
-        version=version,
-        use=use,
-        requires_dist=(),
-        requires_python="",
-        extras=(),
-        files=(file,),
-        wheels=((PLATFORM, file.name),) if use != "index" else (),
-    )
-
-
-LOCK = Lock(
-    variant="data:py3.13-trixie",
-    python="3.13",
-    inputs="",
-    uv=package("uv", "0.13.8", "b"),
-    packages=(
-        package("colorama", "0.4.6", "d", "index"),
-        package("numpy", "2.5.5", "a"),
-        package("uv", "0.13.8", "b"),
-        package("wheel", "0.45", "c", "warm"),
-    ),
-)
 VARIANT = Variant(
     image="data",
     python="3.13",
@@ -110,20 +80,8 @@ def step(pin: FoundationPin = DEBIAN) -> BuildStep:
 
 
 def bill_text() -> str:
-    foundation = Foundation(
-        name="trixie",
-        platform=PLATFORM,
-        interpreter="/usr/bin/python3.13",
-        stdlib="/usr/lib/python3.13",
-        python="3.13.5",
-        libc=("glibc", "2.41"),
-        os_release=(("ID", "debian"), ("VERSION_ID", "13")),
-        packages=(
-            Package(name="libstdc++6", version="14.2.0-19", architecture="amd64", licences=("GPL-3.0-only", "odd one")),
-        ),
-        created="2026-01-01T00:00:00Z",
-    )
-    parts = image_parts(LOCK, PLATFORM, foundation, LICENCES)
+    odd = Package(name="libstdc++6", version="14.2.0-19", architecture="amd64", licences=("GPL-3.0-only", "odd one"))
+    parts = image_parts(LOCK, PLATFORM, foundation(odd), LICENCES)
     return write_bill(VARIANT.name, "ab" * 32, "2026-01-02T03:04:05Z", parts)
 
 

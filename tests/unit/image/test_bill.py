@@ -4,55 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from tests.billed import LICENCES, LOCK, PLATFORM, foundation
 
 from warmbase.foundation.model import Foundation, Package
-from warmbase.image.bill import image_parts, write_bill
-from warmbase.lock.model import Lock, LockedFile, LockedPackage
-
-PLATFORM = "linux/amd64"
-LICENCES = {"a" * 64: ("BSD-3-Clause",), "b" * 64: ("Apache-2.0 OR MIT",), "c" * 64: ("BSD License", "MIT")}
-
-
-def package(name: str, version: str, sha256: str, use: str = "venv") -> LockedPackage:
-    file = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256=sha256 * 64, path=f"packages/{name}")
-    return LockedPackage(
-        name=name,
-        version=version,
-        use=use,
-        requires_dist=(),
-        requires_python="",
-        extras=(),
-        files=(file,),
-        wheels=((PLATFORM, file.name),) if use != "index" else (),
-    )
-
-
-LOCK = Lock(
-    variant="data:py3.13-trixie",
-    python="3.13",
-    inputs="",
-    uv=package("uv", "0.13.8", "b"),
-    packages=(
-        package("colorama", "0.4.6", "d", "index"),
-        package("numpy", "2.5.5+cpu", "a"),
-        package("uv", "0.13.8", "b"),
-        package("wheel", "0.45", "c", "warm"),
-    ),
-)
-
-
-def foundation(system: str = "debian", version: str = "13", packages: tuple[Package, ...] = ()) -> Foundation:
-    return Foundation(
-        name="trixie",
-        platform=PLATFORM,
-        interpreter="/usr/bin/python3.13",
-        stdlib="/usr/lib/python3.13",
-        python="3.13.5",
-        libc=("glibc", "2.41"),
-        os_release=(("ID", system), ("VERSION_ID", version)),
-        packages=packages,
-        created="2026-01-01T00:00:00Z",
-    )
+from warmbase.image.bill import image_parts, pypi_url, write_bill
 
 
 def bill(system: Foundation | None = None) -> dict[str, Any]:
@@ -80,16 +35,20 @@ def test_the_same_image_has_the_same_bill() -> None:
 
 
 def test_every_wheel_is_named_with_its_hash_and_licence() -> None:
-    assert parts()["pkg:pypi/numpy@2.5.5%2Bcpu"] == {
-        "bom-ref": "pkg:pypi/numpy@2.5.5%2Bcpu",
+    assert parts()["pkg:pypi/numpy@2.5.5"] == {
+        "bom-ref": "pkg:pypi/numpy@2.5.5",
         "type": "library",
         "name": "numpy",
-        "version": "2.5.5+cpu",
+        "version": "2.5.5",
         "scope": "required",
         "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
         "licenses": [{"license": {"id": "BSD-3-Clause"}}],
-        "purl": "pkg:pypi/numpy@2.5.5%2Bcpu",
+        "purl": "pkg:pypi/numpy@2.5.5",
     }
+
+
+def test_a_local_version_is_quoted_in_a_url() -> None:
+    assert pypi_url("torch", "2.9.0+cpu") == "pkg:pypi/torch@2.9.0%2Bcpu"
 
 
 def test_what_lies_in_the_cache_alone_is_optional_and_what_other_platforms_need_is_not_there() -> None:
@@ -122,14 +81,14 @@ def test_python_and_the_system_are_parts_too() -> None:
 )
 def test_a_package_of_the_system_has_its_distribution_s_url(system: str, version: str, name: str, url: str) -> None:
     made = Package(name=name, version="1:14.2~rc1-19", architecture="amd64", licences=("GPL-3.0-only", "odd one"))
-    part = parts(foundation(system, version, (made,)))[url]
+    part = parts(foundation(made, system=system, version=version))[url]
     assert part["purl"] == url
     assert part["licenses"] == [{"license": {"id": "GPL-3.0-only"}}, {"license": {"name": "odd one"}}]
 
 
 def test_alternatives_are_an_expression_and_unknown_words_are_names() -> None:
     found = {part["name"]: part["licenses"] for part in bill()["components"] if "licenses" in part}
-    assert found["uv"] == [{"expression": "Apache-2.0 OR MIT"}]
+    assert found["uv"] == [{"expression": "MIT OR Apache-2.0"}]
     assert found["wheel"] == [{"license": {"name": "BSD License"}}, {"license": {"id": "MIT"}}]
 
 

@@ -105,3 +105,10 @@ def test_what_no_proxy_names_is_reached_directly(company: Company) -> None:
         client_of(HOST, environment=environment).tags("bases/data")
 
     assert len(company.tunnels.asked) == asked
+
+
+def test_a_bundle_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    with pytest.raises(RegistryError, match=r"missing\.pem: No such file") as caught:
+        client_of(HOST, environment={"SSL_CERT_FILE": str(missing)}).tags("bases/data")
+    assert "SSL_CERT_FILE" in caught.value.next_step

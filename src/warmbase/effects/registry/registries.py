@@ -1,11 +1,12 @@
 """The registries that a run talks to, each with its address, its credentials and its mirror."""
 
 import ipaddress
+import ssl
 import threading
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import httpx
 
@@ -17,6 +18,7 @@ from warmbase.effects.registry.credentials import find_credentials
 from warmbase.effects.registry.model import Traffic
 from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.registry.transport import Transport
+from warmbase.errors import RegistryError
 from warmbase.oci.reference import DOCKER_HUB, Reference
 
 _HUB_API = "registry-1.docker.io"
@@ -87,14 +89,16 @@ class OpenRegistries:
 
 def _make_http(environment: Mapping[str, str]) -> httpx.Client:
     """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends."""
-    context = tls_context(environment)
+    limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
+    context = cache(partial(_trusted, environment))
 
-    def transport(proxy: str | None) -> httpx.HTTPTransport:
-        limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
-        return httpx.HTTPTransport(verify=context, limits=limits, proxy=proxy)
+    def secure(proxy: str | None = None) -> httpx.HTTPTransport:
+        return httpx.HTTPTransport(verify=context(), limits=limits, proxy=proxy)
 
-    direct = transport(None)
-    mounts = {pattern: transport(proxy) if proxy else direct for pattern, proxy in proxies_of(environment).items()}
+    # What goes through the plain one has no TLS; should it have, it trusts nobody.
+    plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=limits)
+    direct = _DirectTransport(plain, secure)
+    mounts = {pattern: secure(proxy) if proxy else direct for pattern, proxy in proxies_of(environment).items()}
     http = httpx.Client(
         transport=direct,
         mounts=mounts,
@@ -104,6 +108,41 @@ def _make_http(environment: Mapping[str, str]) -> httpx.Client:
     for each in {direct, *mounts.values()}:
         weakref.finalize(http, each.close)
     return http
+
+
+def _trusted(environment: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        return tls_context(environment)
+    except OSError as error:
+        named = environment.get("SSL_CERT_FILE", "")
+        raise RegistryError(
+            f"cannot read certificate authorities{f' from {named}' if named else ''}: {error.strerror or error}",
+            next_step="name a file of certificates (PEM) in SSL_CERT_FILE, or install ca-certificates",
+        ) from None
+
+
+class _DirectTransport(httpx.BaseTransport):
+    """Goes without a proxy. What speaks TLS is made when it is needed: loading all authorities takes 50 ms."""
+
+    def __init__(self, plain: httpx.BaseTransport, secure: Callable[[], httpx.BaseTransport]) -> None:
+        self._plain = plain
+        self._make_secure = secure
+        self._secure: httpx.BaseTransport | None = None
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        if request.url.scheme == "http":
+            return self._plain.handle_request(request)
+        with self._lock:
+            self._secure = self._secure or self._make_secure()
+        return self._secure.handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._plain.close()
+        if self._secure:
+            self._secure.close()
 
 
 def may_be_plain(host: str, *, insecure: Collection[str]) -> bool:

@@ -13,7 +13,7 @@ from tests.images import environment_of, opened
 from tests.registries import RunningRegistry, copy_with_skopeo, inspect_with_skopeo, running_registry
 
 RUN = {
-    "Env": ["PATH=/srv/tools:/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "VIRTUAL_ENV=/srv/venv"],
+    "Env": ["PATH=/srv/tools:/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "VIRTUAL_ENV=/srv/venv", "PYTHONHOME=/srv"],
     "User": "65534",
     "WorkingDir": "/srv",
     "Entrypoint": ["/srv/tools/enter"],
@@ -102,7 +102,7 @@ def test_what_the_base_starts_as_stays_but_where_the_catalog_says_otherwise(conf
 
 def test_the_base_s_path_stays_usable_behind_the_venv_s(bases: Bases) -> None:
     variables = environment_of(bases, "small:py3.13-slim")
-    assert variables["PATH"].split(":")[:4] == ["/opt/venv/bin", "/srv/tools", "/usr/local/bin", "/usr/bin"]
+    assert variables["PATH"].split(":")[:4] == ["/opt/venv/bin", "/usr/local/bin", "/srv/tools", "/usr/bin"]
     assert (variables["LANG"], "VIRTUAL_ENV" in variables) == ("C.UTF-8", False)
     with opened(bases, bases.layers("small:py3.13-slim")) as sandbox:
         program = "import sys, packaging, markupsafe; print(sys.prefix, sys.base_prefix)"

@@ -8,11 +8,13 @@ also restates the folders that the wheel layers made, because the topmost layer 
 - what root's uv writes in a child stays writable for group 0: a default ACL (POSIX 1003.1e draft 17) on those folders
   overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5)).
 
-Variables that would leak into a project's lock or break its hits are not set, nor taken over from a foundation: they
-are `LEAKING`.
+Variables that would leak into a project's lock, break its hits or hide its packages are not set, nor taken over from a
+foundation; neither are those that hold credentials (see `why_left_out`). /usr/local/bin lies directly behind the venv
+on the PATH, so that no folder of the foundation has a uv before the image's own.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,14 +26,16 @@ from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import SHARED_FOLDER, WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
-CONTRACT_REVISION = 2
+CONTRACT_REVISION = 3
 """Raised when the same lock would get other contract files."""
 
 FOLDER = "opt/warmbase"
 BILL = f"{FOLDER}/sbom.cdx.json"
 BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
 VENV_BIN = f"/{VENV}/bin"
-PATH = f"{VENV_BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FIRST_FOLDERS = f"{VENV_BIN}:/usr/local/bin"
+"""The start of every image's PATH: the venv's programs, then the folder that has uv."""
+PATH = f"{FIRST_FOLDERS}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 ENVIRONMENT: Mapping[str, str] = {
     "PATH": PATH,
@@ -44,9 +48,12 @@ ENVIRONMENT: Mapping[str, str] = {
 LEAKING = frozenset(
     {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",
      "UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL",
-     "UV_CONSTRAINT", "UV_OVERRIDE"}
+     "UV_CONSTRAINT", "UV_OVERRIDE", "UV_FROZEN", "UV_PROJECT", "UV_CONFIG_FILE", "UV_NO_BINARY", "PYTHONHOME",
+     "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONOPTIMIZE", "BASH_ENV", "ENV"}
 )  # fmt: skip
-"""Variables that reach into the locks and environments of children."""
+"""Variables that reach into the locks and environments of children, or into every program that is started."""
+_LEAKING_FAMILIES = ("UV_", "VIRTUAL_ENV", "CONDA_")
+_CREDENTIALS = re.compile(r"://[^/\s@]+@")  # RFC 3986, section 3.2.1
 
 _LOGIN_SHELLS = f"""\
 # Login shells reset PATH: keep the image's venv in front.
@@ -62,6 +69,13 @@ Error=This is the Python of the system. The packages of this image are in /{VENV
  In a project: uv add NAME, then uv sync --frozen (UV_PROJECT_ENVIRONMENT names /{VENV}).
  Without a project: uv pip install NAME --python /{VENV}/bin/python.
 """
+
+
+def why_left_out(name: str, value: str) -> str:
+    """Why no image may have the variable `name` with `value`; "" where it may. The contract's own are right."""
+    if name not in ENVIRONMENT and (name in LEAKING or name.startswith(_LEAKING_FAMILIES)):
+        return "reaches into the children's locks and environments"
+    return "holds credentials" if _CREDENTIALS.search(value) else ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ What the catalog leaves out stays as the foundation's image has it; a Debian fou
 from collections.abc import Iterable, Mapping
 
 from warmbase.catalog.model import ImageConfig
-from warmbase.image.contract import ENVIRONMENT, LEAKING, PATH, VENV_BIN
+from warmbase.image.contract import ENVIRONMENT, FIRST_FOLDERS, PATH, why_left_out
 from warmbase.oci.digests import Json
 from warmbase.oci.manifest import variables_of
 
@@ -20,8 +20,14 @@ _ABOUT_ITSELF = ("org.opencontainers.", "dev.warmbase.")
 
 
 def container_config(config: ImageConfig, labels: Mapping[str, str], run: Mapping[str, Json]) -> dict[str, Json]:
-    """The `config` object; `run` is that of the foundation. What is not set stays out."""
-    kept = {name: value for name, value in run.items() if name in _KEPT}
+    """The `config` object; `run` is that of the foundation. What is not set stays out.
+
+    A command is an argument of its entrypoint: the foundation's goes with its entrypoint, and `python` is the default
+    only where there is neither.
+    """
+    dropped = ("Entrypoint", "Cmd") if config.entrypoint is not None else ()
+    kept = {name: value for name, value in run.items() if name in _KEPT and name not in dropped and value}
+    enters = config.entrypoint or "Entrypoint" in kept
     own: dict[str, Json] = {
         "Env": [f"{name}={value}" for name, value in container_environment(run).items()],
         "User": config.user,
@@ -31,8 +37,8 @@ def container_config(config: ImageConfig, labels: Mapping[str, str], run: Mappin
     }
     merged = {
         "WorkingDir": "/",
-        "Cmd": ["python"],
-        **{name: value for name, value in kept.items() if value},
+        "Cmd": None if enters else ["python"],
+        **kept,
         **{name: value for name, value in own.items() if value is not None},
         "Labels": {**_inherited_labels(run), **labels},
     }
@@ -40,13 +46,13 @@ def container_config(config: ImageConfig, labels: Mapping[str, str], run: Mappin
 
 
 def container_environment(run: Mapping[str, Json]) -> dict[str, str]:
-    """The variables: the contract's over the foundation's, whose PATH stays behind the venv.
+    """The variables: the contract's over the foundation's, whose PATH stays behind the venv and uv.
 
-    Those of the foundation that would reach into children's locks and environments are left out.
+    Those of the foundation that would break the contract are left out.
     """
     inherited = variables_of(run)
-    path = _join_paths(VENV_BIN, inherited.get("PATH", ""), PATH)
-    kept = {name: value for name, value in inherited.items() if name not in LEAKING}
+    path = _join_paths(FIRST_FOLDERS, inherited.get("PATH", ""), PATH)
+    kept = {name: value for name, value in inherited.items() if not why_left_out(name, value)}
     return {**kept, **ENVIRONMENT, "PATH": path}
 
 

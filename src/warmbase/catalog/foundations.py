@@ -15,10 +15,9 @@ from warmbase.oci.reference import Reference
 # is not released, had 3.14 in November 2026.
 DEBIAN_PYTHONS = {"bullseye": "3.9", "bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}
 
-# Architectures by Go's names, as OCI image indexes have them (image specification, image-index.md), for
-# which Debian has ports.
-ARCHITECTURES = ("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x")
-_OTHER_NAMES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "i386": "386", "armhf": "arm/v7"}
+# The ones that uv installs packages for and that `warmbase.lock.wheels` knows the wheels of.
+PLATFORMS = ("linux/amd64", "linux/arm64")
+_OTHER_NAMES = {"x86_64": "linux/amd64", "x64": "linux/amd64", "aarch64": "linux/arm64"}
 
 LONGEST_NAME = 64
 _KINDS = ("debian", "image", "oci")
@@ -43,19 +42,19 @@ def resolve_foundations(
 
 
 def resolve_platforms(platforms: Sequence[str], report: Report) -> tuple[str, ...]:
-    """Return the platforms under their normal names; report unknown and repeated ones."""
+    """Return the platforms under their normal names; report repeated ones, and those that nothing is built for."""
     found: dict[str, None] = {}
     for index, platform in enumerate(platforms):
         path: DocumentPath = ("platforms", index)
         system, architecture, *variant = platform.split("/")
-        if architecture not in ARCHITECTURES:
-            other = _OTHER_NAMES.get(architecture)
-            advice = f"did you mean 'linux/{other}'?" if other else suggest_nearest(architecture, ARCHITECTURES)
-            report.add(path, f"there is no architecture {quote(architecture)}", advice)
-            continue
         if variant == [DEFAULT_VARIANTS.get(architecture)]:
             variant = []
         normal = "/".join([system, architecture, *variant])
+        if normal not in PLATFORMS:
+            other = _OTHER_NAMES.get(architecture)
+            advice = f"did you mean {quote(other)}?" if other else f"use {list_words(PLATFORMS, conjunction='or')}"
+            report.add(path, f"no images are built for {quote(platform)}", advice)
+            continue
         if normal in found:
             report.add(path, f"{quote(platform)} is the same as {quote(normal)}", "keep one of the two")
         found[normal] = None

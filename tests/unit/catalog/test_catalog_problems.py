@@ -25,8 +25,12 @@ WRONG_TOPS = {
     "is not a registry's host; write host[:port] in lowercase, without 'https://' and without a path",
     "platform: [linux/amd64]": "images.yaml:3:1: platform: there is no key 'platform' here; "
     "did you mean 'platforms'?",
-    "platforms: [linux/x86_64]": "images.yaml:3:13: platforms[0]: there is no architecture 'x86_64'; "
+    "platforms: [linux/x86_64]": "images.yaml:3:13: platforms[0]: no images are built for 'linux/x86_64'; "
     "did you mean 'linux/amd64'?",
+    "platforms: [linux/amd64, linux/s390x]": "images.yaml:3:26: platforms[1]: no images are built for 'linux/s390x'; "
+    "use 'linux/amd64' or 'linux/arm64'",
+    "platforms: [linux/amd64/v3]": "images.yaml:3:13: platforms[0]: no images are built for 'linux/amd64/v3'; "
+    "use 'linux/amd64' or 'linux/arm64'",
     "platforms: [linux/amd64, linux/amd64]": "images.yaml:3:26: platforms[1]: 'linux/amd64' is listed twice; "
     "keep one of the two",
     "platforms: [linux/arm64, linux/arm64/v8]": "images.yaml:3:26: platforms[1]: 'linux/arm64/v8' is the same "

@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
+from warmbase.catalog.foundations import PLATFORMS
 from warmbase.errors import LockError
-from warmbase.lock.wheels import Libc, choose_wheel, platform_tags, runs_on_python, supported_tags, uv_platform
+from warmbase.lock.wheels import (
+    ARCHITECTURES,
+    Libc,
+    choose_wheel,
+    platform_tags,
+    runs_on_python,
+    supported_tags,
+    uv_platform,
+)
 
 NUMPY = [
     "numpy-2.3.1-cp311-cp311-manylinux_2_28_x86_64.whl",
@@ -156,3 +165,7 @@ def test_a_source_distribution_runs_on_every_python() -> None:
 def test_every_platform_of_the_catalog_has_tags() -> None:
     for platform in ("linux/amd64", "linux/arm64"):
         assert re.search(r"(x86_64|aarch64)$", platform_tags(platform, ("glibc", "2.17"))[0])
+
+
+def test_a_catalog_may_name_the_platforms_that_wheels_are_known_for() -> None:
+    assert set(PLATFORMS) == set(ARCHITECTURES)

@@ -12,7 +12,7 @@ from warmbase.errors import FoundationError
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork, foundation_notes
 from warmbase.foundation.model import Base, Foundation, Package
 from warmbase.foundation.pins import ImagePin
-from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
+from warmbase.foundation.python import FoundPython, find_libc, find_other_builds, find_pythons, full_version, is_for
 from warmbase.foundation.rootfs import parse_os_release
 from warmbase.foundation.sources import UPGRADE, open_source
 from warmbase.foundation.system import find_packages
@@ -115,12 +115,15 @@ def inspect_image(
 ) -> Inspection:
     """Look into an image whose layers are in the store. Raises FoundationError if it has no Python `minor`."""
     tree = merge_layers(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
-    pythons = find_pythons(tree, variables_of(image.config.run))
+    variables = variables_of(image.config.run)
+    pythons = find_pythons(tree, variables)
     python = next((one for one in pythons if one.minor == minor), None)
     os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
     if python is None:
         system = dict(os_release).get("PRETTY_NAME", "a system without a name")
-        has = " and ".join(f"Python {one.minor} ({one.interpreter})" for one in pythons) or "no Python on its PATH"
+        known = [f"Python {one.minor} ({one.interpreter})" for one in pythons]
+        known += [f"a free-threaded or debug build ({path})" for path in find_other_builds(tree, variables)]
+        has = " and ".join(known) or "no Python on its PATH"
         raise FoundationError(
             f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
             next_step="correct `python` of the foundation in the catalog, or name an image that has it",

@@ -17,6 +17,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _NAME = re.compile(r"python3?(\.\d+)?")
 _LIBRARY = re.compile(r"python(3\.\d+)")
+_OTHER_BUILD = re.compile(r"python3\.\d+(?:td?|d)")  # free-threaded, debug, or both (Python's manual, sys.abiflags)
 _PATCHLEVEL = re.compile(rb'^#define\s+PY_VERSION\s+"([^"+]+)', re.MULTILINE)
 _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n]*?version (\d+\.\d+)")
 _GLIBC_SYMBOL = re.compile(rb"\0GLIBC_(\d+\.\d+)")
@@ -36,10 +37,26 @@ class FoundPython:
 def find_pythons(tree: ImageTree, environment: Mapping[str, str]) -> tuple[FoundPython, ...]:
     """All Pythons that the PATH in `environment` leads to, those that come first there first, each once."""
     found: dict[str, FoundPython] = {}
-    for folder in (environment.get("PATH") or DEFAULT_PATH).split(":"):
-        for python in _pythons_in(tree, folder) if folder.startswith("/") else ():
+    for folder in _folders_of(environment):
+        for python in _pythons_in(tree, folder):
             found.setdefault(python.minor, python)
     return tuple(found.values())
+
+
+def find_other_builds(tree: ImageTree, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The paths of free-threaded and debug builds on that PATH: other wheels are theirs, so they count as no Python."""
+    found: dict[str, None] = {}
+    for folder in _folders_of(environment):
+        for name in tree.names(folder):
+            real = tree.resolve(f"{folder}/{name}") if name.startswith("python") else None
+            if real and _OTHER_BUILD.fullmatch(real.rpartition("/")[2]):
+                found[f"/{real}"] = None
+    return tuple(found)
+
+
+def _folders_of(environment: Mapping[str, str]) -> tuple[str, ...]:
+    path = (environment.get("PATH") or DEFAULT_PATH).split(":")
+    return tuple(folder for folder in path if folder.startswith("/"))
 
 
 def _pythons_in(tree: ImageTree, folder: str, *, depth: int = 0) -> Iterator[FoundPython]:
@@ -63,6 +80,8 @@ def _pythons_of(tree: ImageTree, path: str, *, depth: int) -> Iterator[FoundPyth
         for python in _pythons_in(tree, home[1].decode(), depth=depth + 1) if home and depth == 0 else ():
             if f"python{python.minor}" in own:
                 yield python
+        return
+    if not _NAME.fullmatch(name):
         return
     named = _LIBRARY.fullmatch(name)
     for library in ("lib", "lib64"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.baseimages import (
+    elf,
     entry,
     folder_entry,
     gzip_blob,
@@ -214,6 +215,18 @@ def test_an_image_without_python_says_so(ground: Groundwork, tmp_path: Path) -> 
     empty = write_image(tmp_path / "empty", [tar_blob([entry("etc/os-release", b'PRETTY_NAME="Tiny 1"\n')])])
     with pytest.raises(FoundationError, match=r"has no Python 3\.13: it is Tiny 1 and has no Python on its PATH"):
         pin(at(empty), ground)
+
+
+def test_an_image_with_a_free_threaded_python_alone_says_so(ground: Groundwork, tmp_path: Path) -> None:
+    members = [
+        entry("etc/os-release", b'PRETTY_NAME="Tiny 1"\n'),
+        entry("usr/bin/python3.13t", elf(PLATFORM)),
+        link_entry("usr/bin/python3", "python3.13t"),
+        entry("usr/lib/python3.13t/os.py"),
+    ]
+    free = write_image(tmp_path / "free", [tar_blob(members)])
+    with pytest.raises(FoundationError, match=r"has a free-threaded or debug build \(/usr/bin/python3\.13t\)"):
+        pin(at(free), ground)
 
 
 def test_an_image_for_other_platforms_names_them(ground: Groundwork, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.baseimages import Files, elf, system_files
 from tests.unit.foundation.conftest import See
 
 from warmbase.foundation.model import Package
-from warmbase.foundation.python import FoundPython, find_libc, find_pythons, full_version, is_for
+from warmbase.foundation.python import FoundPython, find_libc, find_other_builds, find_pythons, full_version, is_for
 from warmbase.layers.elf import read_variable
 
 PROGRAM = elf("linux/amd64", "/lib64/ld-linux.so.2")
@@ -70,6 +70,18 @@ def test_a_standard_library_in_lib64_is_found_there(see: See) -> None:
 
 def test_a_script_and_a_python_without_a_library_are_none(see: See) -> None:
     assert find_pythons(see({"usr/bin/python3": b"#!/bin/sh\n", "usr/bin/python3.13": PROGRAM}), {}) == ()
+
+
+@pytest.mark.parametrize("build", ["python3.13t", "python3.13d", "python3.13td"])
+def test_a_free_threaded_or_debug_build_is_not_taken_for_the_usual_one(see: See, build: str) -> None:
+    files: Files = {
+        "usr/bin/python3": build,
+        f"usr/bin/{build}": PROGRAM,
+        "usr/lib/python3.13/os.py": b"",
+        "usr/lib/python3.13t/os.py": b"",
+    }
+    assert find_pythons(see(files), {}) == ()
+    assert find_other_builds(see(files), {}) == (f"/usr/bin/{build}",)
 
 
 def test_what_a_higher_layer_takes_away_is_not_found(see: See) -> None:

@@ -158,6 +158,11 @@ def front(variant: str) -> str:
     return f"{plain[: _LONGEST_FRONT - _DIGITS - 1]}-{hashlib.sha256(plain.encode()).hexdigest()[:_DIGITS]}"
 
 
+def is_entry(tag: str) -> bool:
+    """Whether a tag of the journal's repository has the form of an entry's; others may have put more there."""
+    return bool(_TAG.fullmatch(tag))
+
+
 def is_entry_of(tag: str, variant: str) -> bool:
     """Whether a tag of the journal's repository may be an entry of a variant."""
     match = _TAG.fullmatch(tag)
@@ -167,7 +172,7 @@ def is_entry_of(tag: str, variant: str) -> bool:
 def is_entry_of_image(tag: str, image: str) -> bool:
     """Whether a tag of the journal's repository may be an entry of any variant of an image."""
     begin = f"{image.replace('/', '_')}-"[: _LONGEST_FRONT - _DIGITS - 1]
-    return tag.startswith(begin) and bool(_TAG.fullmatch(tag))
+    return tag.startswith(begin) and is_entry(tag)
 
 
 def record_entry(entry: Entry) -> tuple[Record, str]:

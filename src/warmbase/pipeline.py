@@ -35,7 +35,7 @@ from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
 from warmbase.packages.wheels import Interpreter, Workshop
-from warmbase.plan import BuildStep, Plan, image_recipe
+from warmbase.plan import BuildStep, Plan, check_compiler, image_recipe
 
 if TYPE_CHECKING:
     from warmbase.layers.remote import RegistryLayers
@@ -216,6 +216,7 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
 
 def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, site: Site, *, locked: bool) -> Workshop:
     native = _make_native(step, foundation, site, locked=locked)
+    check_compiler(step, native.foundation.python, site.store.recipes())
     target = foundation.foundation
     return Workshop(
         roots=site.unpacked.folders(native.layers),

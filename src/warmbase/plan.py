@@ -2,6 +2,9 @@
 
 `warmbase plan` prints the plan that `warmbase build` carries out. A recipe says everything that decides the bytes of
 a layer or an image; a step whose image has that recipe already has nothing to do.
+
+The same wheel, compiled by the same Python to the patch release, gives the same layer. Which foundation that Python is
+in, and for which architecture, does not matter; the patch release does, because compilers are mended in them.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from warmbase.catalog.model import CatalogFoundation, Compression, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
-from warmbase.foundation.pins import DebianPin, FoundationPin
+from warmbase.foundation.pins import DebianPin, FoundationPin, python_of
 from warmbase.foundation.stage import pinned_recipe
 from warmbase.image.contract import CONTRACT_REVISION
 from warmbase.layers.codec import Codec
@@ -47,8 +50,9 @@ class BuildStep:
     """One variant on one platform. `reason` says why it has to be built; it is empty when nothing is to do.
 
     `verified` says whether the image in the layout is this one and a verification vouches for it; `only_looked_at`
-    whether that ran nothing, because this machine cannot. Packages are installed on `native`, which decides no byte:
-    the variant's foundation or one with the same Python, None where none is pinned for this machine.
+    whether that ran nothing, because this machine cannot. Packages are installed and compiled on `native`: the
+    variant's foundation or one with the same minor version of Python, None where none is pinned for this machine. All
+    that it decides is `compiler`, its full version of Python, which the wheels' recipes name.
     """
 
     variant: Variant
@@ -61,6 +65,7 @@ class BuildStep:
     wheels: tuple[WheelStep, ...]
     contract: str  # the recipe of the last layer, but for the foundation
     codec: Codec = field(default_factory=Codec)
+    compiler: str = ""
     recipe: str = ""
     reason: str = ""
     verified: bool = False
@@ -139,8 +144,8 @@ def plan_builds(
                     f"foundation {variant.foundation.name} is not pinned for {platform}",
                     next_step="run `warmbase lock`",
                 )
-            step = _plan_step(variant, platform, locks[variant.name], pin, existing, verify=verify)
-            steps.append(replace(step, native=_find_native(variant, pins, native, foundations)))
+            base = _find_native(variant, pins, native, foundations)
+            steps.append(_plan_step(variant, platform, locks[variant.name], pin, base, existing, verify=verify))
     return Plan(steps=tuple(steps))
 
 
@@ -163,15 +168,17 @@ def _plan_step(
     platform: str,
     lock: Lock,
     pin: FoundationPin,
+    native: NativeBase | None,
     existing: Existing,
     *,
     verify: bool,
 ) -> BuildStep:
+    compiler = python_of(native.pin if native else pin, variant.python)
     codec = codec_of(variant.compression)
     pinned = pinned_recipe(variant.foundation, pin, platform, codec)
     uv_wheel = lock.uv.wheel(platform)
     wheels = tuple(
-        WheelStep(package=p, recipe=wheel_recipe(p, platform, variant.python, codec), group=p.group)
+        WheelStep(package=p, recipe=wheel_recipe(p, platform, compiler, codec), group=p.group)
         for p in lock.installed(platform)
     )
     uv_facts: dict[str, Json] = {
@@ -195,7 +202,8 @@ def _plan_step(
         platform=platform,
         lock=lock,
         pin=pin,
-        native=None,
+        native=native,
+        compiler=compiler,
         foundation=pinned,
         uv=uv,
         wheels=wheels,
@@ -215,8 +223,20 @@ def codec_of(compression: Compression) -> Codec:
     return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
 
 
+def check_compiler(step: BuildStep, python: str, layers: Collection[str]) -> None:
+    """Raise FoundationError if wheel layers, which are not in `layers`, would be compiled by another Python than the
+    recipes say: the native foundation has the version `python`, because an archive no longer had the pinned one."""
+    if python != step.compiler and any(wheel.recipe not in layers for wheel in step.wheels):
+        name = step.native.foundation.name if step.native else step.variant.foundation.name
+        raise FoundationError(
+            f"foundation {name} has Python {python}, and its pin says {step.compiler}: packages compiled with it would"
+            " differ from those of others",
+            next_step="run `warmbase lock --upgrade-foundation`, or name a snapshot archive in the catalog",
+        )
+
+
 def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Codec) -> str:
-    """The recipe of a wheel's layer: the wheel, the minor version that its bytecode is for, and where it lies.
+    """The recipe of a wheel's layer: the wheel, the full version of the Python that compiles it, and where it lies.
 
     Of uv the series counts, not the version: a new uv does not make anybody pull everything again.
     """

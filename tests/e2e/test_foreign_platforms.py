@@ -137,11 +137,11 @@ def test_a_platform_alone_on_another_machine_gives_the_same_image(
 
 
 def test_a_foundation_without_this_machine_s_platform_gets_its_packages_on_another(
-    built: tuple[Bases, dict[str, str]], tmp_path: Path
+    built: tuple[Bases, dict[str, str]], locked: Bases, tmp_path: Path
 ) -> None:
-    """The image is the same, but for what it is called: where packages were installed leaves no trace."""
+    """The image is the same, but for what it is called: on which foundation packages were installed leaves no trace."""
     bases, _ = built
-    other = bases.copy(tmp_path)
+    other = locked.copy(tmp_path)
     other.write_catalog(
         {"pair": ["numpy", "packaging"]},
         platforms=[FOREIGN],
@@ -153,7 +153,7 @@ def test_a_foundation_without_this_machine_s_platform_gets_its_packages_on_anoth
     )
     finished = other.run("build", "--no-verify")
     assert f"foundation both for {PLATFORM}, to install packages on" in finished.stderr
-    assert "(all reused)" in finished.stdout
+    assert "2 of 2 wheels" in finished.stderr  # none comes from the other build
     layers = [
         [layer.digest for layer in one.manifest(name, FOREIGN).layers]
         for one, name in ((bases, NAME), (other, "pair:py3.13-foreign"))

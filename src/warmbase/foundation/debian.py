@@ -22,7 +22,7 @@ from warmbase.effects.process import Processes, run_process
 from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation import mmdebstrap
 from warmbase.foundation.model import Drift, Foundation, Package, find_drift
-from warmbase.foundation.pins import ArchiveState, DebianPin
+from warmbase.foundation.pins import ArchiveState, DebianPin, python_version, upstream_of
 from warmbase.foundation.rootfs import LAYER_FORMAT, DebianSystem, read_contents
 from warmbase.oci.digests import Json
 
@@ -215,7 +215,7 @@ def _describe(
         interpreter=f"/usr/bin/python{foundation.python}",
         stdlib=f"/usr/lib/python{foundation.python}",
         python=_python_version(foundation, contents.packages),
-        libc=("glibc", _upstream(_version_of("libc6", contents.packages))),
+        libc=("glibc", upstream_of(_version_of("libc6", contents.packages))),
         os_release=contents.os_release,
         packages=contents.packages,
         created=pin.created,
@@ -233,8 +233,7 @@ def _drifted(foundation: DebianFoundation, drift: tuple[Drift, ...]) -> Foundati
 
 
 def _python_version(foundation: DebianFoundation, packages: tuple[Package, ...]) -> str:
-    version = _upstream(_version_of(f"python{foundation.python}-minimal", packages))
-    return version.replace("~", "")  # "3.14.0~rc2" sorts before the release in Debian, "3.14.0rc2" in Python
+    return python_version(_version_of(f"python{foundation.python}-minimal", packages))
 
 
 def _version_of(name: str, packages: tuple[Package, ...]) -> str:
@@ -246,9 +245,3 @@ def _version_of(name: str, packages: tuple[Package, ...]) -> str:
         f"the built system has no package {name}; its Python is {', '.join(pythons) or 'missing'}",
         next_step="set the Python version of the foundation in the catalog to the suite's own",
     )
-
-
-def _upstream(version: str) -> str:
-    """Return the upstream part of a Debian version: [epoch:]upstream[-revision] (deb-version(7))."""
-    without_epoch = re.sub(r"^\d+:", "", version)
-    return without_epoch.rpartition("-")[0] or without_epoch

@@ -7,6 +7,7 @@ it, never a mirror's, its digests, and what a lock has to know of it.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -56,7 +57,7 @@ class DebianPin:
         if not version:
             remedy = "run `warmbase lock --upgrade-foundation`"
             raise FoundationError(f"the pin of {self.suite} names no libc6", next_step=remedy)
-        return "glibc", version.partition("-")[0]
+        return "glibc", upstream_of(version)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +80,25 @@ class ImagePin:
 
 
 FoundationPin = DebianPin | ImagePin
+
+
+def python_of(pin: FoundationPin, minor: str) -> str:
+    """The full version of Python `minor` in what `pin` pins; `minor` itself where a Debian system does not have it."""
+    if isinstance(pin, ImagePin):
+        return pin.python
+    version = dict(pin.packages).get(f"python{minor}-minimal", "")
+    return python_version(version) if version else minor
+
+
+def python_version(version: str) -> str:
+    """What Python calls itself in a Debian package with this version."""
+    return upstream_of(version).replace("~", "")  # "3.14.0~rc2" sorts before the release in Debian, "3.14.0rc2" for pip
+
+
+def upstream_of(version: str) -> str:
+    """The upstream part of a Debian version: [epoch:]upstream[-revision] (deb-version(7))."""
+    without_epoch = re.sub(r"^\d+:", "", version)
+    return without_epoch.rpartition("-")[0] or without_epoch
 
 
 def pins_to_json(pins: Mapping[PinKey, FoundationPin]) -> str:

@@ -2,7 +2,8 @@
 
 A tree has the wheel's unpacked files at `opt/uv/cache/archive-v0/<id>`, bytecode included, and below `opt/venv` what
 uv makes of them: hardlinks of the same files, and the few that an installation writes (RECORD, scripts). Installing
-one wheel at a time keeps its tree the same in every image; where the trees of two wheels share a path, the fixed
+one wheel at a time keeps its tree the same in every image whose wheels are compiled by the same Python, to the patch
+release; where the trees of two wheels share a path, the fixed
 order of layers decides, not the order in which uv's threads happened to run.
 """
 

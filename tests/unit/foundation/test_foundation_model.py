@@ -22,6 +22,7 @@ from warmbase.foundation.pins import (
     PinKey,
     pins_from_json,
     pins_to_json,
+    python_of,
 )
 from warmbase.oci.manifest import History
 
@@ -82,6 +83,16 @@ def test_a_debian_pin_knows_its_c_library() -> None:
     assert PIN.libc == ("glibc", "2.41")
     with pytest.raises(FoundationError, match="the pin of trixie names no libc6"):
         _ = replace(PIN, packages=()).libc
+
+
+def test_a_pin_knows_its_full_version_of_python() -> None:
+    def debian(version: str) -> DebianPin:
+        return replace(PIN, packages=(("python3.13-minimal", version),))
+
+    assert python_of(debian("1:3.13.5-2+deb13u1"), "3.13") == "3.13.5"
+    assert python_of(debian("3.13.0~rc2-1"), "3.13") == "3.13.0rc2"
+    assert python_of(IMAGE_PIN, "3.13") == "3.13.9"
+    assert python_of(PIN, "3.13") == "3.13"
 
 
 def test_a_pin_of_another_format_says_so() -> None:

@@ -1,6 +1,6 @@
 """Plans: pure, with a reason for everything, and a recipe that changes exactly when an input does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,16 +17,17 @@ from warmbase.catalog.model import (
     Variant,
 )
 from warmbase.errors import FoundationError
-from warmbase.foundation.pins import ArchiveState, DebianPin
+from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ImagePin
 from warmbase.layers.plan import SizedWheel, plan_layers
 from warmbase.lock.files import read_lock
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.lock.stage import read_all_pins
-from warmbase.plan import BuildStep, Existing, Plan, plan_builds, planned_layers
+from warmbase.plan import BuildStep, Existing, Plan, check_compiler, plan_builds, planned_layers
 
 PROJECT = Path(__file__).parents[3]
 SNAPSHOT = Path(__file__).with_name("default_catalog.txt")
 PLATFORM = "linux/amd64"
+ARM = "linux/arm64"
 
 
 def requirement(text: str, group: str = "") -> CatalogRequirement:
@@ -75,7 +76,18 @@ PIN = DebianPin(
     platform=PLATFORM,
     epoch=1_700_000_000,
     archives=(ArchiveState(suite="trixie", date="2026-01-01T00:00:00Z", sha256="0" * 64),),
-    packages=(("libc6", "2.41-12"),),
+    packages=(("libc6", "2.41-12"), ("python3.13-minimal", "3.13.5-2")),
+)
+OTHER_LIBC = replace(PIN, packages=(("libc6", "2.41-13"), PIN.packages[1]))
+IMAGE_PIN = ImagePin(
+    reference="python:3.13",
+    platform=PLATFORM,
+    index="sha256:" + "a" * 64,
+    manifest="sha256:" + "b" * 64,
+    created="2026-01-01T00:00:00Z",
+    python="3.13.5",
+    interpreter="/usr/local/bin/python3.13",
+    libc=("glibc", "2.41"),
 )
 
 
@@ -137,7 +149,7 @@ CHANGES: dict[str, Callable[[], BuildStep]] = {
         lock=replace(LOCK, packages=(package("numpy"), package("six", use="warm")))
     ),
     "another uv": lambda: step(lock=replace(LOCK, uv=package("uv", "0.13.9"))),
-    "another package of the foundation": lambda: step(pin=replace(PIN, packages=(("libc6", "2.41-13"),))),
+    "another package of the foundation": lambda: step(pin=OTHER_LIBC),
     "another time of the foundation": lambda: step(pin=replace(PIN, epoch=1_700_000_001)),
     "another level": lambda: step(replace(VARIANT, compression=Compression(level=3))),
     "another codec": lambda: step(replace(VARIANT, compression=Compression(codec="gzip"))),
@@ -180,9 +192,42 @@ def test_the_recipe_stays_when_no_input_changes(same: Callable[[], BuildStep]) -
 def test_a_wheel_s_layer_is_the_same_in_every_image() -> None:
     other = replace(VARIANT, image="other", description="Other.", requirements=(requirement("numpy"),))
     assert {wheel.recipe for wheel in step(other).wheels} == {wheel.recipe for wheel in step().wheels}
-    assert {wheel.recipe for wheel in step(pin=replace(PIN, packages=())).wheels} == {
-        wheel.recipe for wheel in step().wheels
-    }
+    for same in (OTHER_LIBC, with_python("3.13.5-2+deb13u1")):
+        assert {wheel.recipe for wheel in step(pin=same).wheels} == {wheel.recipe for wheel in step().wheels}
+
+
+def with_python(version: str) -> DebianPin:
+    return replace(PIN, packages=(PIN.packages[0], ("python3.13-minimal", version)))
+
+
+def wheels_on(platform: str, pins: Mapping[str, FoundationPin], native: str = PLATFORM) -> set[str]:
+    """The recipes of the wheels' layers for `platform`, planned on a machine of the platform `native`."""
+    both = replace(VARIANT, platforms=(PLATFORM, ARM))
+    known = {("trixie", name, "3.13"): pin for name, pin in pins.items()}
+    wheels = replace(package("numpy"), wheels=tuple((name, package("numpy").files[0].name) for name in (PLATFORM, ARM)))
+    locks = {VARIANT.name: replace(LOCK, packages=(wheels,))}
+    found = plan_builds([both], [platform], locks, known, Existing(), native=native, foundations=[VARIANT.foundation])
+    return {wheel.recipe for step in found.steps for wheel in step.wheels}
+
+
+def test_a_wheel_s_layer_is_another_one_for_another_patch_release_of_python() -> None:
+    recipes = {wheel.recipe for wheel in step().wheels}
+    assert not recipes & {wheel.recipe for wheel in step(pin=with_python("3.13.7-1")).wheels}
+
+
+def test_the_python_that_compiles_decides_and_not_the_one_that_it_is_for() -> None:
+    pins = {PLATFORM: with_python("3.13.7-1"), ARM: PIN}
+    assert wheels_on(ARM, pins, PLATFORM) == wheels_on(PLATFORM, pins, PLATFORM)
+    assert wheels_on(ARM, pins, PLATFORM) != wheels_on(ARM, pins, ARM)
+    assert wheels_on(ARM, {PLATFORM: IMAGE_PIN, ARM: PIN}, PLATFORM) == wheels_on(ARM, {ARM: PIN}, ARM)
+
+
+def test_no_wheel_is_compiled_by_another_python_than_its_recipe_says() -> None:
+    check_compiler(step(), "3.13.5", [])
+    check_compiler(step(), "3.13.6", [wheel.recipe for wheel in step().wheels])
+    with pytest.raises(FoundationError, match=r"trixie has Python 3\.13\.6, and its pin says 3\.13\.5") as caught:
+        check_compiler(step(), "3.13.6", [step().wheels[0].recipe])
+    assert "--upgrade-foundation" in caught.value.next_step
 
 
 def test_a_wheel_s_layer_is_another_one_for_another_python_and_another_uv_series_alone() -> None:

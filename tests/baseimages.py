@@ -27,6 +27,9 @@ TAR = "application/vnd.oci.image.layer.v1.tar"
 Files = Mapping[str, bytes | str]
 """Content, or a link's target, by path."""
 
+Member = tuple[tarfile.TarInfo, bytes]
+"""An entry of a tar and its content."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blob:
@@ -90,7 +93,7 @@ def gzip_blob(store: LayerStore, layer: Layer) -> Blob:
     return Blob(content=gzip.compress(plain, 1, mtime=0), media_type=GZIP, diff_id=layer.diff_id)
 
 
-def tar_blob(members: Iterable[tuple[tarfile.TarInfo, bytes]], *, compressed: bool = True) -> Blob:
+def tar_blob(members: Iterable[Member], *, compressed: bool = True) -> Blob:
     """A layer of these entries, as gzip or as it is."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -102,7 +105,7 @@ def tar_blob(members: Iterable[tuple[tarfile.TarInfo, bytes]], *, compressed: bo
     return Blob(content=content, media_type=GZIP if compressed else TAR, diff_id=sha256(plain))
 
 
-def entry(name: str, content: bytes = b"", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+def entry(name: str, content: bytes = b"", **fields: Any) -> Member:
     """An entry of a tar: a file, unless `type` says otherwise."""
     info = tarfile.TarInfo(name)
     info.mode = 0o755
@@ -111,11 +114,11 @@ def entry(name: str, content: bytes = b"", **fields: Any) -> tuple[tarfile.TarIn
     return info, content
 
 
-def folder_entry(name: str) -> tuple[tarfile.TarInfo, bytes]:
+def folder_entry(name: str) -> Member:
     return entry(name, type=tarfile.DIRTYPE)
 
 
-def link_entry(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
+def link_entry(name: str, target: str) -> Member:
     return entry(name, type=tarfile.SYMTYPE, linkname=target)
 
 

@@ -98,7 +98,7 @@ class UnpackedLayers:
     """
 
     def __init__(self, folder: Path, store: LayerStore, *, processes: Processes = run_process) -> None:
-        self.folder = folder.absolute()
+        self.folder = folder.resolve()
         self._store = store
         self._processes = processes
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

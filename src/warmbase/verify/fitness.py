@@ -6,6 +6,7 @@ the wheels brought, bytecode of another Python, pointers of the cache into nothi
 """
 
 import base64
+import io
 import posixpath
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,7 @@ def _check_interpreter(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterat
         yield f"{elf.interpreter}, the dynamic linker of {link.target}, is not in the image"
     elif find_libc(tree, PYTHON) is None:
         yield f"the C library of {link.target} is not in the image"
-    lines = (line.partition("=") for line in config.content.read_text().splitlines())
+    lines = (line.partition("=") for line in config.read().decode(errors="replace").splitlines())
     facts = {name.strip(): value.strip() for name, _, value in lines}
     if facts.get("home") != posixpath.dirname(link.target):
         yield f"pyvenv.cfg says home = {facts.get('home')}, the interpreter is {link.target}"
@@ -118,7 +119,7 @@ def _check_scripts(tree: ImageTree) -> Iterator[str]:
     for path, node in tree.below(f"{VENV}/bin"):
         if node.kind != "file":
             continue
-        with node.content.open("rb") as file:
+        with node.open() as file:
             first = file.readline(1024)
         if first.startswith(b"#!"):
             program = (first[2:].split() or [b""])[0].decode(errors="replace")
@@ -153,7 +154,7 @@ def _check_records(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[s
 
 
 def _read_record(node: Node, site: str) -> Iterator[tuple[str, str]]:
-    with node.content.open(newline="", encoding="utf-8") as lines:
+    with io.TextIOWrapper(node.open(), newline="", encoding="utf-8") as lines:
         for name, recorded in read_record(lines, site):
             if not name.endswith(".pyc"):  # a wheel's own is replaced by ours
                 yield name, recorded
@@ -172,7 +173,7 @@ def _check_bytecode(lock: Lock, tree: ImageTree) -> Iterator[str]:
         if node.kind != "file" or not name.endswith(ending) or not folder.endswith("/__pycache__"):
             continue
         source = tree.nodes.get(f"{folder.removesuffix('/__pycache__')}/{name.removesuffix(ending)}.py")
-        with node.content.open("rb") as file:
+        with node.open() as file:
             head = file.read(_PYC.size)
         if source is None or len(head) < _PYC.size:
             yield f"{path} is no bytecode of a file beside it"
@@ -191,7 +192,7 @@ def _check_pointers(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[
     pointed = {}
     for path, node in tree.below(base):
         if path.endswith(".http") and node.kind == "file":
-            pointer = uvcache.read_pointer(node.content.read_bytes())
+            pointer = uvcache.read_pointer(node.read())
             pointed[pointer.filename] = pointer
             archive = f"{CACHE}/{uvcache.ARCHIVES}/{pointer.archive}"
             if tree.nodes.get(archive) is None:
@@ -209,5 +210,5 @@ def _check_pointers(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[
 
 
 def _read_elf(node: Node) -> Elf | None:
-    with node.content.open("rb", buffering=0) as file:
+    with node.open() as file:
         return read_elf(file.read(HEAD))

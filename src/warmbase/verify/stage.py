@@ -11,7 +11,6 @@ from warmbase.effects.runner import Bind, Runner
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.store import LayerStore
-from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of_file
@@ -77,7 +76,7 @@ def verify_image(
         running = executor.submit(_run_image, subject, closable, folders, smoke) if how else None
         findings = [_check_blobs(image, layout)] if layout else []  # else unpacking them has just proven it
         findings += check_image(image, lock, files, traces)
-        findings += check_fitness(image, lock, merge_layers(files.listings, folders)) if how != "native" else ()
+        findings += check_fitness(image, lock, files.tree) if how != "native" else ()
         findings += running.result() if running else _not_run(subject)
         findings += [child.result() for child in children]
     findings += (*skipped_children(subject), *skipped_backends(subject)) if how else ()

@@ -7,7 +7,7 @@ takes both (see `layers.unpack`); here the documents are held against the layers
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from warmbase.image import contract
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.listing import Listing
+from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import Config, Manifest, variables_of
@@ -42,17 +43,18 @@ class ImageFiles:
     folders: tuple[Path, ...]
 
     @cached_property
-    def paths(self) -> Mapping[str, int]:
-        """Every path that is no folder → the highest layer that has it. Whiteouts are not followed."""
-        found: dict[str, int] = {}
-        for number, listing in enumerate(self.listings):
-            found |= {entry.path: number for entry in listing.entries if entry.kind != "dir"}
-        return found
+    def tree(self) -> ImageTree:
+        """What a container sees of them."""
+        return merge_layers(self.listings, self.folders)
+
+    @cached_property
+    def paths(self) -> Collection[str]:
+        """Every path of the tree that is no folder."""
+        return {path for path, node in self.tree.nodes.items() if node.kind != "dir"}
 
     def read(self, path: str) -> bytes | None:
-        """The content of a file, None if no layer has it."""
-        number = self.paths.get(path)
-        return None if number is None else (self.folders[number] / path).read_bytes()
+        """The content of a file, None if a container has none there."""
+        return self.tree.read(path)
 
 
 def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[Finding]:
@@ -213,15 +215,17 @@ def _check_traces(image: BuiltImage, files: ImageFiles, traces: Mapping[str, byt
         if any(content in document for document in image.documents):
             yield f"the manifest or the config holds {what}"
     for number, (listing, folder) in enumerate(zip(files.listings, files.folders, strict=True)):
-        for entry in listing.entries:
-            if entry.kind == "file" and entry.size >= _SHORTEST_TRACE:
-                with (folder / entry.path).open("rb", buffering=0) as file:
+        seen = set()
+        for path, node in merge_layers([listing], [folder]).nodes.items():
+            if node.kind == "file" and node.size >= _SHORTEST_TRACE and node.identity not in seen:
+                seen.add(node.identity)
+                with node.open() as file:
                     for what in find_traces(file, traces):
-                        yield f"layer {number}: {entry.path} holds {what}"
-            elif entry.kind == "symlink":
+                        yield f"layer {number}: {path} holds {what}"
+            elif node.kind == "symlink":
                 for what, content in traces.items():
-                    if content in os.fsencode(entry.target):
-                        yield f"layer {number}: {entry.path} points to {what}"
+                    if content in os.fsencode(node.target):
+                        yield f"layer {number}: {path} points to {what}"
 
 
 class _Readable(Protocol):

@@ -115,6 +115,19 @@ def test_everyone_can_read_the_cache_and_the_venv(tiny: Tiny) -> None:
     ]
 
 
+def test_what_an_upper_layer_took_away_is_not_in_the_image(tiny: Tiny) -> None:
+    status = b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+    with_status = [file_of("var/lib/dpkg/status", status)]
+    assert "a 1 is in the layers" in failures(tiny, tiny.build(with_status))["bill of materials"]
+    assert failures(tiny, tiny.build(with_status, [file_of("var/lib/.wh.dpkg", b"")])) == {}
+
+
+def test_no_link_of_an_image_is_followed_on_this_machine(tiny: Tiny, tmp_path: Path) -> None:
+    secret = tmp_path / "status"
+    secret.write_bytes(b"Package: ours\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n")
+    assert failures(tiny, tiny.build([symlink("var/lib/dpkg/status", str(secret))])) == {}
+
+
 def test_secrets_are_found_in_files_links_and_history(tiny: Tiny) -> None:
     image = tiny.build([file_of("a.pyc", b"\0" * 5_000 + b"correct-horse"), symlink("s", "/correct-horse/x")])
     assert failures(tiny, image, SECRET)["no secret and no path of the build machine"].splitlines() == [

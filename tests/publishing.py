@@ -88,6 +88,7 @@ class Shelf:
         first: bool = True,
         versions: Mapping[str, str] | None = None,
         base: str = "",
+        entrypoint: str = "",
     ) -> PublishableVariant:
         """A variant whose recipe its layers decide; `packing` changes the compressed bytes alone."""
         variant = Variant(
@@ -109,7 +110,7 @@ class Shelf:
         images = [
             (
                 self._step(variant, platform, lock),
-                self._verified(variant, platform, [f"{layer}" for layer in layers], packing, run=run, base=base),
+                self._verified(variant, platform, [*layers], packing, run=run, base=base, entrypoint=entrypoint),
             )
             for platform in sorted(platforms)
         ]
@@ -129,13 +130,24 @@ class Shelf:
         )
 
     def _verified(
-        self, variant: Variant, platform: str, layers: Sequence[str], packing: str, *, run: bool, base: str
+        self,
+        variant: Variant,
+        platform: str,
+        layers: Sequence[str],
+        packing: str,
+        *,
+        run: bool,
+        base: str,
+        entrypoint: str,
     ) -> VerifiedImage:
         described = [self._put(f"{packing}{content}".encode()) for content in layers]
         recipe = digest_of(f"{variant.name} {platform} {layers}".encode())[7:]
         labels = {RECIPE_LABEL: recipe, LOCK_LABEL: "lock"}
         diff_ids = tuple(digest_of(content.encode()) for content in layers)
-        config = Config(platform=Platform.parse(platform), created="", diff_ids=diff_ids, run={"Labels": labels})
+        started = {"Entrypoint": [entrypoint]} if entrypoint else {}
+        config = Config(
+            platform=Platform.parse(platform), created="", diff_ids=diff_ids, run={"Labels": labels, **started}
+        )
         document = config.to_bytes()
         annotations = {"org.opencontainers.image.title": variant.name}
         if base:

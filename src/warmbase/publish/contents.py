@@ -1,4 +1,4 @@
-"""What is in an index: its platforms, and the layers of each."""
+"""What is in an index: its platforms, and the config of each."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,8 +13,11 @@ Read = Callable[[Descriptor], bytes]
 ATTESTED = "vnd.docker.reference.digest"
 """Names, in an index, the image that an attestation is about (BuildKit, "Image Attestation Storage")."""
 
-Images = Mapping[str, tuple[str, tuple[str, ...]]]
-"""The digest and the diff_ids of the image of each platform."""
+Images = Mapping[str, tuple[str, str]]
+"""The digests of the manifest and of the config of each platform's image.
+
+A config names the uncompressed layers and how an image is run; how layers are compressed does not change it.
+"""
 
 
 def platforms_of(index: bytes) -> dict[str, Descriptor]:
@@ -46,9 +49,9 @@ def attestations_of(index: bytes) -> dict[str, str]:
 
 
 def images_of(index: bytes, read: Read) -> Images:
-    """The digest and the diff_ids of each platform's image."""
+    """The digests of the manifest and of the config of each platform's image."""
     return {
-        platform: (manifest.digest, diff_ids_of(read(Manifest.from_bytes(read(manifest)).config)))
+        platform: (manifest.digest, Manifest.from_bytes(read(manifest)).config.digest)
         for platform, manifest in platforms_of(index).items()
     }
 
@@ -71,21 +74,20 @@ def read_from(registry: Registry, repository: str) -> Read:
 
 
 def check_same_content(name: str, ours: Images, index: bytes, read: Read) -> None:
-    """See that an index has our images, or images whose uncompressed layers are the same.
+    """See that an index has our images, or images that differ from them in how layers are compressed alone.
 
     `name` is where the index was found. Raises PublishError where it has others.
     """
     theirs = platforms_of(index)
     different = sorted(ours.keys() ^ theirs.keys())
     for platform in ours.keys() & theirs.keys():
-        digest, diff_ids = ours[platform]
-        if theirs[platform].digest != digest:
-            manifest = Manifest.from_bytes(read(theirs[platform]))
-            if diff_ids_of(read(manifest.config)) != diff_ids:
-                different.append(platform)
+        digest, config = ours[platform]
+        if theirs[platform].digest != digest and Manifest.from_bytes(read(theirs[platform])).config.digest != config:
+            different.append(platform)
     if different:
         raise PublishError(
-            f"{name} has other layers for {', '.join(sorted(different))} than those to be published; such a tag never"
+            f"{name} has other images for {', '.join(sorted(different))} than those to be published; such a tag never"
             " moves",
-            next_step="the same recipe must give the same layers: build again, and compare if it stays so",
+            next_step="the same recipe must give the same image: see who else writes to that repository, build again,"
+            " and compare if it stays so",
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from warmbase.effects.registry.model import Registry
 from warmbase.effects.registry.records import read_record, write_record
@@ -11,6 +12,7 @@ from warmbase.publish.journal import (
     Entry,
     Journal,
     entry_from_json,
+    is_entry,
     is_entry_of,
     is_entry_of_image,
     merge,
@@ -20,9 +22,15 @@ from warmbase.publish.model import Place
 
 _AT_ONCE = 8
 
+REFUSED = (401, 403)
+"""What registries answer for a repository that does not exist, so as not to say so, or that one may not read."""
+
 
 class Ledger:
-    """The journal of one variant at a place. Entries never change: each is read once."""
+    """The journal of one variant at a place. Entries never change: each is read once.
+
+    Some registries list new tags late. What this ledger wrote or has read it does not forget.
+    """
 
     def __init__(self, place: Place, variant: str) -> None:
         self._place = place
@@ -33,18 +41,18 @@ class Ledger:
         """The journal as it is now. Raises RegistryError, also for an entry that cannot be read."""
         tags = [tag for tag in self._place.registry.tags(self._place.journal) if is_entry_of(tag, self._variant)]
         self._known |= _read(self._place, [tag for tag in tags if tag not in self._known])
-        known = (self._known[tag] for tag in tags if tag in self._known)
-        return merge(entry for entry in known if entry.variant == self._variant)
+        return merge(entry for entry in self._known.values() if entry.variant == self._variant)
 
     def write(self, entry: Entry) -> None:
         """Add an entry. Raises RegistryError."""
         record, tag = record_entry(entry)
         write_record(self._place.registry, self._place.journal, record, tag)
+        self._known[tag] = replace(entry, id=tag)
 
 
 def read_entries(place: Place) -> dict[str, Entry]:
     """All entries of all variants as they were written, by tag. Raises RegistryError."""
-    return _read(place, place.registry.tags(place.journal))
+    return _read(place, [tag for tag in place.registry.tags(place.journal) if is_entry(tag)])
 
 
 def find_publication(registry: Registry, repository: str, digest: str) -> Entry:
@@ -53,17 +61,24 @@ def find_publication(registry: Registry, repository: str, digest: str) -> Entry:
     Of registry.example/a/b/data, the image may be `data` in a/b or `b/data` in a. Raises PublishError for what the
     journals do not have, RegistryError.
     """
-    parts = repository.split("/")
+    parts, refused = repository.split("/"), []
     for split in reversed(range(len(parts))):
         place = Place(registry=registry, prefix="/".join(parts[:split]))
         image = "/".join(parts[split:])
-        tags = [tag for tag in registry.tags(place.journal) if is_entry_of_image(tag, image)]
+        try:
+            tags = [tag for tag in registry.tags(place.journal) if is_entry_of_image(tag, image)]
+        except RegistryError as error:
+            if error.status not in REFUSED:
+                raise
+            refused.append(place.journal)
+            continue
         entries = (entry for entry in _read(place, tags).values() if (entry.image, entry.digest) == (image, digest))
         found = min(entries, key=lambda entry: (entry.time, entry.id), default=None)
         if found:
             return found
+    unread = f" ({', '.join(refused)} may not be read)" if refused else ""
     raise PublishError(
-        f"no journal says that {registry.host}/{repository}@{digest} was verified and published",
+        f"no journal says that {registry.host}/{repository}@{digest} was verified and published{unread}",
         next_step="publish it with `warmbase publish`, or promote what was",
     )
 

@@ -69,9 +69,20 @@ class Release:
 
     def _released(self, journal: Journal, *, is_new: bool) -> Released:
         entry = self._find(journal)
-        assert entry, "the entry was read back"
-        assert journal.newest, "an entry is the newest"
-        return Released(entry=entry, newest=journal.newest, is_new=is_new)
+        if entry is None:
+            raise self._lost()
+        return Released(entry=entry, newest=self._newest(journal), is_new=is_new)
+
+    def _newest(self, journal: Journal) -> Entry:
+        if journal.newest is None:
+            raise self._lost()
+        return journal.newest
+
+    def _lost(self) -> PublishError:
+        return PublishError(
+            f"the journal of {self._place} lost what was written to it of {self._draft.variant}",
+            next_step="see who else deletes there, and run the command again",
+        )
 
     def _find(self, journal: Journal) -> Entry | None:
         """What published the index, or the same content at the same moment as another index, which then counts."""
@@ -103,8 +114,7 @@ class Release:
         """Returns the journal that they agree with in the end."""
         journal = self._ledger.read()
         while True:
-            newest = journal.newest
-            assert newest, "the journal has an entry of the variant"
+            newest = self._newest(journal)
             for tag in self._draft.rolling:
                 self._see_to(tag, newest.digest)
             self._settle_own_tags(journal)

@@ -1,8 +1,8 @@
 """The publish stage: verified variants become tags.
 
 For each variant: blobs, manifests by digest, attestations, one index under the content tag; then dated tag, journal and
-rolling tags (see `release`). Where the content tag is there, so is all that comes before it. A variant that fails keeps
-its tags and stops no other; the next run goes on where it ended.
+rolling tags (see `release`). Where the content tag is there, so is all that comes before it; what somebody deleted of
+it is pushed again. A variant that fails keeps its tags and stops no other; the next run goes on where it ended.
 """
 
 import time
@@ -14,7 +14,7 @@ from typing import Literal
 
 from warmbase import __version__
 from warmbase.effects.registry.model import Document, PushOutcome
-from warmbase.errors import RegistryError, StoreError, WarmbaseError
+from warmbase.errors import PublishError, RegistryError, StoreError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, ignore
 from warmbase.image.assemble import LOCK_LABEL, Image
 from warmbase.oci.digests import digest_of
@@ -27,6 +27,7 @@ from warmbase.publish.journal import Entry, PublishedPlatform
 from warmbase.publish.model import Attestation, Place, PublishableVariant
 from warmbase.publish.push import DEFAULT_TRANSFERS, Blob, Pusher
 from warmbase.publish.release import Clock, Release
+from warmbase.publish.yank import Yank, find_yanks
 from warmbase.verify.model import VerifiedImage
 
 Attest = Callable[[BuildStep, bytes, BlobSource], Attestation]
@@ -48,7 +49,8 @@ class Publication:
     """What became of a variant. `digest` is its index, `entry` what the journal says of it (None: not asked).
 
     `newest` is what the rolling tags name where it is something newer; `transfers` counts blobs by what became of them;
-    `is_adopted` says that the registry had the same layers under another digest, which counts.
+    `is_adopted` says that the registry had the same layers under another digest, which counts; `yanks` say why what was
+    there before is not to be used (of what is up to date it is not asked).
     """
 
     variant: PublishableVariant
@@ -58,6 +60,7 @@ class Publication:
     newest: Entry | None = None
     transfers: Counter[PushOutcome] = field(default_factory=Counter, hash=False)
     is_adopted: bool = False
+    yanks: tuple[Yank, ...] = ()
     seconds: float = 0.0
     error: WarmbaseError | None = None
 
@@ -162,12 +165,9 @@ class _Publisher:
 
     def _publish(self, variant: PublishableVariant) -> Publication:
         registry, repository = self.place.registry, self.place.repository(variant.variant.image)
-        index = registry.read_manifest(repository, variant.content_tag)
-        transfers: Counter[PushOutcome] = Counter()
-        if index:
-            self._check_content(variant, index)
-        else:
-            index, transfers = self._push(variant)
+        found = registry.read_manifest(repository, variant.content_tag)
+        index, transfers = self._complete(variant, found) if found else self._push(variant)
+        yanks = find_yanks(registry, repository, index.digest) if found else ()
         released = Release(self.place, index, _draft(variant, index), self.clock).publish()
         return Publication(
             variant=variant,
@@ -177,13 +177,36 @@ class _Publisher:
             newest=released.newest if released.is_superseded else None,
             transfers=transfers,
             is_adopted=_is_adopted(variant, released.entry),
+            yanks=yanks,
         )
+
+    def _complete(self, variant: PublishableVariant, index: Document) -> tuple[Document, Counter[PushOutcome]]:
+        """See that what the content tag names has our content, and that nothing of it is missing."""
+        self._check_content(variant, index)
+        transfers: Counter[PushOutcome] = Counter()
+        if self._lacking(variant, index):
+            _, transfers = self._push_parts(variant)
+            lacking = self._lacking(variant, index)
+            if lacking:
+                place = f"{self.place}/{variant.variant.image}"
+                raise PublishError(
+                    f"{place} lacks {', '.join(lacking)}, which {variant.content_tag} names and another version of"
+                    " warmbase wrote",
+                    next_step=f"delete {place}@{index.digest}, and publish again",
+                )
+        return index, transfers
+
+    def _lacking(self, variant: PublishableVariant, index: Document) -> list[str]:
+        """What an index names that is not there: somebody deleted it."""
+        registry, repository = self.place.registry, self.place.repository(variant.variant.image)
+        named = [manifest.digest for manifest in Index.from_bytes(index.content).manifests]
+        return [digest for digest in named if not registry.find_manifest(repository, digest)]
 
     def _check_content(self, variant: PublishableVariant, index: Document) -> None:
         registry, repository = self.place.registry, self.place.repository(variant.variant.image)
         name = f"{registry.host}/{repository}:{variant.content_tag}"
         ours = {
-            verified.image.platform: (verified.image.digest, diff_ids_of(verified.image.documents[1]))
+            verified.image.platform: (verified.image.digest, digest_of(verified.image.documents[1]))
             for _, verified in variant.images
         }
         try:
@@ -192,8 +215,19 @@ class _Publisher:
             raise RegistryError(f"{name}: {error}", next_step="see who else writes to that repository") from error
 
     def _push(self, variant: PublishableVariant) -> tuple[Document, Counter[PushOutcome]]:
-        """Everything up to the index, which the content tag names in the end."""
+        """Everything up to the index, which the content tag names in the end, unless it was given away meanwhile."""
         registry, repository = self.place.registry, self.place.repository(variant.variant.image)
+        content, transfers = self._push_parts(variant)
+        found = registry.read_manifest(repository, variant.content_tag)
+        if found:
+            self._check_content(variant, found)
+            return found, transfers
+        registry.write_manifest(repository, variant.content_tag, content, INDEX)
+        return Document(content=content, media_type=INDEX, digest=digest_of(content)), transfers
+
+    def _push_parts(self, variant: PublishableVariant) -> tuple[bytes, Counter[PushOutcome]]:
+        """All that the index of a variant names; the index, which is not pushed."""
+        repository = self.place.repository(variant.variant.image)
         attestations = [
             self.attest(step, verified.image.documents[0], self.blobs)
             for step, verified in variant.images
@@ -213,9 +247,7 @@ class _Publisher:
             self._write_manifest(repository, verified.image.manifest, verified.image.documents[0])
         for attestation in attestations:
             self._write_manifest(repository, attestation.descriptor, attestation.manifest)
-        content = make_index([verified for _, verified in variant.images], attestations)
-        registry.write_manifest(repository, variant.content_tag, content, INDEX)
-        return Document(content=content, media_type=INDEX, digest=digest_of(content)), transfers
+        return make_index([verified for _, verified in variant.images], attestations), transfers
 
     def _write_manifest(self, repository: str, manifest: Descriptor, content: bytes) -> None:
         if not self.place.registry.find_manifest(repository, manifest.digest):

@@ -1,9 +1,11 @@
 """Publishing: everything is there before a tag names it, content tags stay, rolling tags come last and only move on."""
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
@@ -128,7 +130,7 @@ def test_a_content_tag_with_other_layers_is_an_error_and_no_tag_moves(shelf: She
     before = tags_of(place.registry, REPOSITORY)
     (done,) = publish(place, shelf, usurped)
     assert done.error
-    assert f"{REPOSITORY}:{usurped.content_tag} has other layers for linux/amd64" in done.error.message
+    assert f"{REPOSITORY}:{usurped.content_tag} has other images for linux/amd64" in done.error.message
     assert tags_of(place.registry, REPOSITORY) == before
 
 
@@ -141,20 +143,96 @@ def test_the_same_layers_in_other_compressed_bytes_are_adopted(shelf: Shelf, pla
     assert len(Ledger(place, NAME).read().entries) == 1
 
 
-@pytest.mark.parametrize("pause", range(1, 30))
-def test_of_two_who_publish_the_same_content_at_once_the_one_who_writes_it_down_first_counts(
-    shelf: Shelf, place: Place, registry: MemoryRegistry, pause: int
-) -> None:
+def test_the_same_layers_that_are_started_otherwise_are_not_adopted(shelf: Shelf, place: Place) -> None:
+    publish(place, shelf, shelf.variant(entrypoint="/evil"))
+    before = tags_of(place.registry, REPOSITORY)
+    (done,) = publish(place, shelf, shelf.variant())
+    assert done.status == "failed"
+    assert "has other images for linux/amd64" in str(done.error)
+    assert tags_of(place.registry, REPOSITORY) == before
+
+
+@pytest.mark.parametrize("what", ["an image", "an attestation"])
+def test_what_is_missing_of_a_published_index_is_pushed_again(shelf: Shelf, place: Place, what: str) -> None:
+    first = publish_one(place, shelf, "one")
+    publish_one(place, shelf, "two")
+    assert first.entry
+    (platform,) = first.entry.platforms.values()
+    lost = platform.digest if what == "an image" else platform.attestation
+    assert place.registry.delete_manifest(REPOSITORY, lost)
+    again = publish_one(place, shelf, "one")
+    assert again.digest == first.digest
+    check_whole(place.registry, REPOSITORY)
+    assert len(Ledger(place, NAME).read().entries) == 2
+
+
+def test_a_current_image_that_is_missing_is_pushed_again(shelf: Shelf, place: Place) -> None:
+    first = publish_one(place, shelf, "one")
+    assert place.registry.delete_manifest(REPOSITORY, first.variant.images[0][1].image.digest)
+    assert publish_one(place, shelf, "one").status == "published"
+    check_whole(place.registry, REPOSITORY)
+    assert publish_one(place, shelf, "one").status == "up to date"
+
+
+def test_what_is_missing_and_cannot_be_made_again_is_an_error(shelf: Shelf, place: Place) -> None:
+    first = publish_one(place, shelf, "one")
+    publish_one(place, shelf, "two")
+    assert first.entry
+    (platform,) = first.entry.platforms.values()
+    assert place.registry.delete_manifest(REPOSITORY, platform.attestation)
+    (again,) = publish_variants([first.variant], place, blobs=shelf, clock=Clock(), attest=None)
+    assert again.error
+    assert f"bases/data lacks {platform.attestation}" in again.error.message
+    assert again.error.next_step == f"delete {place}/data@{first.digest}, and publish again"
+
+
+def test_a_registry_that_lists_new_tags_late_has_all_of_a_publication(shelf: Shelf) -> None:
+    registry = LateRegistry()
+    place = Place(registry=registry, prefix="bases")
+    first = publish_one(place, shelf, "one")
+    second = publish_one(place, shelf, "two", clock=Clock(now=DAY + timedelta(hours=1)))
+    assert (first.status, second.status) == ("published", "published")
+    registry.is_late = False
+    check_state(place, shelf, second, first)
+
+
+class LateRegistry(MemoryRegistry):
+    """Lists no tag as long as it is late."""
+
+    is_late = True
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        return () if self.is_late else super().tags(repository)
+
+
+def test_of_two_who_publish_the_same_content_at_once_the_one_who_writes_it_down_first_counts(shelf: Shelf) -> None:
     """Both see no content tag and give it away; at some moment the other one does all of it."""
     theirs = shelf.variant(layers=["one"], packing="packed otherwise ")
-    registry.at(pause, lambda: publish(place, shelf, theirs))
-    done = publish_one(place, shelf, "one")
-    registry.let_pass()
-    (entry,) = Ledger(place, NAME).read().entries
-    assert done.status in ("published", "up to date")
-    assert done.digest == entry.digest
-    tags = tags_of(registry, REPOSITORY)
-    assert {tags[tag] for tag in entry.tags} == {entry.digest}
+    for place, done, _ in at_every_request(shelf, "one", theirs):
+        (entry,) = Ledger(place, NAME).read().entries
+        assert done.status in ("published", "up to date")
+        assert done.digest == entry.digest
+        tags = tags_of(place.registry, REPOSITORY)
+        assert {tags[tag] for tag in entry.tags} == {entry.digest}
+
+
+def at_every_request(
+    shelf: Shelf, ours: str, theirs: PublishableVariant
+) -> Iterator[tuple[Place, Publication, Publication]]:
+    """We publish, and at one request, each in turn, somebody else publishes to the end: the place, and what came of
+    both."""
+    for number in itertools.count(1):
+        registry = MemoryRegistry()
+        place = Place(registry=registry, prefix="bases")
+        others: list[Publication] = []
+        registry.at(number, partial(lambda place, others: others.extend(publish(place, shelf, theirs)), place, others))
+        done = publish_one(place, shelf, ours)
+        registry.let_pass()
+        if not others:  # all of our requests were made before that number
+            break
+        assert others[0].error is None
+        yield place, done, others[0]
+    assert number > 30
 
 
 def test_layers_of_the_foundation_are_mounted_where_it_is_in_the_same_registry(
@@ -286,20 +364,14 @@ def check_state(place: Place, shelf: Shelf, second: Publication, first: Publicat
     ]
 
 
-@pytest.mark.parametrize("pause", range(1, 30))
-def test_two_publishers_at_once_end_in_one_consistent_state(
-    shelf: Shelf, place: Place, registry: MemoryRegistry, pause: int
-) -> None:
+def test_two_publishers_at_once_end_in_one_consistent_state(shelf: Shelf) -> None:
     """The first stops at some request; meanwhile another one publishes something else, to the end."""
-    others: list[Publication] = []
-    registry.at(pause, lambda: others.extend(publish(place, shelf, shelf.variant(layers=["theirs"]))))
-    ours = publish_one(place, shelf, "ours")
-    registry.let_pass()
-    journal = Ledger(place, NAME).read()
-    tags = tags_of(registry, REPOSITORY)
-    newest = journal.newest
-    assert newest
-    assert {tags[tag] for tag in ROLLING} == {newest.digest}
-    for entry in journal.entries:
-        assert tags[entry.dated] == tags[entry.content] == entry.digest
-    assert {entry.digest for entry in journal.entries} == {ours.digest, *(other.digest for other in others)}
+    for place, ours, other in at_every_request(shelf, "ours", shelf.variant(layers=["theirs"])):
+        journal = Ledger(place, NAME).read()
+        tags = tags_of(place.registry, REPOSITORY)
+        newest = journal.newest
+        assert newest
+        assert {tags[tag] for tag in ROLLING} == {newest.digest}
+        for entry in journal.entries:
+            assert tags[entry.dated] == tags[entry.content] == entry.digest
+        assert {entry.digest for entry in journal.entries} == {ours.digest, other.digest}

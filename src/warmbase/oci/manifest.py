@@ -232,6 +232,11 @@ def variables_of(run: Mapping[str, Json]) -> dict[str, str]:
     return dict(str(pair).partition("=")[::2] for pair in pairs) if isinstance(pairs, list) else {}
 
 
+def is_index(media_type: str) -> bool:
+    """Whether a media type is that of an index, or of what Docker calls a manifest list."""
+    return "image.index" in media_type or "manifest.list" in media_type
+
+
 def describe(content: bytes, media_type: str, platform: Platform | None = None) -> Descriptor:
     """The descriptor of a document in memory."""
     return Descriptor(media_type=media_type, digest=digest_of(content), size=len(content), platform=platform)

@@ -1,19 +1,22 @@
 """What a registry no longer needs. Pure: what is there goes in, what to delete and why comes out.
 
-Kept are the images that a tag outside of the rules names (rolling tags do), that an entry of the journal within the
-retention names, and that no entry names at all: somebody may be publishing them. With an image stay its platforms and
-its attestations; with one that goes, go its dated and content tags and the records that refer to it.
+Kept are the images that a tag names which no entry of the journal has as its own (rolling tags do, and any that people
+give), that an entry within the retention names, and that no entry names at all: somebody may be publishing them. With
+an image stay its platforms and its attestations; with one that goes, go its dated and content tags and the records that
+refer to it.
 """
 
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from warmbase.publish.journal import Entry, parse_time
-from warmbase.publish.tags import is_immutable
+from warmbase.publish.journal import Entry, merge, parse_time
 
-_REFERRERS_TAG = re.compile(r"sha256-[0-9a-f]{64}")  # OCI distribution specification 1.1, "Referrers Tag Schema"
+_ABOUT_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.yank-[0-9a-f]{12})?")
+"""Of what is about another manifest: a list of referrers (OCI distribution specification 1.1, "Referrers Tag Schema"),
+or a yank."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,12 +67,21 @@ def retained(entries: Iterable[Entry], retention: Retention, now: datetime) -> f
 def needed_digests(holdings: Holdings, entries: Iterable[Entry], kept: frozenset[str]) -> frozenset[str]:
     """Every index of a repository that stays, by the entries of its image."""
     own = [entry for entry in entries if entry.image == holdings.image]
-    journalled = {entry.digest for entry in own}
+    given = _own_tags(own)
     roots = {entry.digest for entry in own if entry.id in kept}
     for tag, digest in holdings.tags.items():
-        if not _REFERRERS_TAG.fullmatch(tag) and not (is_immutable(tag) and digest in journalled):
+        if not _ABOUT_TAG.fullmatch(tag) and (tag, digest) not in given:
             roots.add(digest)
     return frozenset(roots)
+
+
+def _own_tags(entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    """The content and dated tags of entries, as they were written and as the journal settles them, with digests."""
+    variants: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        variants[entry.variant].append(entry)
+    known = (entry for each in variants.values() for entry in (*each, *merge(each).entries))
+    return {(tag, entry.digest) for entry in known for tag in (entry.content, entry.dated) if tag}
 
 
 def plan_images(holdings: Holdings, entries: Iterable[Entry], kept: frozenset[str]) -> tuple[Removal, ...]:
@@ -94,35 +106,54 @@ def plan_images(holdings: Holdings, entries: Iterable[Entry], kept: frozenset[st
     for entry in old:
         for digest in _closure(entry.digest, holdings.children):
             remove(digest, f"only {_short(entry.digest)} needs it")
-    for digest in (*(entry.digest for entry in old if entry.digest in holdings.gone), *removals):
-        for referrer in holdings.referrers.get(digest, ()):
-            remove(referrer, f"it refers to {_short(digest)}")
-        listed = holdings.tags.get(digest.replace(":", "-"))
-        if listed:
-            remove(listed, f"it lists what refers to {_short(digest)}")
+    subjects = deque([*(entry.digest for entry in old if entry.digest in holdings.gone), *removals])
+    while subjects:
+        digest = subjects.popleft()
+        for manifest, why in _about(digest, holdings):
+            if manifest not in removals:
+                remove(manifest, f"it {why} {_short(digest)}")
+                subjects.append(manifest)
     return tuple(removals.values())
 
 
 def plan_entries(
     entries: Mapping[str, Entry], kept: frozenset[str], needed: Mapping[str, frozenset[str]]
 ) -> tuple[str, ...]:
-    """The tags of the entries to delete: older than the retention, and not all that is known of an image that stays.
+    """The tags of the entries to delete: older than the retention, and not what published an image that stays.
 
-    `entries` are by tag, `needed` the indexes that stay, by image.
+    The oldest entry of an image says what it came after, which a rollback has to know. Without a younger one within the
+    retention, the rest of what is known of an image stays too. `entries` are by tag, `needed` the indexes that stay, by
+    image; of an image that is not in it, all entries stay.
     """
     described = {(entry.variant, entry.digest) for tag, entry in entries.items() if tag in kept}
-    return tuple(
-        tag
-        for tag, entry in sorted(entries.items())
-        if tag not in kept
-        and (entry.digest not in needed.get(entry.image, ()) or (entry.variant, entry.digest) in described)
-    )
+    oldest: dict[tuple[str, str], str] = {}
+    for tag, entry in sorted(entries.items(), key=lambda item: (item[1].time, item[0])):
+        oldest.setdefault((entry.variant, entry.digest), tag)
+
+    def is_old(tag: str, entry: Entry) -> bool:
+        image = (entry.variant, entry.digest)
+        return entry.digest not in needed[entry.image] or (image in described and tag != oldest[image])
+
+    old = (tag for tag, entry in entries.items() if entry.image in needed and tag not in kept and is_old(tag, entry))
+    return tuple(sorted(old))
 
 
 def plan_layers(unnamed: Mapping[str, str], retention: Retention, now: datetime) -> tuple[str, ...]:
     """The recipes of the layer records to delete: `unnamed` are the times of those that no entry that stays names."""
     oldest = now - timedelta(days=retention.days)
     return tuple(recipe for recipe, time in sorted(unnamed.items()) if parse_time(time) < oldest)
+
+
+def _about(digest: str, holdings: Holdings) -> Iterator[tuple[str, str]]:
+    """The manifests that are about another one, and in what way."""
+    for referrer in holdings.referrers.get(digest, ()):
+        yield referrer, "refers to"
+    begin = digest.replace(":", "-")
+    for tag, named in holdings.tags.items():
+        if tag == begin:
+            yield named, "lists what refers to"
+        elif tag.startswith(f"{begin}.yank-"):
+            yield named, "yanks"
 
 
 def _closure(digest: str, children: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from warmbase.effects.registry.model import Document, Progress, PushOutcome, Traffic, ignore_progress
 from warmbase.errors import RegistryError
 from warmbase.oci.digests import digest_of
-from warmbase.oci.manifest import INDEX, Descriptor, Index, Manifest
+from warmbase.oci.manifest import Descriptor, Index, Manifest, is_index
 from warmbase.oci.reference import Reference
 
 
@@ -109,7 +109,7 @@ class MemoryRegistry:
         self._ask("GET", f"{repository} referrers of {digest}")
         found = []
         for document in self._manifests[repository].values():
-            if document.media_type == INDEX:
+            if is_index(document.media_type):
                 continue
             manifest = Manifest.from_bytes(document.content)
             if manifest.subject and manifest.subject.digest == digest:
@@ -148,7 +148,7 @@ class MemoryRegistry:
 
     def _check_complete(self, repository: str, content: bytes, media_type: str) -> None:
         """A manifest is refused before what it names is there."""
-        if media_type == INDEX:
+        if is_index(media_type):
             missing = [m.digest for m in Index.from_bytes(content).manifests if not self._find(repository, m.digest)]
         else:
             manifest = Manifest.from_bytes(content)

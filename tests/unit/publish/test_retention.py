@@ -1,5 +1,6 @@
 """What garbage collection keeps: whatever a tag, a recent entry or an index needs."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -10,9 +11,11 @@ from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whol
 from tests.unit.publish.memory import MemoryRegistry
 
 from warmbase.effects.registry.records import write_record
-from warmbase.errors import PublishError
+from warmbase.errors import PublishError, RegistryError
+from warmbase.events import Event, Warned
 from warmbase.layers.remote import KIND, REPOSITORY
-from warmbase.oci.manifest import Index
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import INDEX, Descriptor, Index
 from warmbase.oci.records import record_manifest
 from warmbase.publish.gc import delete_garbage, find_garbage
 from warmbase.publish.hosts import deletion_commands
@@ -26,6 +29,7 @@ from warmbase.publish.yank import yank
 
 NAME = "data:py3.13-trixie"
 ONE = Retention(days=0, last=1)
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 
 def publish(place: Place, shelf: Shelf, layers: str, day: int, image: str = "data") -> Publication:
@@ -101,6 +105,33 @@ def test_an_image_that_the_journal_does_not_know_yet_is_kept(shelf: Shelf, place
     assert collect(place) == set()
 
 
+@pytest.mark.parametrize("tag", ["customer-freeze-20260930", "customer-0123456789ab"])
+def test_a_tag_that_a_person_gave_is_kept_though_it_looks_like_ours(shelf: Shelf, place: Place, tag: str) -> None:
+    old = publish(place, shelf, "a", 0)
+    index = place.registry.read_manifest("bases/data", old.digest)
+    assert index
+    place.registry.write_manifest("bases/data", tag, index.content, index.media_type)
+    publish(place, shelf, "b", 1)
+    assert collect(place) == set()
+
+
+def test_a_list_of_manifests_that_docker_made_keeps_them_and_so_does_an_index_of_indexes(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    old = publish(place, shelf, "a", 0)
+    index = registry.read_manifest("bases/data", old.digest)
+    assert index
+    listed = index.content.replace(INDEX.encode(), DOCKER_LIST.encode())
+    digest = registry.write_manifest("bases/data", digest_of(listed), listed, DOCKER_LIST)
+    nested = Index(manifests=(Descriptor(media_type=DOCKER_LIST, digest=digest, size=len(listed)),))
+    registry.write_manifest("bases/data", "bundle", nested.to_bytes(), INDEX)
+    publish(place, shelf, "b", 1)
+    garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9))
+    gone = {removal.digest for removal in delete_garbage(place, garbage).deleted if removal.name == "data"}
+    assert gone == {old.digest}, "the list needs the images"
+    assert children(registry, digest) <= registry.digests("bases/data")
+
+
 def test_what_was_rolled_back_to_is_kept(shelf: Shelf, place: Place) -> None:
     old = publish(place, shelf, "a", 0)
     new = publish(place, shelf, "b", 1)
@@ -108,6 +139,27 @@ def test_what_was_rolled_back_to_is_kept(shelf: Shelf, place: Place) -> None:
     gone = collect(place)
     assert new.digest in gone
     assert old.digest not in gone
+
+
+def test_after_a_collection_a_rollback_does_not_go_forward_to_a_younger_image(shelf: Shelf, place: Place) -> None:
+    _, second, _, _ = (publish(place, shelf, layer, day) for day, layer in enumerate("abcd"))
+    roll_back(place, NAME, to=second.digest, clock=Clock(now=DAY + timedelta(days=5)))
+    collect(place, Retention(days=0, last=2))
+    with pytest.raises(PublishError, match="no older image"):
+        roll_back(place, NAME, clock=Clock(now=DAY + timedelta(days=6)))
+    assert tags_of(place.registry, "bases/data")["py3.13"] == second.digest
+
+
+def test_what_refers_to_a_referrer_goes_with_it(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:
+    old = publish(place, shelf, "a", 0)
+    subject = registry.find_manifest("bases/data", old.digest)
+    made: set[str] = set()
+    for name in ("bill", "signature of the bill"):
+        record = record_manifest("test", {"name": name}, subject=subject)
+        made.add(write_record(registry, "bases/data", record))
+        subject = replace(record.descriptor(), annotations={})
+    publish(place, shelf, "b", 1)
+    assert made <= collect(place)
 
 
 def test_a_yank_goes_with_what_it_is_about(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:
@@ -129,11 +181,49 @@ def test_layers_that_no_entry_names_go_once_they_are_old(shelf: Shelf, place: Pl
     assert set(registry.tags(f"bases/{REPOSITORY}")) == {"u" * 64, "1" * 64}
 
 
-def test_images_that_the_catalog_no_longer_has_are_collected_too(shelf: Shelf, place: Place) -> None:
-    old = publish(place, shelf, "a", 0, image="former")
-    publish(place, shelf, "b", 1, image="former")
+def test_images_of_other_catalogs_are_left_alone_and_named(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    for day, layers in enumerate("ab"):
+        publish(place, shelf, layers, day, image="other")
+    before = registry.digests("bases/other")
     garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9))
-    assert old.digest in {removal.digest for removal in garbage.removals if removal.name == "former"}
+    assert (garbage.removals, garbage.others) == ((), ("other",))
+    assert before == registry.digests("bases/other")
+
+
+def test_foreign_tags_among_the_entries_and_the_layers_are_passed_over(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    old = publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    write_record(registry, place.journal, record_manifest("test", {"by": "hand"}), "latest")
+    odd = f"bases/{REPOSITORY}"
+    write_record(registry, odd, record_manifest(KIND, {"recipe": "2" * 64}), "2" * 64)
+    write_record(registry, odd, record_manifest(KIND, {"time": "yesterday"}), "3" * 64)
+    write_record(registry, odd, record_manifest("test", {}), "latest")
+    told: list[Event] = []
+    garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9), report=told.append)
+    assert old.digest in {removal.digest for removal in delete_garbage(place, garbage).deleted}
+    assert [event.message for event in told if isinstance(event, Warned)] == [
+        f"registry.example/{odd}:{tag} stays, as it is no record of a layer" for tag in ("2" * 64, "3" * 64, "latest")
+    ]
+    assert set(registry.tags(odd)) == {"2" * 64, "3" * 64, "latest"}
+
+
+def test_an_image_that_was_never_published_is_left_out_where_the_registry_refuses_it(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    old = publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+
+    def refuse(what: str, where: str) -> None:
+        if where.startswith("bases/unborn"):
+            raise RegistryError("denied", status=403)
+
+    registry.before = refuse
+    garbage = find_garbage(place, ["data", "unborn"], ONE, DAY + timedelta(days=9))
+    assert old.digest in {removal.digest for removal in garbage.removals}
 
 
 def test_nothing_is_deleted_if_somebody_published_meanwhile(shelf: Shelf, place: Place) -> None:
@@ -143,6 +233,27 @@ def test_nothing_is_deleted_if_somebody_published_meanwhile(shelf: Shelf, place:
     publish(place, shelf, "c", 2)
     with pytest.raises(PublishError, match="something was published"):
         delete_garbage(place, garbage)
+
+
+def test_a_collection_stops_before_what_somebody_names_meanwhile(
+    shelf: Shelf, place: Place, registry: MemoryRegistry
+) -> None:
+    old = publish(place, shelf, "a", 0)
+    publish(place, shelf, "b", 1)
+    index = registry.read_manifest("bases/data", old.digest)
+    assert index
+    garbage = find_garbage(place, ["data"], ONE, DAY + timedelta(days=9))
+    again = index.content + b" "
+
+    def name_again(what: str, where: str) -> None:
+        if what == "DELETE":
+            registry.let_pass()
+            registry.write_manifest("bases/data", "again", again, index.media_type)
+
+    registry.before = name_again
+    with pytest.raises(PublishError, match="something was published"):
+        delete_garbage(place, garbage)
+    check_whole(registry, "bases/data")
 
 
 def test_finding_garbage_changes_nothing(shelf: Shelf, place: Place, registry: MemoryRegistry) -> None:

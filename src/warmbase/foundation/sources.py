@@ -210,6 +210,8 @@ class LayoutImage:
             entries = Index.from_bytes(content).manifests
         except (KeyError, TypeError, ValueError) as error:
             raise FoundationError(f"{self.name} has a damaged index.json: {error!r}") from error
+        if self.digest == digest_of(content):
+            return Document(content=content, media_type=INDEX, digest=self.digest)
         if self.digest:
             return self._pinned()
         named = [one for one in entries if self.image in ("", ref_name(one), one.annotations.get(CONTAINERD_NAME))]
@@ -239,7 +241,8 @@ class LayoutImage:
         content = self.files.read(_blob(self.digest))
         if digest_of(content) != self.digest:
             raise _damaged(self.name, self.digest)
-        media_type = json.loads(content).get("mediaType", MANIFEST)  # OCI's documents need not say theirs
+        document = json.loads(content)  # OCI's documents need not say which they are
+        media_type = document.get("mediaType", INDEX if "manifests" in document else MANIFEST)
         return Document(content=content, media_type=media_type, digest=self.digest)
 
 

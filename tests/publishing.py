@@ -14,6 +14,7 @@ from warmbase.lock.model import Lock, LockedPackage
 from warmbase.oci.digests import digest_of, hex_of
 from warmbase.oci.manifest import (
     CONFIG,
+    INDEX,
     MANIFEST,
     TAR_ZSTD,
     Config,
@@ -201,11 +202,12 @@ def check_whole(registry: Registry, repository: str) -> None:
     """Whatever a tag of the repository leads to is there."""
     tags = {digest: tag for tag, digest in tags_of(registry, repository).items()}
     for digest, tag in tags.items():
-        index = registry.read_manifest(repository, digest)
-        assert index, tag
-        for child in Index.from_bytes(index.content).manifests:
-            manifest = registry.read_manifest(repository, child.digest)
-            assert manifest, f"{tag} lacks {child.digest}"
+        named = registry.read_manifest(repository, digest)
+        assert named, tag
+        is_index = named.media_type == INDEX
+        for part in [child.digest for child in Index.from_bytes(named.content).manifests] if is_index else [digest]:
+            manifest = registry.read_manifest(repository, part)
+            assert manifest, f"{tag} lacks {part}"
             read = Manifest.from_bytes(manifest.content)
             for blob in (read.config, *read.layers):
                 assert registry.has_blob(repository, blob.digest), f"{tag} lacks {blob.digest}"

@@ -2,6 +2,10 @@
 
 The image and its tags stay, so that what is built on it can still be built. Whoever has a digest, of the index or of
 one platform's image, finds the record among its referrers (OCI distribution specification 1.1, "Listing Referrers").
+Where that list is itself a tag, two who yank at once may lose a line of it. So each record has a tag of its own too,
+which never moves:
+
+    sha256-<64 digits of the image's digest>.yank-<12 digits of the record's digest>
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +15,7 @@ from typing import Any
 from warmbase import __version__
 from warmbase.effects.registry.model import Registry
 from warmbase.effects.registry.records import read_record, write_record
+from warmbase.effects.registry.referrers import referrers_tag
 from warmbase.errors import PublishError, RegistryError
 from warmbase.oci.manifest import INDEX, Descriptor
 from warmbase.oci.records import artifact_type, record_manifest
@@ -23,6 +28,8 @@ from warmbase.publish.release import Clock
 
 KIND = "yank"
 FORMAT = 1
+
+_DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +48,7 @@ class Yank:
 
 def yank(place: Place, variant: str, wanted: str, *, reason: str, instead: str, clock: Clock) -> tuple[Entry, Yank]:
     """Yank what `wanted` means in the journal of `variant`: a digest, the beginning of one, or a dated or content tag;
-    so does `instead`, or is "". Says it again where it was said before, and changes nothing then.
+    so does `instead`, or is "". What was said before is not said twice, but completed where it was interrupted.
 
     Raises RegistryError, and PublishError for what the journal does not have.
     """
@@ -66,11 +73,14 @@ def yank(place: Place, variant: str, wanted: str, *, reason: str, instead: str, 
         *platforms_of(index.content).values(),
         Descriptor(media_type=INDEX, digest=index.digest, size=len(index.content)),
     ]
+    known = read_yanks(place.registry, repository, [subject.digest for subject in subjects])
+    said = (each for found in known.values() for each in found if (each.reason, each.instead) == (reason, made.instead))
+    made = next(said, made)
     for subject in subjects:
-        known = find_yanks(place.registry, repository, subject.digest)
-        if not any((each.reason, each.instead) == (made.reason, made.instead) for each in known):
-            plain = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
-            write_record(place.registry, repository, record_manifest(KIND, _to_json(made), subject=plain))
+        plain = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
+        record = record_manifest(KIND, _to_json(made), subject=plain)
+        tag = f"{_tag_prefix(subject.digest)}{record.digest[7:][:_DIGITS]}"
+        write_record(place.registry, repository, record, tag)
     return entry, made
 
 
@@ -79,20 +89,38 @@ def find_yanks(registry: Registry, repository: str, digest: str) -> tuple[Yank, 
 
     Empty for an image that nothing is said against. Raises RegistryError.
     """
-    referrers = registry.referrers(repository, digest, artifact_type(KIND))
-    documents = (read_record(registry, repository, referrer.digest, KIND) for referrer in referrers)
-    found = [_from_json(document, registry, repository) for document in documents if document]
-    return tuple(sorted(found, key=lambda each: each.time, reverse=True))
+    return read_yanks(registry, repository, [digest])[digest]
+
+
+def read_yanks(registry: Registry, repository: str, digests: Iterable[str]) -> dict[str, tuple[Yank, ...]]:
+    """`find_yanks` for each of several images of a repository. Raises RegistryError."""
+    tags = registry.tags(repository)
+
+    def find(digest: str) -> tuple[Yank, ...]:
+        referrers = [each.digest for each in registry.referrers(repository, digest, artifact_type(KIND))]
+        listed = {each[7:][:_DIGITS] for each in referrers}
+        prefix = _tag_prefix(digest)
+        dropped = [tag for tag in tags if tag.startswith(prefix) and tag.removeprefix(prefix) not in listed]
+        documents = (read_record(registry, repository, reference, KIND) for reference in (*referrers, *dropped))
+        found = {_from_json(document, registry, repository) for document in documents if document}
+        return tuple(sorted(found, key=lambda each: (each.time, each.reason), reverse=True))
+
+    return {digest: find(digest) for digest in digests}
 
 
 def check_not_yanked(registry: Registry, repository: str, digests: Iterable[str]) -> None:
     """Raise PublishError if any of these images is yanked."""
-    for digest in digests:
-        for found in find_yanks(registry, repository, digest):
+    for digest, yanks in read_yanks(registry, repository, digests).items():
+        for found in yanks:
             raise PublishError(
                 f"{registry.host}/{repository}@{digest} was yanked on {found.time[:10]}: {found.reason}",
                 next_step=f"use {found.instead}" if found.instead else "choose another one",
             )
+
+
+def _tag_prefix(digest: str) -> str:
+    """How the tags of an image's yanks begin."""
+    return f"{referrers_tag(digest)}.yank-"
 
 
 def _to_json(made: Yank) -> dict[str, str | int]:

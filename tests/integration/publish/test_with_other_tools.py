@@ -5,9 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.faults import Seen, fault_proxy
 from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
 from tests.registries import RunningRegistry, client_of, copy_with_skopeo, inspect_with_skopeo, running_registry, skopeo
 
+from warmbase.effects.registry.referrers import referrers_tag
 from warmbase.effects.registry.registries import open_registries
 from warmbase.oci.reference import Reference
 from warmbase.publish.gc import delete_garbage, find_garbage
@@ -99,6 +101,24 @@ def test_rolling_back_yanking_and_collecting_work_in_a_real_registry(place: Plac
     entries = Ledger(place, NAME).read().entries
     assert [entry.action for entry in entries] == ["publish", "publish", "rollback"]
     assert find_garbage(place, ["data"], Retention(days=0, last=2), DAY + timedelta(days=99)).removals == ()
+
+
+def test_of_two_who_yank_at_once_none_is_lost(place: Place, shelf: Shelf) -> None:
+    """This registry's lists of referrers are tags: both read one, both write it, and the second one wins."""
+    bad = publish(place, shelf, "one")
+    others: list[str] = []
+
+    def yank_too(seen: Seen) -> None:
+        if seen.method == "PUT" and seen.path.endswith(referrers_tag(bad.digest)) and not others:
+            others.append("CVE two")
+            yank(place, NAME, bad.digest, reason="CVE two", instead="", clock=Clock())
+
+    with fault_proxy(place.registry.host, yank_too) as proxy:
+        ours = Place(registry=client_of(proxy.host), prefix=place.prefix)
+        yank(ours, NAME, bad.digest, reason="CVE one", instead="", clock=Clock())
+    assert others
+    found = find_yanks(place.registry, place.repository("data"), bad.digest)
+    assert [each.reason for each in found] == ["CVE two", "CVE one"]
 
 
 def test_a_registry_that_does_not_delete_is_told_of_with_commands(shelf: Shelf, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Rolling back, yanking, promoting, and the history that all of it leaves."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -155,7 +156,8 @@ def test_a_yank_leaves_the_image_and_its_tags_as_they_are(shelf: Shelf, place: P
     bad = publish(place, shelf, "a")
     before = tags_of(place.registry, REPOSITORY)
     yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock())
-    assert tags_of(place.registry, REPOSITORY) == before
+    after = tags_of(place.registry, REPOSITORY)
+    assert after == {**before, **{tag: after[tag] for tag in after if ".yank-" in tag}}
     check_whole(place.registry, REPOSITORY)
 
 
@@ -164,6 +166,32 @@ def test_the_same_yank_twice_is_one(shelf: Shelf, place: Place) -> None:
     for reason in ("old", "old", "worse"):
         yank(place, NAME, bad.digest, reason=reason, instead="", clock=Clock(now=DAY + timedelta(minutes=len(reason))))
     assert [found.reason for found in find_yanks(place.registry, REPOSITORY, bad.digest)] == ["worse", "old"]
+
+
+def test_a_yank_that_is_cut_off_anywhere_is_completed_by_the_next_one(shelf: Shelf, registry: MemoryRegistry) -> None:
+    for number in itertools.count():
+        place = Place(registry=registry, prefix=str(number))
+        bad = publish(place, shelf, "a")
+        left = number
+
+        def cut(what: str, where: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise RegistryError("cut")
+
+        registry.before = cut
+        try:
+            yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock())
+            break
+        except RegistryError:
+            registry.let_pass()
+        yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock(now=DAY + timedelta(days=1)))
+        assert bad.entry
+        for digest in (bad.digest, *(platform.digest for platform in bad.entry.platforms.values())):
+            (found,) = find_yanks(registry, f"{number}/data", digest)
+            assert found.reason == "old"
+    assert number > 10
 
 
 def test_an_image_is_not_its_own_replacement(shelf: Shelf, place: Place) -> None:

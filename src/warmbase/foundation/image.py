@@ -4,6 +4,7 @@ The name says which image is meant today, its pin which one was meant when it wa
 the interpreter, its version and the C library, is read from the image itself.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -47,14 +48,15 @@ def pin_image(
     ground: Groundwork,
     *,
     previous: ImagePin | None = None,
+    index: str = "",
 ) -> ImagePin:
-    """Pin what the image's name points to now; `previous`, if that is the same.
+    """Pin what the image's name points to now, or did when another platform was pinned: `index`; `previous`, if that is
+    the same.
 
     The image is pulled, which a build needs anyway. Raises FoundationError, also if it has no such Python, and
     RegistryError.
     """
-    source = open_source(wanted, python, ground.registries)
-    image = read_image(source, platform)
+    source, image = _find_image(wanted, platform, python, ground, index)
     reference = wanted.reference(python)
     known = previous and (previous.reference, previous.index, previous.manifest)
     if previous and known == (reference, image.index, image.digest):
@@ -70,6 +72,17 @@ def pin_image(
         interpreter=seen.python.interpreter,
         libc=seen.libc,
     )
+
+
+def _find_image(
+    wanted: ImageFoundation | LayoutFoundation, platform: str, python: str, ground: Groundwork, index: str
+) -> tuple[ImageSource, PlatformImage]:
+    if index:
+        with suppress(FoundationError):  # it is gone, or was not there for this platform
+            source = open_source(wanted, python, ground.registries, digest=index)
+            return source, read_image(source, platform)
+    source = open_source(wanted, python, ground.registries)
+    return source, read_image(source, platform)
 
 
 def image_recipe(pin: ImagePin, codec: Codec) -> str:

@@ -32,12 +32,24 @@ def pin_fits(wanted: CatalogFoundation, pin: FoundationPin | None, python: str) 
 
 
 def pin_foundation(
-    wanted: CatalogFoundation, platform: str, python: str, ground: Groundwork, *, previous: FoundationPin | None = None
+    wanted: CatalogFoundation,
+    platform: str,
+    python: str,
+    ground: Groundwork,
+    *,
+    previous: FoundationPin | None = None,
+    sibling: FoundationPin | None = None,
 ) -> FoundationPin:
-    """Pin what the foundation is now; `previous` itself, if that is the same. Raises FoundationError, RegistryError."""
+    """Pin what the foundation is now, `previous` itself if that is the same.
+
+    Platforms of one image stay together: with `sibling`, another platform's pin, it is what the image was for that
+    one, as long as that is there. Raises FoundationError, RegistryError.
+    """
     if isinstance(wanted, DebianFoundation):
         return pin_debian(wanted, platform, previous=previous if isinstance(previous, DebianPin) else None)
-    return pin_image(wanted, platform, python, ground, previous=previous if isinstance(previous, ImagePin) else None)
+    known = previous if isinstance(previous, ImagePin) else None
+    index = sibling.index if isinstance(sibling, ImagePin) else ""
+    return pin_image(wanted, platform, python, ground, previous=known, index=index)
 
 
 def pinned_recipe(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> str:

@@ -137,13 +137,16 @@ def _pin(
     upgrade: Upgrade,
     report: Report,
 ) -> None:
-    """Pin a foundation for `platforms` and a Python."""
+    """Pin a foundation for `platforms` and a Python, all of them to the same image where it is one."""
     pins = dict(read_pins(catalog, foundation))
+    siblings = [] if upgrade.moves_foundations else [pin for key, pin in pins.items() if key[1] == python]
+    sibling = next((pin for pin in siblings if pin_fits(foundation, pin, python)), None)
     for platform in platforms:
         previous = pins.get((platform, python))
         if upgrade.moves_foundations or not pin_fits(foundation, previous, python):
             report(Started(subject=foundation.name, stage="pin", detail=platform))
-            pins[platform, python] = pin_foundation(foundation, platform, python, ground(), previous=previous)
+            pinned = pin_foundation(foundation, platform, python, ground(), previous=previous, sibling=sibling)
+            pins[platform, python] = sibling = pinned
     # What was pinned of another kind, or under another name, is of no use any more.
     write_pins(catalog, foundation, {key: pin for key, pin in pins.items() if pin_fits(foundation, pin, key[1])})
 

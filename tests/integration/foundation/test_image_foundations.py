@@ -174,6 +174,45 @@ def test_of_an_index_the_platform_s_image_is_taken(
     assert pin(at(both), ground).manifest == pinned.manifest
 
 
+def test_a_platform_that_is_added_gets_the_image_that_the_others_have(
+    registry: RunningRegistry, ground: Groundwork, tmp_path: Path
+) -> None:
+    """The name has moved on in the meantime."""
+    platforms = (PLATFORM, OTHER_PLATFORM)
+    images = {
+        (minute, platform): write_image(
+            tmp_path / f"{minute}-{platform.replace('/', '-')}",
+            [system_blob(platform)],
+            platform=platform,
+            created=f"2026-11-01T00:0{minute}:00Z",
+        )
+        for minute in (1, 2)
+        for platform in platforms
+    }
+    both = [write_index(tmp_path / f"both-{minute}", *(images[minute, one] for one in platforms)) for minute in (1, 2)]
+    wanted = named(f"{registry.host}/growing/python:3.13")
+    copy_with_skopeo(f"oci:{both[0]}", f"docker://{wanted.image}")
+    first = pin(wanted, ground)
+    copy_with_skopeo(f"oci:{both[1]}", f"docker://{wanted.image}")
+    second = pin_foundation(wanted, OTHER_PLATFORM, "3.13", ground, sibling=first)
+    assert isinstance(second, ImagePin)
+    assert (second.index, second.created) == (first.index, first.created)
+
+
+def test_a_platform_that_the_pinned_image_lacks_gets_what_the_name_means_now(
+    layout: Path, ground: Groundwork, tmp_path: Path
+) -> None:
+    wanted = at(tmp_path / "python")
+    first = pin(wanted, ground)
+    other = write_image(tmp_path / "other", [system_blob(OTHER_PLATFORM)], platform=OTHER_PLATFORM)
+    newer = write_index(tmp_path / "newer", layout, other)
+    layout.rename(tmp_path / "older")
+    newer.rename(layout)
+    second = pin_foundation(wanted, OTHER_PLATFORM, "3.13", ground, sibling=first)
+    assert isinstance(second, ImagePin)
+    assert second.index != first.index
+
+
 def test_a_mirror_gives_the_image_and_no_pin_names_it(
     registry: RunningRegistry, layout: Path, ground: Groundwork
 ) -> None:

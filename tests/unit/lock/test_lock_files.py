@@ -178,7 +178,7 @@ def pin(libc: str) -> DebianPin:
 def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
     catalog: Catalog, upgrade: Upgrade, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pin_now(*_: object, previous: DebianPin | None) -> DebianPin:
+    def pin_now(*_: object, previous: DebianPin | None, **__: object) -> DebianPin:
         assert previous == pin("2.41-1")
         return pin("2.41-2")
 
@@ -191,6 +191,43 @@ def test_a_foundation_that_is_pinned_is_pinned_anew_only_when_asked(
     assert read_pins(catalog, variant.foundation) == {("linux/amd64", "3.13"): pin(expected)}
 
 
+def catalog_for(folder: Path, *platforms: str) -> Catalog:
+    """A catalog of one variant, and of a foundation besides its own."""
+    document = {
+        "uv": "0.13.8",
+        "platforms": platforms,
+        "foundations": {"trixie": {"debian": "trixie"}, "other": {"debian": "trixie"}},
+        "images": {"app": {"description": "App.", "requirements": ["alpha"], "foundations": ["trixie"]}},
+    }
+    (folder / "images.yaml").write_text(json.dumps(document, indent=1))
+    return load_catalog(folder / "images.yaml")
+
+
+def test_all_platforms_of_a_foundation_are_pinned_beside_the_one_that_is_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = catalog_for(tmp_path, "linux/amd64", "linux/arm64")
+    beside: list[tuple[str, object]] = []
+
+    def pin_now(_: object, platform: str, *__: object, sibling: DebianPin | None, **___: object) -> DebianPin:
+        beside.append((platform, sibling and sibling.platform))
+        return replace(pin("2.41-1"), platform=platform)
+
+    monkeypatch.setattr("warmbase.lock.stage.pin_foundation", pin_now)
+    write_lock(catalog, catalog.variants[0], lock())
+    lock_with_keeper(catalog, Upgrade())
+    assert beside == [("linux/amd64", None), ("linux/arm64", "linux/amd64")]
+    beside.clear()
+    write_pins(
+        catalog, catalog.foundations[0], {("linux/arm64", "3.13"): replace(pin("2.41-1"), platform="linux/arm64")}
+    )
+    lock_with_keeper(catalog, Upgrade())
+    assert beside == [("linux/amd64", "linux/arm64")]
+    beside.clear()
+    lock_with_keeper(catalog, Upgrade(foundations=True))
+    assert beside == [("linux/amd64", None), ("linux/arm64", "linux/amd64")]
+
+
 def lock_for_arm_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: set[tuple[str, str]]
 ) -> tuple[Locked, set[object]]:
@@ -198,14 +235,7 @@ def lock_for_arm_alone(
 
     `offered` says for which platforms the foundations can be pinned.
     """
-    document = {
-        "uv": "0.13.8",
-        "platforms": ["linux/arm64"],
-        "foundations": {"trixie": {"debian": "trixie"}, "other": {"debian": "trixie"}},
-        "images": {"app": {"description": "App.", "requirements": ["alpha"], "foundations": ["trixie"]}},
-    }
-    (tmp_path / "images.yaml").write_text(json.dumps(document, indent=1))
-    catalog = load_catalog(tmp_path / "images.yaml")
+    catalog = catalog_for(tmp_path, "linux/arm64")
 
     def pin_now(foundation: DebianFoundation, platform: str, *_: object, **__: object) -> DebianPin:
         if (foundation.name, platform) not in offered:

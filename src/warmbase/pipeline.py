@@ -34,7 +34,7 @@ from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
-from warmbase.packages.wheels import Interpreter, Workshop
+from warmbase.packages.wheels import Interpreter, Workshop, loader_variables
 from warmbase.plan import BuildStep, Plan, check_compiler, image_recipe
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, si
         target=Interpreter(path=target.interpreter, version=target.python),
         runner=site.runner,
         uv=site.uv,
+        tool=site.uv.binary_for(native.foundation.libc[0]),
+        variables=loader_variables(native.foundation.run),
         folder=work / "workshop",
         jobs=site.jobs,
     )

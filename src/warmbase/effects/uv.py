@@ -1,7 +1,8 @@
 """The uv that a catalog pins, and the environment in which warmbase runs it.
 
 One uv makes the locks, fills the cache and is shipped in the image: bucket numbers change with uv. It comes from
-the user's index as any wheel does and is kept in warmbase's cache folder.
+the user's index as any wheel does and is kept in warmbase's cache folder. On a foundation with musl the one that is
+built for musl runs, which is linked statically.
 
 Of the variables of uv's own only those reach it that say where packages come from and how to get there. Its
 configuration files count as a whole, because that is where many have their index: the user's, the system's, and the
@@ -36,11 +37,12 @@ _NEUTRAL = Path("/")  # uv looks for projects and uv.toml from its folder upward
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
-    """A uv binary of a known version; `environment` is what it runs in."""
+    """A uv binary of a known version; `environment` is what it runs in, `home` the folder for what is fetched of it."""
 
     binary: Path
     version: str
     environment: Mapping[str, str] = field(repr=False)
+    home: Path
     processes: Processes = run_process
     answers: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -56,6 +58,17 @@ class Uv:
         """Run uv with `cache` as its cache folder, in the root folder unless `cwd` is given; see `run_process`."""
         command = [self.binary, *arguments, "--no-progress", "--color", "never", "--cache-dir", cache]
         return self.processes(command, env=self.environment, cwd=cwd or _NEUTRAL, input=input, check=check)
+
+    def binary_for(self, libc: str) -> Path:
+        """The same uv for this machine's root filesystems with the C library `libc`, "glibc" or "musl"; fetched once.
+
+        Raises PackagesError when the index does not have it.
+        """
+        if libc == "glibc":
+            return self.binary
+        platform = ("--python-platform", f"{os.uname().machine}-unknown-linux-{libc}")
+        home = self.home / f"{self.version}-{libc}"
+        return _fetch(self.version, home, self.binary, platform, self.environment, self.processes)
 
     def default_index(self) -> str:
         """The address of the index that uv uses when nobody names one, without the user's settings."""
@@ -111,37 +124,46 @@ def find_uv(
 
     kept = uv_environment(environment)
     installed = Path(find_uv_bin())
+    home = cache / "uv"
     try:
         if version("uv") == wanted:
-            return Uv(binary=installed, version=wanted, environment=kept, processes=processes)
+            return Uv(binary=installed, version=wanted, environment=kept, home=home, processes=processes)
     except PackageNotFoundError:
         pass
-    home = cache / "uv" / wanted
+    binary = _fetch(wanted, home / wanted, installed, (), kept, processes)
+    return Uv(binary=binary, version=wanted, environment=kept, home=home, processes=processes)
+
+
+def _fetch(
+    wanted: str, home: Path, installer: Path, platform: Sequence[str], environment: Mapping[str, str], run: Processes
+) -> Path:
+    """The binary of uv `wanted` in the folder `home`, into which `installer` puts it unless it is there."""
     binary = home / "bin" / "uv"
-    if not binary.is_file():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=home.parent, prefix=f".{wanted}-"))
-        command: list[str | Path] = [
-            installed,
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--target",
-            partial,
-            f"uv=={wanted}",
-        ]
-        try:
-            processes(command, env=kept, cwd=_NEUTRAL)
-            partial.rename(home)
-        except ProcessError as error:
-            raise PackagesError(
-                f"uv {wanted} cannot be installed\n{error.message}",
-                next_step="name a published version of uv in the catalog (`uv:`)",
-            ) from None
-        except OSError:  # another build was faster
-            if not binary.is_file():
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return Uv(binary=binary, version=wanted, environment=kept, processes=processes)
+    if binary.is_file():
+        return binary
+    home.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=home.parent, prefix=f".{home.name}-"))
+    command: list[str | Path] = [
+        installer,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        *platform,
+    ]
+    try:
+        run([*command, "--target", partial, f"uv=={wanted}"], env=environment, cwd=_NEUTRAL)
+        partial.rename(home)
+    except ProcessError as error:
+        raise PackagesError(
+            f"uv {wanted} cannot be installed\n{error.message}",
+            next_step="name a published version of uv in the catalog (`uv:`)",
+        ) from None
+    except OSError:  # another build was faster
+        if not binary.is_file():
+            raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return binary

@@ -23,11 +23,8 @@ from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
 from warmbase.packages.wheels import (
     CACHE,
-    SANDBOX_ENVIRONMENT,
     VENV,
     Workshop,
-    compile_archives,
-    make_venv,
     retarget_venv,
 )
 
@@ -81,9 +78,9 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
                 )
             return finished.text
 
-        make_venv(sandbox, workshop.interpreter, workshop.folder / VENV)
+        workshop.make_venv(sandbox)
         folders = [(path.name, "/" + str(path.relative_to(workshop.folder))) for path in cache.glob("archive-*/*")]
-        for _ in compile_archives(sandbox, workshop.interpreter, folders, workshop.jobs):
+        for _ in workshop.compile_archives(sandbox, folders):
             pass
         install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", "-", *for_platform]
         run(*install, "--python", f"/{VENV}/bin/python", input=wanted, env=environment | {"UV_OFFLINE": "1"})
@@ -126,7 +123,7 @@ def _network(workshop: Workshop) -> tuple[tuple[Bind, ...], dict[str, str]]:
     host = workshop.uv.environment
     bundle = Path(host.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
     own = {name: value for name, value in host.items() if name.startswith("UV_") or name.lower().endswith("_proxy")}
-    environment = {name: value for name, value in SANDBOX_ENVIRONMENT.items() if name != "UV_OFFLINE"}
+    environment = {name: value for name, value in workshop.environment.items() if name != "UV_OFFLINE"}
     environment |= own | {"UV_DEFAULT_INDEX": workshop.uv.serving_index(), "UV_CACHE_DIR": f"/{CACHE}"}
     if not bundle.is_file():
         return (), environment

@@ -19,7 +19,7 @@ from warmbase.lock.model import Lock, LockedFile
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.index import IndexAlias, alias_index, index_responses
-from warmbase.packages.wheels import CACHE, SANDBOX_ENVIRONMENT, VENV, Workshop, make_venv, retarget_venv
+from warmbase.packages.wheels import CACHE, VENV, Workshop, retarget_venv
 
 PROJECT = "/opt/project"
 SHARED_FOLDER = 0o777
@@ -49,7 +49,7 @@ def warm_cache(workshop: Workshop, lock: Lock, requirements: Sequence[str], warm
     (project / "all.txt").write_text("\n".join([*requirements, *warm]) + "\n")
     started = int(time.time())
     with workshop.open_sandbox(hosts={index.host: "127.0.0.1"}) as sandbox:
-        make_venv(sandbox, workshop.interpreter, workshop.folder / VENV)
+        workshop.make_venv(sandbox)
         uv_lock, pylock = _ask_uv(sandbox, workshop, index)
     run = (started, int(time.time()))
     retarget_venv(workshop.folder / VENV, workshop.target)
@@ -66,12 +66,17 @@ def warm_cache(workshop: Workshop, lock: Lock, requirements: Sequence[str], warm
 def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[str, str]:
     server = sandbox.start(
         [workshop.interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
-        env=SANDBOX_ENVIRONMENT,
+        env=workshop.environment,
     )
     assert server.stdout
     if server.stdout.readline().strip() != b"ready":
-        raise PackagesError("the sandbox cannot serve the lock's index on its loopback device")
-    environment = {name: value for name, value in SANDBOX_ENVIRONMENT.items() if name != "UV_OFFLINE"}
+        server.kill()
+        said = server.stderr.read().decode(errors="replace") if server.stderr else ""
+        raise PackagesError(
+            f"the sandbox cannot serve the lock's index on its loopback device\n{said}".rstrip(),
+            next_step="see that the foundation's interpreter starts, or choose another foundation in the catalog",
+        )
+    environment = {name: value for name, value in workshop.environment.items() if name != "UV_OFFLINE"}
     environment["UV_DEFAULT_INDEX"] = index.url
 
     def run(*command: str) -> str:
@@ -87,7 +92,7 @@ def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[st
     run("pip", "compile", "--quiet", "all.txt", *workshop.fetcher.for_platform)
     run("lock", "--quiet")
     pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
-    return sandbox.run(["cat", f"{PROJECT}/uv.lock"], env=environment).text, pylock
+    return (workshop.folder / PROJECT.lstrip("/") / "uv.lock").read_text(), pylock
 
 
 def _pyproject(requirements: Sequence[str], python: str) -> str:

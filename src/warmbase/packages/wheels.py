@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
@@ -20,6 +20,8 @@ from warmbase.errors import PackagesError
 from warmbase.layers.pack import ModePolicy
 from warmbase.lock.model import LockedPackage
 from warmbase.lock.wheels import Libc
+from warmbase.oci.digests import Json
+from warmbase.oci.manifest import variables_of
 from warmbase.oci.tar import MTIME
 from warmbase.packages import inside, uvcache
 from warmbase.packages.fetch import Fetcher, requirements
@@ -56,8 +58,9 @@ class Workshop:
 
     uv and an `interpreter` of this machine's own platform work in the root filesystem `roots` (layers, lowest first);
     `python` is its minor version, and the target's. `libc` and `target` are those of the image: the C library that
-    decides about wheels, and the interpreter that the venv belongs to. `folder` is scratch space on the file system of
-    the layer store.
+    decides about wheels, and the interpreter that the venv belongs to. `tool` is the uv that runs in `roots`, and
+    `variables` what programs there need in order to start. `folder` is scratch space on the file system of the layer
+    store.
     """
 
     roots: tuple[Path, ...]
@@ -68,8 +71,15 @@ class Workshop:
     target: Interpreter
     runner: Runner
     uv: Uv
+    tool: Path
     folder: Path
     jobs: int
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs in a sandbox run in."""
+        return {**SANDBOX_ENVIRONMENT, **self.variables}
 
     @property
     def fetcher(self) -> Fetcher:
@@ -90,8 +100,8 @@ class Workshop:
         ordered = sorted(by_hash, key=lambda sha256: (-self._size(by_hash[sha256]), sha256))
         index = self.uv.serving_index()
         with self.open_sandbox() as sandbox:
-            skeleton = make_venv(sandbox, self.interpreter, self.folder / VENV)
-            for sha256 in compile_archives(sandbox, self.interpreter, self._inside(archives, ordered), self.jobs):
+            skeleton = self.make_venv(sandbox)
+            for sha256 in self.compile_archives(sandbox, self._inside(archives, ordered)):
                 package = by_hash[sha256]
                 tree = self.folder / "trees" / sha256
                 if package.use == "venv":
@@ -110,14 +120,46 @@ class Workshop:
         (self.folder / "opt").mkdir(parents=True, exist_ok=True)
         own = [
             Bind(source=self.folder / "opt", target="/opt"),
-            Bind(source=self.uv.binary, target="/usr/local/bin/uv", read_only=True),
+            Bind(source=self.tool, target="/usr/local/bin/uv", read_only=True),
             Bind(source=Path(inside.__file__).parent, target="/run/warmbase", read_only=True),
         ]
         with self.runner.open(self.roots, binds=[*own, *binds], hosts=hosts, network=network) as sandbox:
             yield sandbox
 
+    def make_venv(self, sandbox: Sandbox) -> frozenset[str]:
+        """Make the empty relocatable venv in the workshop's folder, and list its files as paths below it."""
+        venv = self.folder / VENV
+        shutil.rmtree(venv, ignore_errors=True)
+        command = ["uv", "venv", "--quiet", "--relocatable", "--no-project", "--python", self.interpreter, f"/{VENV}"]
+        finished = sandbox.run(command, env=self.environment)
+        if finished.code:
+            raise PackagesError(
+                "uv cannot make a venv of the foundation's interpreter\n" + finished.stderr.decode(errors="replace"),
+                next_step=f"see that {self.interpreter} starts in the foundation, or choose another one in the catalog",
+            )
+        (venv / ".lock").touch()  # uv makes it with the first installation
+        return frozenset(str(path.relative_to(venv)) for path in venv.rglob("*"))
+
+    def compile_archives(self, sandbox: Sandbox, folders: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Compile all Python files in `folders` (name, folder in the sandbox); each name is yielded when it is done."""
+        command = [self.interpreter, "-I", "-S", "-B", "/run/warmbase/compile.py", str(MTIME), str(self.jobs)]
+        process = sandbox.start(command, env=self.environment)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(list(folders)).encode())
+        process.stdin.close()
+        for line in process.stdout:
+            yield line.decode().strip()
+        said = process.stderr.read().decode(errors="replace")
+        if process.wait():
+            raise PackagesError(
+                f"the foundation's interpreter cannot compile the wheels\n{said}",
+                next_step="see that the machine has enough memory, or choose another foundation in the catalog",
+            )
+
     def _install(self, sandbox: Sandbox, package: LockedPackage, index: str) -> None:
-        environment = SANDBOX_ENVIRONMENT | {"UV_DEFAULT_INDEX": index}
+        environment = self.environment | {"UV_DEFAULT_INDEX": index}
         command = [
             "uv",
             "pip",
@@ -156,15 +198,9 @@ class Workshop:
         return [(sha256, "/" + str(archives[sha256].relative_to(self.folder))) for sha256 in ordered]
 
 
-def make_venv(sandbox: Sandbox, interpreter: str, venv: Path) -> frozenset[str]:
-    """Make the relocatable venv, `venv` as the host sees it, and list its files as paths below it."""
-    shutil.rmtree(venv, ignore_errors=True)
-    command = ["uv", "venv", "--quiet", "--relocatable", "--no-project", "--python", interpreter, f"/{VENV}"]
-    finished = sandbox.run(command, env=SANDBOX_ENVIRONMENT)
-    if finished.code:
-        raise PackagesError("uv cannot make a venv of the foundation's interpreter\n" + finished.stderr.decode())
-    (venv / ".lock").touch()  # uv makes it with the first installation
-    return frozenset(str(path.relative_to(venv)) for path in venv.rglob("*"))
+def loader_variables(run: Mapping[str, Json]) -> dict[str, str]:
+    """What an image's config object, `run`, tells its dynamic loader (ld.so(8)): without it programs may not start."""
+    return {name: value for name, value in variables_of(run).items() if name in ("LD_LIBRARY_PATH", "LD_PRELOAD")}
 
 
 def retarget_venv(venv: Path, target: Interpreter) -> None:
@@ -179,28 +215,13 @@ def retarget_venv(venv: Path, target: Interpreter) -> None:
         name = line.partition("=")[0].strip()
         lines.append(f"{name} = {facts.pop(name)}" if name in facts else line)
     if facts or not python.is_symlink():
-        raise PackagesError(f"uv's venv is not as expected: no {', '.join(facts) or 'link to the interpreter'} in it")
+        raise PackagesError(
+            f"uv's venv is not as expected: no {', '.join(facts) or 'link to the interpreter'} in it",
+            next_step="name a uv in the catalog (`uv:`) that this version of warmbase knows",
+        )
     config.write_text("\n".join(lines) + "\n")
     python.unlink()
     python.symlink_to(target.path)
-
-
-def compile_archives(
-    sandbox: Sandbox, interpreter: str, folders: Sequence[tuple[str, str]], jobs: int
-) -> Iterator[str]:
-    """Compile every Python file in `folders` (name, folder in the sandbox); each name is yielded when it is done."""
-    command = [interpreter, "-I", "-S", "-B", "/run/warmbase/compile.py", str(MTIME), str(jobs)]
-    process = sandbox.start(command, env=SANDBOX_ENVIRONMENT)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(json.dumps(list(folders)).encode())
-    process.stdin.close()
-    for line in process.stdout:
-        yield line.decode().strip()
-    said = process.stderr.read().decode(errors="replace")
-    if process.wait():
-        raise PackagesError(f"the foundation's interpreter cannot compile the wheels\n{said}")
 
 
 def take_installed(venv: Path, skeleton: frozenset[str], target: Path) -> None:

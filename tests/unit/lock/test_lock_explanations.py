@@ -29,7 +29,7 @@ def failure(tmp_path: Path, requirements: Sequence[str], said: str) -> str:
         return Finished(code=1, stdout=b"", stderr=said.encode())
 
     environment = {"UV_INDEX_MINE_PASSWORD": SECRET}
-    uv = Uv(binary=Path("uv"), version="0.13.8", environment=environment, processes=processes)
+    uv = Uv(binary=Path("uv"), version="0.13.8", environment=environment, home=Path("uvs"), processes=processes)
     resolver = Resolver(uv=uv, cache=tmp_path / "cache", ask_size=lambda address: 0)
     with pytest.raises(LockError) as caught:
         resolver.resolve(variant, libc={"linux/amd64": ("glibc", "2.41")}, previous=None, upgrade=Upgrade())

@@ -9,8 +9,10 @@ from tests.faults import Seen, fault_proxy
 from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
 from tests.registries import RunningRegistry, client_of, copy_with_skopeo, inspect_with_skopeo, running_registry, skopeo
 
+from warmbase.effects.registry.records import write_record
 from warmbase.effects.registry.referrers import referrers_tag
 from warmbase.effects.registry.registries import open_registries
+from warmbase.oci.records import record_manifest
 from warmbase.oci.reference import Reference
 from warmbase.publish.gc import delete_garbage, find_garbage
 from warmbase.publish.ledger import Ledger
@@ -79,6 +81,23 @@ def test_a_promotion_keeps_digests_attestations_and_referrers(
         assert set(promoted.transfers) == {"sent" if elsewhere else "mounted"}
         assert inspect_with_skopeo(f"{target}:py3.13")["Digest"] == done.digest
         check_whole(registries.at(host), target.repository)
+
+
+def test_a_promotion_that_was_killed_before_it_listed_a_referrer_lists_it_when_it_is_repeated(
+    registry: RunningRegistry, place: Place, shelf: Shelf
+) -> None:
+    """This registry knows no referrers but by a tag, which is written after what it lists."""
+    done = publish(place, shelf, "one")
+    origin, registries = f"{place.prefix}/data", open_registries({})
+    subject = place.registry.find_manifest(origin, done.digest)
+    signature = write_record(place.registry, origin, record_manifest("signature", {"by": "me"}, subject=subject))
+    source = Reference.parse(f"{registry.host}/{origin}:py3.13")
+    target = Reference.parse(f"{registry.host}/{place.prefix}/production/data")
+    promote(source, target, registries, clock=Clock())
+    assert place.registry.delete_tag(target.repository, referrers_tag(done.digest))
+    assert place.registry.referrers(target.repository, done.digest) == ()
+    promote(source, target, registries, clock=Clock())
+    assert [each.digest for each in place.registry.referrers(target.repository, done.digest)] == [signature]
 
 
 def test_rolling_back_yanking_and_collecting_work_in_a_real_registry(place: Place, shelf: Shelf) -> None:

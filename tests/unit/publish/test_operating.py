@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
@@ -13,8 +14,8 @@ from warmbase.errors import PublishError, RegistryError
 from warmbase.oci.manifest import INDEX, MANIFEST
 from warmbase.oci.records import record_manifest
 from warmbase.oci.reference import Reference
-from warmbase.publish.history import compare, find_entry, history
-from warmbase.publish.journal import Entry
+from warmbase.publish.history import compare, find_entry, find_strays, history
+from warmbase.publish.journal import Entry, Journal, merge
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
 from warmbase.publish.promote import promote
@@ -106,7 +107,7 @@ def test_an_interrupted_rollback_is_finished_and_not_repeated(
         roll_back(place, NAME, clock=Clock())
     registry.let_pass()
     assert rolling(place) != {second.digest}
-    roll_back(place, NAME, clock=Clock())
+    assert roll_back(place, NAME, clock=Clock()).moved == ROLLING
     assert rolling(place) == {second.digest}
     assert len(actions(place)) == 4
 
@@ -300,6 +301,105 @@ def test_what_is_older_than_the_target_is_not_promoted(
     assert rolling(source, "stable/data") == {new.digest}
 
 
+def test_what_the_target_never_had_is_not_promoted_over_what_came_after_it(
+    shelf: Shelf, source: Place, registries: MemoryRegistries
+) -> None:
+    old, new = publish(source, shelf, "a"), publish(source, shelf, "b")
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    with pytest.raises(PublishError, match="rolling tags do not move back") as refused:
+        promote_within(registries, f"bases/data@{old.digest}", "stable/data")
+    assert refused.value.next_step.startswith(
+        f"`warmbase rollback {NAME} --to {old.digest} --registry {STAGING}/bases`"
+    )
+    assert rolling(source, "stable/data") == {new.digest}
+
+
+def test_what_the_source_was_rolled_back_to_is_promoted(
+    shelf: Shelf, source: Place, registries: MemoryRegistries
+) -> None:
+    old = publish(source, shelf, "a")
+    publish(source, shelf, "b")
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    roll_back(source, NAME, clock=Clock())
+    promote_within(registries, "bases/data:py3.13", "stable/data")
+    assert rolling(source, "stable/data") == {old.digest}
+
+
+@pytest.mark.parametrize("tag", ["py3.13-trixie-20261121", "py3.13-trixie-20261130", "py3.13-trixie-0123456789ab"])
+def test_nothing_is_promoted_to_a_tag_that_never_moves(
+    shelf: Shelf, source: Place, registries: MemoryRegistries, tag: str
+) -> None:
+    publish(source, shelf, "a")
+    publish(source, shelf, "b")
+    before = tags_of(source.registry, REPOSITORY)
+    with pytest.raises(PublishError, match="these never move"):
+        promote_within(registries, "bases/data:py3.13", f"bases/data:{tag}")
+    assert tags_of(source.registry, REPOSITORY) == before
+
+
+@pytest.mark.parametrize("foundation", ["trixie", "bookworm"])
+def test_nothing_is_promoted_to_another_variants_rolling_tags(
+    shelf: Shelf, source: Place, registries: MemoryRegistries, foundation: str
+) -> None:
+    publish(source, shelf, "a")
+    for prefix in ("bases", "stable"):
+        other = shelf.variant(layers=["b"], foundation="bookworm", first=False)
+        publish_variants([other], Place(registry=source.registry, prefix=prefix), blobs=shelf, clock=Clock())
+    source_, tag = ("data:py3.13-bookworm", "py3.13") if foundation == "trixie" else ("data:py3.13", "py3.13-bookworm")
+    for prefix in ("bases", "stable"):
+        before = tags_of(source.registry, f"{prefix}/data")
+        with pytest.raises(PublishError, match=f"is a rolling tag of data:py3.13-{foundation}"):
+            promote_within(registries, f"bases/{source_}", f"{prefix}/data:{tag}")
+        assert tags_of(source.registry, f"{prefix}/data") == before
+
+
+def test_a_tag_that_a_person_made_is_not_promoted_to(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
+    done = publish(source, shelf, "a")
+    index = source.registry.read_manifest(REPOSITORY, done.digest)
+    assert index
+    source.registry.write_manifest(REPOSITORY, "latest", index.content, index.media_type)
+    publish(source, shelf, "b")
+    with pytest.raises(PublishError, match="no journal knows it"):
+        promote_within(registries, "bases/data:py3.13", "bases/data:latest")
+    assert tags_of(source.registry, REPOSITORY)["latest"] == done.digest
+
+
+def test_a_tag_that_was_promoted_to_moves_with_the_next_promotion(
+    shelf: Shelf, source: Place, registries: MemoryRegistries
+) -> None:
+    for layers in "ab":
+        done = publish(source, shelf, layers)
+        promote_within(registries, "bases/data:py3.13", "bases/data:stable")
+        assert tags_of(source.registry, REPOSITORY)["stable"] == done.digest
+
+
+def test_what_has_to_pass_through_this_machine_does_so_in_the_folder_that_is_named(
+    shelf: Shelf, source: Place, staging: MemoryRegistry, registries: MemoryRegistries, tmp_path: Path
+) -> None:
+    publish(source, shelf, "a")
+    staging.can_mount = False
+    work, used = tmp_path / "work", set[Path]()
+    work.mkdir()
+    staging.before = lambda what, where: used.update(work.iterdir())
+    here, there = (Reference.parse(f"{STAGING}/{name}") for name in ("bases/data:py3.13", "stable/data"))
+    promote(here, there, registries, clock=Clock(), work=work)
+    assert used
+    assert list(work.iterdir()) == []
+
+
+def test_a_journal_that_may_not_be_read_is_passed_over_and_named(
+    shelf: Shelf, source: Place, staging: MemoryRegistry, registries: MemoryRegistries
+) -> None:
+    def refuse(what: str, where: str) -> None:
+        if where.startswith("warmbase-journal"):
+            raise RegistryError("denied", status=401)
+
+    staging.write_manifest("bases/alien", "index", b'{"schemaVersion":2,"manifests":[]}', INDEX)
+    staging.before = refuse
+    with pytest.raises(PublishError, match=r"no journal says .* \(warmbase-journal may not be read\)"):
+        promote_within(registries, "bases/alien:index", "stable/alien")
+
+
 def test_what_was_yanked_is_not_promoted(shelf: Shelf, source: Place, registries: MemoryRegistries) -> None:
     bad = publish(source, shelf, "a")
     yank(source, NAME, bad.digest, reason="leaks", instead="", clock=Clock())
@@ -371,6 +471,22 @@ def test_the_history_says_what_each_entry_changed_the_newest_first(shelf: Shelf,
 def entry(**more: object) -> Entry:
     fields = {"variant": NAME, "action": "publish", "time": "2026-11-21T12:00:00Z", "digest": "sha256:" + "a" * 64}
     return Entry(**{**fields, "rolling": ROLLING, "content": "c", **more})  # type: ignore[arg-type]
+
+
+def test_tags_that_do_not_name_what_the_journal_says_are_told() -> None:
+    old, new = entry(digest="old"), entry(digest="new", time="2026-11-22T12:00:00Z")
+    journal = merge([old, new])
+    assert find_strays(journal, dict.fromkeys(ROLLING, "new")) == {}
+    assert find_strays(journal, {"py3.13-trixie": "new", "py3.13": "old"}) == {"py3.13": "old"}
+    assert find_strays(journal, {"py3.13-trixie": "a stranger's"}) == {"py3.13-trixie": "a stranger's", "py3.13": ""}
+
+
+def test_a_short_name_that_another_variant_has_taken_over_is_told_by_no_history() -> None:
+    assert find_strays(merge([entry(digest="new")]), {"py3.13-trixie": "new", "py3.13": "another variant's"}) == {}
+
+
+def test_a_journal_without_entries_has_no_tags_to_stray() -> None:
+    assert find_strays(Journal(), {"py3.13": "a stranger's"}) == {}
 
 
 def test_long_changes_are_counted() -> None:

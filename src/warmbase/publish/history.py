@@ -56,6 +56,22 @@ def compare(old: Entry | None, new: Entry) -> Change:
     )
 
 
+def find_strays(journal: Journal, named: Mapping[str, str]) -> dict[str, str]:
+    """The rolling tags that do not name what the journal says, and what they name instead, "" for nothing: a command
+    was interrupted, or somebody moved them.
+
+    `named` has the digest of each rolling tag that there is. A short name that names something which this journal does
+    not know is another variant's now.
+    """
+    newest = journal.newest
+    found = {tag: named.get(tag, "") for tag in newest.rolling} if newest else {}
+    return {
+        tag: digest
+        for tag, digest in found.items()
+        if newest and digest != newest.digest and (tag == newest.rolling[0] or not digest or journal.find(digest))
+    }
+
+
 def find_entry(journal: Journal, text: str) -> Entry:
     """The entry that a digest, the beginning of one, or a dated or content tag means.
 

@@ -22,12 +22,13 @@ Clock = Callable[[], datetime]
 class Released:
     """What became of an index: the entry that published it, and the newest one, which the rolling tags name.
 
-    `is_new` says whether the entry was written now.
+    `is_new` says whether the entry was written now, `moved` are the rolling tags that named something else before.
     """
 
     entry: Entry
     newest: Entry
     is_new: bool
+    moved: tuple[str, ...] = ()
 
     @property
     def is_superseded(self) -> bool:
@@ -49,6 +50,7 @@ class Release:
         self._draft = draft
         self._clock = clock
         self._ledger = Ledger(place, draft.variant)
+        self._moved: dict[str, None] = {}
 
     def publish(self) -> Released:
         """Publish the index, unless the journal has it: then only see that tags name what the journal says."""
@@ -71,7 +73,7 @@ class Release:
         entry = self._find(journal)
         if entry is None:
             raise self._lost()
-        return Released(entry=entry, newest=self._newest(journal), is_new=is_new)
+        return Released(entry=entry, newest=self._newest(journal), is_new=is_new, moved=tuple(self._moved))
 
     def _newest(self, journal: Journal) -> Entry:
         if journal.newest is None:
@@ -116,7 +118,8 @@ class Release:
         while True:
             newest = self._newest(journal)
             for tag in self._draft.rolling:
-                self._see_to(tag, newest.digest)
+                if self._see_to(tag, newest.digest):
+                    self._moved[tag] = None
             self._settle_own_tags(journal)
             journal = self._ledger.read()
             if journal.newest == newest:
@@ -133,10 +136,13 @@ class Release:
                 return
             self._see_to(tag, owner)
 
-    def _see_to(self, tag: str, digest: str) -> None:
+    def _see_to(self, tag: str, digest: str) -> bool:
+        """Let a tag name a digest; whether it did not."""
         found = self._place.registry.find_manifest(self._repository, tag)
-        if found is None or found.digest != digest:
+        is_wrong = found is None or found.digest != digest
+        if is_wrong:
             self._put(tag, digest)
+        return is_wrong
 
     def _put(self, tag: str, digest: str) -> None:
         registry = self._place.registry

@@ -474,7 +474,7 @@ def entry(**more: object) -> Entry:
 
 
 def test_tags_that_do_not_name_what_the_journal_says_are_told() -> None:
-    old, new = entry(digest="old"), entry(digest="new", time="2026-11-22T12:00:00Z")
+    old, new = entry(digest="old"), entry(digest="new", content="d", time="2026-11-22T12:00:00Z")
     journal = merge([old, new])
     assert find_strays(journal, dict.fromkeys(ROLLING, "new")) == {}
     assert find_strays(journal, {"py3.13-trixie": "new", "py3.13": "old"}) == {"py3.13": "old"}

@@ -18,6 +18,7 @@ from warmbase.oci.reference import Reference
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place, PublishableVariant
 from warmbase.publish.stage import Publication, publish_variants
+from warmbase.publish.yank import yank
 
 REPOSITORY = "bases/data"
 NAME = "data:py3.13-trixie"
@@ -118,6 +119,14 @@ def test_a_rolling_tag_never_moves_back(shelf: Shelf, place: Place) -> None:
     assert again.newest.digest == second.digest
     assert tags_of(place.registry, REPOSITORY)["py3.13"] == second.digest
     assert len(Ledger(place, NAME).read().entries) == 2
+
+
+def test_a_yanked_image_is_not_published_again_without_a_word(shelf: Shelf, place: Place) -> None:
+    bad = publish_one(place, shelf, "one")
+    publish_one(place, shelf, "two")
+    yank(place, NAME, bad.digest, reason="leaks", instead="", clock=Clock())
+    again = publish_one(place, shelf, "one")
+    assert [each.reason for each in again.yanks] == ["leaks"]
 
 
 def test_a_content_tag_with_other_layers_is_an_error_and_no_tag_moves(shelf: Shelf, place: Place) -> None:

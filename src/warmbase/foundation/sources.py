@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from warmbase.catalog.model import ImageFoundation, LayoutFoundation
-from warmbase.effects.registry.model import Document, Registries, Registry
+from warmbase.effects.registry.model import Document, Progress, Registries, Registry, ignore_progress
 from warmbase.errors import FoundationError, StoreError
 from warmbase.foundation.upstream import ImageSource
 from warmbase.oci.digests import CHUNK, digest_of, hex_of
@@ -105,9 +105,9 @@ class RegistryImage:
             raise FoundationError(f"{self.name} names {descriptor.digest}, which does not exist")
         return found.content
 
-    def pull(self, blob: Descriptor, target: Path) -> None:
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
         """See `ImageSource`."""
-        self.registry.pull_blob(self.reference.repository, blob, target)
+        self.registry.pull_blob(self.reference.repository, blob, target, progress=progress)
 
 
 class Files(Protocol):
@@ -121,7 +121,7 @@ class Files(Protocol):
         """The content of a small file. Raises FoundationError."""
         ...
 
-    def copy(self, path: str, target: Path | None) -> tuple[str, int, bytes]:
+    def copy(self, path: str, target: Path | None, progress: Progress = ignore_progress) -> tuple[str, int, bytes]:
         """Copy a file to the new file `target`, if given. Returns its digest, size and first bytes."""
         ...
 
@@ -143,9 +143,9 @@ class FolderFiles:
         except OSError as error:
             raise _unreadable(self.folder / path, error) from error
 
-    def copy(self, path: str, target: Path | None) -> tuple[str, int, bytes]:
+    def copy(self, path: str, target: Path | None, progress: Progress = ignore_progress) -> tuple[str, int, bytes]:
         """See `Files`."""
-        return _copy(self.folder / path, 0, None, target)
+        return _copy(self.folder / path, 0, None, target, progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +176,10 @@ class TarFiles:
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def copy(self, path: str, target: Path | None) -> tuple[str, int, bytes]:
+    def copy(self, path: str, target: Path | None, progress: Progress = ignore_progress) -> tuple[str, int, bytes]:
         """See `Files`."""
         entry = self._find(path)
-        return _copy(self.path, entry.offset or 0, entry.size, target)
+        return _copy(self.path, entry.offset or 0, entry.size, target, progress)
 
     def _find(self, path: str) -> Entry:
         """The entry of a file; `docker save` links layers that are the same."""
@@ -230,9 +230,9 @@ class LayoutImage:
             raise _damaged(self.name, descriptor.digest)
         return content
 
-    def pull(self, blob: Descriptor, target: Path) -> None:
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
         """See `ImageSource`."""
-        if self.files.copy(_blob(blob.digest), target)[0] != blob.digest:
+        if self.files.copy(_blob(blob.digest), target, progress)[0] != blob.digest:
             raise _damaged(self.name, blob.digest)
 
     def _pinned(self) -> Document:
@@ -274,9 +274,9 @@ class DockerArchive:
         """See `ImageSource`."""
         return self.files.read(self._paths[descriptor.digest])
 
-    def pull(self, blob: Descriptor, target: Path) -> None:
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
         """See `ImageSource`."""
-        if self.files.copy(self._paths[blob.digest], target)[0] != blob.digest:
+        if self.files.copy(self._paths[blob.digest], target, progress)[0] != blob.digest:
             raise _damaged(self.name, blob.digest)
 
     def _entry(self, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -295,7 +295,9 @@ def _blob(digest: str) -> str:
     return f"blobs/sha256/{hex_of(digest)}"
 
 
-def _copy(source: Path, start: int, size: int | None, target: Path | None) -> tuple[str, int, bytes]:
+def _copy(
+    source: Path, start: int, size: int | None, target: Path | None, progress: Progress
+) -> tuple[str, int, bytes]:
     hash_, copied, head = hashlib.sha256(), 0, b""
     try:
         with source.open("rb") as file, (target or Path("/dev/null")).open("wb") as out:
@@ -305,6 +307,7 @@ def _copy(source: Path, start: int, size: int | None, target: Path | None) -> tu
                 hash_.update(chunk)
                 out.write(chunk)
                 copied += len(chunk)
+                progress(len(chunk))
     except OSError as error:
         raise _unreadable(source, error) from error
     return f"sha256:{hash_.hexdigest()}", copied, head

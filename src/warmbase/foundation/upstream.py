@@ -7,12 +7,13 @@ one without compression is compressed.
 
 import hashlib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from warmbase.effects.registry.model import Document
+from warmbase.effects.registry.brake import Brake
+from warmbase.effects.registry.model import Document, Progress, ignore_progress
 from warmbase.errors import FoundationError
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.layers.blob import BlobWriter, new_blob
@@ -63,7 +64,7 @@ class ImageSource(Protocol):
         """A manifest's or a config's bytes, checked."""
         ...
 
-    def pull(self, blob: Descriptor, target: Path) -> None:
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
         """Write a layer's blob, checked, into the new file `target`."""
         ...
 
@@ -123,13 +124,24 @@ def read_manifest(source: ImageSource, document: Document) -> PlatformImage:
 
 
 def take_layers(source: ImageSource, image: PlatformImage, ground: Groundwork) -> tuple[Layer, ...]:
-    """The image's layers, lowest first, in the store; those that are missing are pulled, several at once."""
+    """The image's layers, lowest first, in the store; those that are missing are pulled, several at once.
+
+    The first failure, or Ctrl-C, ends the others.
+    """
     pairs = list(zip(image.manifest.layers, image.config.diff_ids, strict=True))
+    brake = Brake()
     with ground.store.workspace() as work, ThreadPoolExecutor(_TRANSFERS, thread_name_prefix="pull") as pool:
         jobs = [
-            pool.submit(_take, source, blob, diff_id, ground, work / f"layer-{number}")
+            pool.submit(_take, source, blob, diff_id, ground, work / f"layer-{number}", brake)
             for number, (blob, diff_id) in enumerate(pairs)
         ]
+        try:
+            for job in as_completed(jobs):
+                job.result()
+        except BaseException:
+            brake.pull()
+            pool.shutdown(cancel_futures=True)
+            raise
         return tuple(job.result() for job in jobs)
 
 
@@ -139,13 +151,13 @@ def again(layer: Layer, link: Path, ground: Groundwork) -> Packed:
     return _packed(link, layer.descriptor(), layer.diff_id, layer.unpacked_size)
 
 
-def _take(source: ImageSource, blob: Descriptor, diff_id: str, ground: Groundwork, target: Path) -> Layer:
+def _take(source: ImageSource, blob: Descriptor, diff_id: str, ground: Groundwork, target: Path, brake: Brake) -> Layer:
     recipe = _upstream_recipe(blob, ground.codec)
     known = ground.store.get(recipe)
     if known and known.diff_id == diff_id:
         return known
-    source.pull(blob, target)
-    found, size = _measure(source, target, blob)
+    source.pull(blob, target, progress=brake.check)
+    found, size = _measure(source, target, blob, brake)
     if found != diff_id:
         raise FoundationError(
             f"{source.name}: the layer {blob.digest} holds {found}, its config says {diff_id}",
@@ -162,12 +174,13 @@ def _upstream_recipe(blob: Descriptor, codec: Codec) -> str:
     return digest_of(canonical_json({"kind": "upstream", "digest": blob.digest, "codec": made_here}))[7:]
 
 
-def _measure(source: ImageSource, path: Path, blob: Descriptor) -> tuple[str, int]:
+def _measure(source: ImageSource, path: Path, blob: Descriptor, brake: Brake) -> tuple[str, int]:
     """(diff_id, size) of a layer's tar."""
     hash_, size = hashlib.sha256(), 0
     try:
         with path.open("rb") as file:
             for chunk in decompress(file, blob.media_type):
+                brake.check()
                 hash_.update(chunk)
                 size += len(chunk)
     except ValueError as error:

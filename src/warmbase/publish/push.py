@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from warmbase.effects.registry.brake import Brake
 from warmbase.effects.registry.model import PushOutcome, Registry
-from warmbase.errors import PublishError
 from warmbase.oci.manifest import Descriptor
 
 DEFAULT_TRANSFERS = 6
@@ -28,22 +28,6 @@ class Blob:
     def digest(self) -> str:
         """The blob's digest."""
         return self.descriptor.digest
-
-
-class Brake:
-    """Ends transfers, which ask it at every piece: Ctrl-C does not wait for gigabytes."""
-
-    def __init__(self) -> None:
-        self._pulled = threading.Event()
-
-    def pull(self) -> None:
-        """Let every transfer that asks from now on end."""
-        self._pulled.set()
-
-    def check(self, _: int = 0) -> None:
-        """Raise PublishError if the brake was pulled."""
-        if self._pulled.is_set():
-            raise PublishError("the transfer was stopped", next_step="run the command again to go on")
 
 
 class Pusher:

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from tests.baseimages import (
@@ -26,14 +28,18 @@ from tests.registries import RunningRegistry, copy_with_skopeo, running_registry
 
 from warmbase.catalog.model import CatalogFoundation, ImageFoundation, LayoutFoundation
 from warmbase.effects.files import CacheFolders
+from warmbase.effects.registry.model import Document, Progress, ignore_progress
 from warmbase.effects.registry.registries import open_registries
-from warmbase.errors import FoundationError
+from warmbase.errors import FoundationError, RegistryError
 from warmbase.foundation.groundwork import Groundwork, find_foundation
 from warmbase.foundation.pins import ImagePin
+from warmbase.foundation.sources import open_layout
 from warmbase.foundation.stage import make_foundation, pin_foundation, pinned_recipe
+from warmbase.foundation.upstream import read_image, take_layers
 from warmbase.layers.codec import Codec
 from warmbase.layers.store import LayerStore
 from warmbase.layers.unpack import UnpackedLayers
+from warmbase.oci.manifest import Descriptor
 
 OTHER_PLATFORM = next(platform for platform in ("linux/arm64", "linux/amd64") if platform != PLATFORM)
 RUN = {"Env": ["PATH=/srv/tools:/usr/bin:/bin", "LANG=C.UTF-8"], "Cmd": ["python3"], "StopSignal": "SIGINT"}
@@ -232,6 +238,46 @@ def test_a_damaged_layer_is_no_foundation(layout: Path, ground: Groundwork, tmp_
     (tmp_path / "damaged/blobs/sha256" / digest[7:]).write_bytes(b"damaged")
     with pytest.raises(FoundationError, match=f"is damaged: {digest} has another content"):
         pin(at(tmp_path / "damaged"), ground)
+
+
+@dataclass(kw_only=True)
+class BrokenLayer:
+    """A source of which the layer `broken` fails while the others are on their way, which they are until stopped."""
+
+    broken: str
+    name: str = "broken"
+    under_way: Event = field(default_factory=Event)
+    stopped: list[str] = field(default_factory=list)
+
+    def root(self) -> Document:
+        raise NotImplementedError
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        raise NotImplementedError
+
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
+        if blob.digest == self.broken:
+            assert self.under_way.wait(30)
+            raise FoundationError("the layer is broken")
+        self.under_way.set()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                progress(1)
+            except RegistryError:
+                self.stopped.append(blob.digest)
+                raise
+        raise AssertionError("nothing stopped the transfer")
+
+
+def test_a_layer_that_fails_ends_the_transfer_of_the_others(ground: Groundwork, tmp_path: Path) -> None:
+    layers = [tar_blob([entry(f"file-{number}")]) for number in range(12)]
+    write_image(tmp_path / "many", layers)
+    image = read_image(open_layout(tmp_path, "many"), PLATFORM)
+    source = BrokenLayer(broken=layers[0].digest)
+    with pytest.raises(FoundationError, match="the layer is broken"):
+        take_layers(source, image, ground)
+    assert 0 < len(source.stopped) < 6
 
 
 def test_an_image_without_the_promised_python_says_what_it_has(layout: Path, ground: Groundwork) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.baseimages import entry, link_entry, sha256
 
-from warmbase.effects.registry.model import Document
+from warmbase.effects.registry.model import Document, Progress, ignore_progress
 from warmbase.errors import FoundationError
 from warmbase.foundation.sources import open_layout
 from warmbase.foundation.upstream import read_image
@@ -59,7 +59,7 @@ class Memory:
     def document(self, descriptor: Descriptor) -> bytes:
         return self.documents[descriptor.digest].content
 
-    def pull(self, blob: Descriptor, target: Path) -> None:
+    def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
         raise NotImplementedError
 
 

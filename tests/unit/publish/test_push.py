@@ -8,7 +8,7 @@ import pytest
 from tests.unit.publish.memory import MemoryRegistry
 
 from warmbase.effects.registry.model import Progress, PushOutcome, ignore_progress
-from warmbase.errors import PublishError, RegistryError
+from warmbase.errors import RegistryError
 from warmbase.oci.manifest import TAR, Descriptor, describe
 from warmbase.publish.push import Blob, Pusher
 
@@ -44,7 +44,7 @@ def test_transfers_under_way_end_when_they_are_stopped() -> None:
         pushing = executor.submit(pusher.push, "data", [blob("one"), blob("two")])
         assert registry.sending.wait(10)
         pusher.stop()
-        with pytest.raises(PublishError, match="was stopped"):
+        with pytest.raises(RegistryError, match="was stopped"):
             pushing.result(10)
 
 

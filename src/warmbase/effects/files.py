@@ -50,6 +50,14 @@ def cache_folders(environment: Mapping[str, str]) -> CacheFolders:
     return CacheFolders(root=base / "warmbase")
 
 
+def make_private(folder: Path) -> None:
+    """Make `folder` and see that only its owner can reach what is in it. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.stat()
+    if status.st_mode & 0o077 and status.st_uid == os.geteuid():
+        folder.chmod(0o700)
+
+
 @contextmanager
 def new_file(folder: Path) -> Iterator[Path]:
     """A file in `folder` under a name of its own, removed at the end if it is still there. Raises OSError."""

@@ -136,11 +136,14 @@ def read_content(entry: Entry) -> bytes:
 
 
 def parse_status(text: str) -> tuple[Package, ...]:
-    """Read dpkg's status file (deb822(5), dpkg-query(1)): the installed packages in order of their names."""
+    """Read dpkg's status file (deb822(5), dpkg-query(1)): the installed packages in order of their names.
+
+    A stanza that lacks a field which each package has is nothing that dpkg wrote, and is passed over.
+    """
     found = []
     for stanza in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in stanza.splitlines() if re.match(r"[A-Z][\w-]*: ", line))
-        if fields.get("Status", "").endswith(" installed"):
+        if fields.get("Status", "").endswith(" installed") and {"Package", "Version", "Architecture"} <= fields.keys():
             found.append(
                 Package(name=fields["Package"], version=fields["Version"], architecture=fields["Architecture"])
             )

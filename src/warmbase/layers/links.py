@@ -41,7 +41,7 @@ def _find(path: str, layers: Sequence[Path]) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    partial = target.with_name(f".wh..wh.{target.name}")  # a name that no layer has
+    partial = target.with_name(".wh..wh.new")  # a name that no layer has
     shutil.copyfile(source, partial, follow_symlinks=False)
     status = source.lstat()
     if os.geteuid() == 0:

@@ -10,7 +10,7 @@ from warmbase.layers.untar import ListedKind
 OPAQUE = ".wh..wh..opq"
 """The name of the entry that hides all that lower layers have in its folder."""
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,20 @@ class Listing:
     """What is in a layer, in the tar's order, and `size`, the bytes of its files.
 
     `unset` names the extended attributes that this machine's file system or privileges did not take, `dangling` the
-    hardlinks (path, target) whose target only a lower layer can have.
+    hardlinks (path, target) whose target only a lower layer can have, `implied` the folders that no entry names.
     """
 
     entries: tuple[ListedEntry, ...]
     size: int
     unset: tuple[str, ...] = ()
     dangling: tuple[tuple[str, str], ...] = ()
+    implied: tuple[str, ...] = ()
 
 
 def write_listing(path: Path, listing: Listing, boot: str) -> None:
     """Keep a listing at `path`; `boot` names the time since which the machine runs."""
     entries = [[entry.path, entry.kind, entry.mode, entry.target, entry.size] for entry in listing.entries]
-    facts = {"size": listing.size, "unset": listing.unset, "dangling": listing.dangling}
+    facts = {"size": listing.size, "unset": listing.unset, "dangling": listing.dangling, "implied": listing.implied}
     head = json.dumps({"format": _FORMAT, "boot": boot, **facts})
     replace_file(path, f"{head}\n{json.dumps(entries)}\n".encode())
 
@@ -73,4 +74,5 @@ def _parse(head_line: str, rows_line: str, boot: str) -> Listing | None:
         size=int(head["size"]),
         unset=tuple(head["unset"]),
         dangling=tuple((path, target) for path, target in head["dangling"]),
+        implied=tuple(head["implied"]),
     )

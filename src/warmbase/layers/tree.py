@@ -52,6 +52,11 @@ class ImageTree:
 
     def resolve(self, path: str) -> str | None:
         """The path where `path` leads to, all symlinks followed; None where nothing is."""
+        found = self.locate(path)
+        return found if not found or found in self.nodes else None
+
+    def locate(self, path: str) -> str | None:
+        """As `resolve`, but also where nothing is yet; None for links that lead nowhere but to each other."""
         left, done, links = path.strip("/").split("/")[::-1], "", 0
         while left:
             part = left.pop()
@@ -62,9 +67,7 @@ class ImageTree:
                 continue
             done = f"{done}/{part}" if done else part
             node = self.nodes.get(done)
-            if node is None:
-                return None
-            if node.kind == "symlink":
+            if node and node.kind == "symlink":
                 links += 1
                 if links > _MOST_LINKS:
                     return None

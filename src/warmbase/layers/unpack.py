@@ -1,64 +1,68 @@
 """From a layer's blob to a folder that an overlay mount takes as it is, in one pass.
 
 Both digests, the blob's and the uncompressed tar's, are taken while the bytes stream by; memory is bounded by the
-number of entries, not by their sizes.
+number of entries, not by their sizes. How entries become files is said in `extraction`.
 
-Nothing is written outside of the target: names with `..` are refused, and an entry may lie only below folders
-that this extraction made itself, so no symlink is ever followed. A folder's mode, time and attributes are set when all
-is in it, since a default ACL or a set-group-id bit would act on what is created below. Whiteouts (OCI image
-specification, layer.md, "Whiteouts") become what overlayfs knows: a character device 0:0, or the attribute `opaque`;
-they act on lower layers only, so what the same layer has at such a path stays, wherever in the tar it is. Other device
-nodes are left out, a container's runtime makes them, and so are attributes by which a layer could steer the overlay.
+Some layers are not whole without those below them: hardlinks may lead there, and folders that no entry names may be
+links there, as `/lib64` often is. Such a layer is unpacked for each stack that it is part of (see `UnpackedLayers`).
 
 Two processes unpack at once: with threads the many small steps of decompression wait for the interpreter's lock, and
 854 MB took 7.5 s instead of 3.7 s. The second process is a helper that may fail: it takes the same layers, each of
 which has a lock, and what it did not do is done here.
 """
 
-import errno
 import fcntl
+import hashlib
 import json
 import os
-import re
 import shutil
-import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from warmbase.effects.files import make_private
 from warmbase.effects.process import Processes, run_process
 from warmbase.errors import ProcessError, StoreError
 from warmbase.layers.codec import decompress
+from warmbase.layers.extraction import Extraction
 from warmbase.layers.layer import Layer
 from warmbase.layers.links import complete_links
-from warmbase.layers.listing import OPAQUE, ListedEntry, Listing, read_head, read_listing, write_listing
+from warmbase.layers.listing import Listing, read_head, read_listing, write_listing
 from warmbase.layers.store import LayerStore
-from warmbase.layers.untar import ListedKind, Member, TarStream, clean_path, read_members
+from warmbase.layers.tree import merge_layers
+from warmbase.layers.untar import TarStream, read_members
 from warmbase.oci.digests import hex_of
-from warmbase.oci.tar import BLOCK, CHUNK
+from warmbase.oci.tar import CHUNK
 
-_WHITEOUT, _RESERVED = ".wh.", ".wh..wh."  # AUFS kept notes of its own under the latter
-_OVERLAY = re.compile(r"(trusted|user)\.overlay\.")
-_NO_SUPPORT = {errno.ENOTSUP, errno.EPERM, errno.EINVAL, errno.ENOSYS}
 _WORTH_A_HELPER = 50_000_000  # bytes
 
 
-def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
-    """Extract a layer of the store to the folder `target`, which appears only when it is whole.
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """The unpacked layers `below` a layer, the `name` of its folder over them, and where they move what is in it."""
+
+    name: str
+    below: Sequence[Path]
+    moved: Mapping[str, str]
+
+
+def unpack_layer(store: LayerStore, layer: Layer, target: Path, stack: _Stack | None = None) -> Listing:
+    """Extract a layer of the store to the folder `target`, which appears only when it is whole; on a `stack` it
+    becomes what it is there.
 
     What an interrupted extraction left beside it is removed; only one process may unpack to a target at a time (see
-    `UnpackedLayers`). Owners are set for root only. Raises StoreError for a damaged blob, for what is no tar or
-    leads out of the target, and for what cannot be written.
+    `UnpackedLayers`). Owners are set for root only, and other users may read all that they unpack. Raises StoreError
+    for a damaged blob, for what is no tar or leads out of the target, and for what cannot be written.
     """
     partial = target.with_name(f".{target.name}.partial")
     try:
         _remove(partial)
         partial.mkdir(parents=True)
-        extraction = _Extraction(os.fspath(partial))
+        extraction = Extraction(os.fspath(partial), stack.moved if stack else {})
         with store.open_verified(layer.digest) as blob:
             stream = TarStream(decompress(cast("BinaryIO", _Buffered(blob.read)), layer.media_type))
             for member in read_members(stream):
@@ -66,6 +70,8 @@ def unpack_layer(store: LayerStore, layer: Layer, target: Path) -> Listing:
             stream.finish(layer.diff_id)
             blob.finish()
         extraction.finish_folders()
+        if stack:
+            complete_links(partial, extraction.listing().dangling, stack.below)
         partial.rename(target)
     except ValueError as error:
         _remove(partial)
@@ -92,9 +98,11 @@ def _unusable(layer: Layer, error: ValueError) -> StoreError:
 class UnpackedLayers:
     """Unpacked layers in `folder`, each as `<diff_id in hex>`, made once and shared by all processes of a machine.
 
-    Beside each lies `<hex>.json`, its listing, which is written last: what has none, or one from before the machine
+    A layer that is not whole without those below it is also there for each stack of them, as `<diff_id>-<stack>`.
+    Beside each lies `<name>.json`, its listing, which is written last: what has none, or one from before the machine
     last started (nothing is forced to disk), is unpacked again. The folders must not be changed: mount them below an
-    overlay. `processes` starts the helper.
+    overlay. Nobody else can reach them, since any image may bring programs that run as root. `processes` starts the
+    helper.
     """
 
     def __init__(self, folder: Path, store: LayerStore, *, processes: Processes = run_process) -> None:
@@ -109,16 +117,7 @@ class UnpackedLayers:
 
         Raises StoreError as `unpack_layer` does.
         """
-        by_size = sorted({layer.diff_id: layer for layer in layers}.values(), key=lambda layer: -layer.unpacked_size)
-        missing = [layer for layer in by_size if not self._is_whole(layer)]
-        if missing:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._helper(missing):
-                self.unpack(missing)
-        folders = tuple(self.folder / hex_of(layer.diff_id) for layer in layers)
-        for number, layer in enumerate(layers):
-            self._complete(layer, folders[:number])
-        return folders
+        return tuple(self.folder / name for name in self._names(layers))
 
     def unpack(self, layers: Iterable[Layer]) -> None:
         """Unpack what is missing, without help; layers that another process is unpacking come last."""
@@ -128,55 +127,76 @@ class UnpackedLayers:
 
     def listings(self, layers: Sequence[Layer]) -> tuple[Listing, ...]:
         """What is in each of `layers`, unpacking those that are missing. Raises StoreError."""
-        self.folders(layers)
-        found = []
-        for layer in layers:
-            listing = read_listing(self._record(layer), self._boot)
-            if listing is None:  # somebody removed it a moment ago
-                raise StoreError(f"{self._record(layer)} was changed while it was used", next_step="try again")
-            found.append(listing)
-        return tuple(found)
+        return self._listings(self._names(layers))
 
     def prune(self) -> int:
         """Remove the unpacked layers that the store no longer has; returns how many. A build must not be running."""
         kept = {hex_of(stored.layer.diff_id) for stored in self._store.list()}
         removed = 0
         for record in self.folder.glob("*.json"):
-            if record.stem not in kept:
+            if record.stem.partition("-")[0] not in kept:
                 record.unlink()
                 _remove(self.folder / record.stem)
                 (self.folder / f".{record.stem}.lock").unlink(missing_ok=True)
                 removed += 1
         return removed
 
-    def _complete(self, layer: Layer, below: Sequence[Path]) -> None:
-        """Make the hardlinks of a layer to files of those `below`."""
-        head = read_head(self._record(layer), self._boot)
-        if head is None or not head.dangling:
-            return
+    def _names(self, layers: Sequence[Layer]) -> Sequence[str]:
+        """The names of the folders of `layers`, all of which are there then."""
+        by_size = sorted({layer.diff_id: layer for layer in layers}.values(), key=lambda layer: -layer.unpacked_size)
+        missing = [layer for layer in by_size if not self._is_whole(hex_of(layer.diff_id))]
+        make_private(self.folder)
+        if missing:
+            with self._helper(missing):
+                self.unpack(missing)
+        names: list[str] = []
+        for layer in layers:
+            names.append(self._fit(layer, names))
+        return names
+
+    def _fit(self, layer: Layer, below: Sequence[str]) -> str:
+        """The name of a layer that is to lie on those `below`, unpacked anew where they make it another one."""
         name = hex_of(layer.diff_id)
-        with _locked(self.folder / f".{name}.lock", wait=True):
-            try:
-                complete_links(self.folder / name, head.dangling, below)
-            except ValueError as error:
-                raise _unusable(layer, error) from error
+        head = read_head(self._record(name), self._boot)
+        moved = self._moved(head.implied, below) if head else {}
+        if head is None or not (head.dangling or moved):
+            return name
+        fitted = f"{name}-{hashlib.sha256(' '.join(below).encode()).hexdigest()}"
+        self._unpack(layer, _Stack(fitted, [self.folder / one for one in below], moved), wait=True)
+        return fitted
 
-    def _record(self, layer: Layer) -> Path:
-        return self.folder / f"{hex_of(layer.diff_id)}.json"
+    def _moved(self, implied: Sequence[str], below: Sequence[str]) -> Mapping[str, str]:
+        """Which of a layer's `implied` folders are links in the layers `below`, and where these lead to."""
+        if not any((self.folder / name / path).is_symlink() for path in implied for name in below):
+            return {}
+        tree = merge_layers(self._listings(below), [self.folder / name for name in below])
+        places = ((path, tree.locate(path)) for path in implied)
+        return {path: place for path, place in places if place is not None and place != path}
 
-    def _is_whole(self, layer: Layer) -> bool:
-        folder = self.folder / hex_of(layer.diff_id)
-        return folder.is_dir() and read_head(self._record(layer), self._boot) is not None
+    def _listings(self, names: Sequence[str]) -> tuple[Listing, ...]:
+        found = []
+        for name in names:
+            listing = read_listing(self._record(name), self._boot)
+            if listing is None:  # somebody removed it a moment ago
+                raise StoreError(f"{self._record(name)} was changed while it was used", next_step="try again")
+            found.append(listing)
+        return tuple(found)
 
-    def _unpack(self, layer: Layer, *, wait: bool) -> bool:
+    def _record(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _is_whole(self, name: str) -> bool:
+        return (self.folder / name).is_dir() and read_head(self._record(name), self._boot) is not None
+
+    def _unpack(self, layer: Layer, stack: _Stack | None = None, *, wait: bool) -> bool:
         """Unpack a layer unless it is there; False if another process is at it and `wait` is not asked for."""
-        name = hex_of(layer.diff_id)
+        name = stack.name if stack else hex_of(layer.diff_id)
         with _locked(self.folder / f".{name}.lock", wait=wait) as is_mine:
-            if is_mine and not self._is_whole(layer):
-                self._record(layer).unlink(missing_ok=True)
+            if is_mine and not self._is_whole(name):
+                self._record(name).unlink(missing_ok=True)
                 _remove(self.folder / name)
-                listing = unpack_layer(self._store, layer, self.folder / name)
-                write_listing(self._record(layer), listing, self._boot)
+                listing = unpack_layer(self._store, layer, self.folder / name, stack)
+                write_listing(self._record(name), listing, self._boot)
         return is_mine
 
     @contextmanager
@@ -209,160 +229,6 @@ class _Buffered:
         start = self._at
         self._at = min(start + size, len(self._chunk))
         return self._chunk[start : self._at]
-
-
-@dataclass(slots=True)
-class _Extraction:
-    """Writes members below `root` and remembers what it wrote."""
-
-    root: str
-    entries: list[ListedEntry] = field(default_factory=list)
-    size: int = 0
-    unset: set[str] = field(default_factory=set)
-    _kinds: dict[str, ListedKind] = field(default_factory=lambda: {"": "dir"})
-    _folders: dict[str, Member] = field(default_factory=dict)
-    _opaque: set[str] = field(default_factory=set)
-    _dangling: dict[str, str] = field(default_factory=dict)
-    _privileged: bool = field(default_factory=lambda: os.geteuid() == 0)
-
-    def add(self, member: Member, stream: TarStream) -> None:
-        """Write one member, reading its content from `stream`."""
-        folder, _, name = member.path.rpartition("/")
-        if _WHITEOUT in member.path and not self._read_whiteout(member, folder, name, stream):
-            return
-        if not member.path and member.kind != "dir":
-            raise ValueError("an entry without a name")
-        if member.kind == "hardlink":
-            member.target = clean_path(member.target.encode("utf-8", "surrogateescape"))
-        if member.path:
-            self.entries.append(ListedEntry(member.path, member.kind, member.mode, member.target, member.size))
-        known = self._kinds.get(member.path)
-        if {known, member.kind} == {"whiteout", "dir"}:
-            self._opaque.add(member.path)
-        if known is None:
-            self._require_folder(folder)
-        elif member.kind == "whiteout":
-            return
-        elif known == "dir" != member.kind:
-            raise ValueError(f"{member.path!r} is a folder and a {member.kind}")
-        if known == "device":
-            self._dangling.pop(member.path, None)
-        path = f"{self.root}/{member.path}"
-        if known and known not in ("dir", "device"):  # the later one counts, as with tar itself
-            os.unlink(path)  # noqa: PTH108 - a Path for each of 20,000 files is a third of the time
-        self._kinds[member.path] = member.kind
-        getattr(self, f"_add_{member.kind}")(member, path, stream)
-
-    def _read_whiteout(self, member: Member, folder: str, name: str, stream: TarStream) -> bool:
-        """Whether a member with a whiteout's words in its path is still to be added, as a whiteout or as it is."""
-        if name == OPAQUE:
-            self._require_folder(folder)
-            self._opaque.add(folder)
-            self.entries.append(ListedEntry(member.path, "whiteout", member.mode))
-        if f"/{_RESERVED}" in f"/{member.path}":
-            stream.skip(member.size + -member.size % BLOCK)
-            return False
-        if name.startswith(_WHITEOUT):
-            if name[len(_WHITEOUT) :] in ("", ".", ".."):
-                raise ValueError(f"the whiteout {member.path!r} names nothing")
-            stream.skip(member.size + -member.size % BLOCK)
-            path = member.path[: -len(name)] + name[len(_WHITEOUT) :]
-            member.kind, member.path, member.size = "whiteout", path, 0
-        return True
-
-    def finish_folders(self) -> None:
-        """Set what folders have, the deepest first."""
-        for path, member in sorted(self._folders.items(), reverse=True):
-            place = f"{self.root}/{path}"
-            self._own(member, lambda uid, gid, place=place: os.chown(place, uid, gid))  # type: ignore[misc]
-            os.chmod(place, member.mode)  # noqa: PTH101
-            self._set_xattrs(member, place)
-            if path in self._opaque:
-                prefix = "trusted" if self._privileged else "user"  # as overlayfs reads it with `userxattr` and without
-                self._set_xattr(place, f"{prefix}.overlay.opaque", b"y")
-            os.utime(place, ns=(member.mtime, member.mtime))
-
-    def listing(self) -> Listing:
-        return Listing(
-            entries=tuple(self.entries),
-            size=self.size,
-            unset=tuple(sorted(self.unset)),
-            dangling=tuple(self._dangling.items()),
-        )
-
-    def _add_file(self, member: Member, path: str, stream: TarStream) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            for part in stream.parts(member.size):
-                written = os.write(descriptor, part)
-                while written < len(part):
-                    written += os.write(descriptor, part[written:])
-            self._own(member, lambda uid, gid: os.fchown(descriptor, uid, gid))
-            os.fchmod(descriptor, member.mode)
-            if member.xattrs:
-                self._set_xattrs(member, path)
-            os.utime(descriptor, ns=(member.mtime, member.mtime))
-        finally:
-            os.close(descriptor)
-        stream.skip(-member.size % BLOCK)
-        self.size += member.size
-
-    def _add_dir(self, member: Member, path: str, _stream: TarStream) -> None:
-        if member.path and member.path not in self._folders:
-            os.mkdir(path, 0o700)  # noqa: PTH102
-        self._folders[member.path] = member
-
-    def _add_symlink(self, member: Member, path: str, _stream: TarStream) -> None:
-        os.symlink(member.target.encode("utf-8", "surrogateescape"), path)  # noqa: PTH211
-        self._own(member, lambda uid, gid: os.lchown(path, uid, gid))
-        os.utime(path, ns=(member.mtime, member.mtime), follow_symlinks=False)
-
-    def _add_hardlink(self, member: Member, path: str, _stream: TarStream) -> None:
-        known = self._kinds.get(member.target)
-        if known is None or member.target in self._dangling:
-            self._kinds[member.path] = "device"  # as with devices, nothing is there yet
-            self._dangling[member.path] = self._dangling.get(member.target, member.target)
-            return
-        if known not in ("file", "symlink", "hardlink") or member.target == member.path:
-            raise ValueError(f"the hardlink {member.path!r} points to {member.target!r}, which is no file")
-        os.link(f"{self.root}/{member.target}", path, follow_symlinks=False)
-
-    def _add_whiteout(self, _member: Member, path: str, _stream: TarStream) -> None:
-        os.mknod(path, stat.S_IFCHR, 0)  # allowed to everyone since Linux 5.8
-
-    def _add_device(self, _member: Member, _path: str, _stream: TarStream) -> None:
-        pass
-
-    def _require_folder(self, path: str) -> None:
-        known = self._kinds.get(path)
-        if known == "dir":
-            return
-        if known == "whiteout":
-            os.unlink(f"{self.root}/{path}")  # noqa: PTH108
-            self._opaque.add(path)
-        elif known is not None:
-            raise ValueError(f"an entry lies below {path!r}, which is a {known}")
-        self._require_folder(path.rpartition("/")[0])
-        os.mkdir(f"{self.root}/{path}", 0o700)  # noqa: PTH102
-        self._kinds[path] = "dir"
-        self._folders[path] = Member(path, "dir", 0o755, 0, 0, 0, 0, "", [])
-
-    def _own(self, member: Member, change: Callable[[int, int], None]) -> None:
-        if self._privileged and (member.uid or member.gid):
-            change(member.uid, member.gid)
-
-    def _set_xattrs(self, member: Member, path: str) -> None:
-        for name, value in member.xattrs:
-            if not _OVERLAY.match(name):
-                self._set_xattr(path, name, value)
-
-    def _set_xattr(self, path: str, name: str, value: bytes) -> None:
-        try:
-            os.setxattr(path, name, value)
-        except OSError as error:
-            if error.errno not in _NO_SUPPORT:
-                raise
-            self.unset.add(name)
 
 
 def _remove(folder: Path) -> None:

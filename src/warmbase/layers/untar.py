@@ -18,6 +18,9 @@ _KINDS: dict[bytes, ListedKind] = {
     b"0": "file", b"\0": "file", b"7": "file", b"1": "hardlink", b"2": "symlink", b"5": "dir",
     b"3": "device", b"4": "device", b"6": "device",
 }  # fmt: skip
+_MOST = 2**63 - 1  # bytes, or seconds
+_MOST_TIME = _MOST * 1_000_000_000
+_LAST_ID = 2**32 - 2  # the one after it means "leave it as it is" (chown(2))
 _MOST_EXTENDED = 8 << 20  # a longer extended header is no sensible layer's
 
 
@@ -93,7 +96,7 @@ def read_members(stream: TarStream) -> Iterator[Member]:
         if sum(block) - sum(block[148:156]) + 8 * 32 != _number(block[148:156]):
             raise ValueError("a header's checksum is wrong: this is no tar")
         flag = block[156:157]
-        size = _number(block[124:136])
+        size = _within(_number(block[124:136]), "size", 0, _MOST)
         if flag in b"xgLK" and flag != b"\0":
             if size > _MOST_EXTENDED:
                 raise ValueError(f"an extended header of {size} bytes")
@@ -124,10 +127,12 @@ def _member(block: bytes, flag: bytes, size: int, extended: dict[str, bytes]) ->
         path=clean_path(name),
         kind=kind,
         mode=_number(block[100:108]) & 0o7777,
-        uid=int(extended.get("uid") or _number(block[108:116])),
-        gid=int(extended.get("gid") or _number(block[116:124])),
-        size=int(extended.get("size") or size) if kind == "file" else 0,
-        mtime=_nanoseconds(mtime) if mtime else _number(block[136:148]) * 1_000_000_000,
+        uid=_within(int(extended.get("uid") or _number(block[108:116])), "user", 0, _LAST_ID),
+        gid=_within(int(extended.get("gid") or _number(block[116:124])), "group", 0, _LAST_ID),
+        size=_within(int(extended.get("size") or size), "size", 0, _MOST) if kind == "file" else 0,
+        mtime=_within(
+            _nanoseconds(mtime) if mtime else _number(block[136:148]) * 1_000_000_000, "time", -_MOST_TIME, _MOST_TIME
+        ),
         target=_text(extended.get("linkpath", block[157:257].split(b"\0", 1)[0])),
         xattrs=[(key[13:], value) for key, value in extended.items() if key.startswith("SCHILY.xattr.")],
     )
@@ -139,6 +144,13 @@ def _number(field_: bytes) -> int:
         number = int.from_bytes(field_, "big") & ~(1 << (8 * len(field_) - 1))
         return number if field_[0] != 0xFF else number - (1 << (8 * len(field_) - 1))
     return int(field_.split(b"\0", 1)[0].strip() or b"0", 8)
+
+
+def _within(number: int, what: str, least: int, most: int) -> int:
+    """The number, if a file can have it. Raises ValueError."""
+    if not least <= number <= most:
+        raise ValueError(f"the {what} {number}, which no file can have")
+    return number
 
 
 def _nanoseconds(text: bytes) -> int:

@@ -141,6 +141,13 @@ Version: 3.0.4
     )
 
 
+def test_stanzas_that_dpkg_did_not_write_are_passed_over() -> None:
+    whole = "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"
+    for field in ("Package", "Version", "Architecture"):
+        lacking = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith(field))
+        assert [package.name for package in parse_status(f"{lacking}\n{whole}")] == ["a"]
+
+
 def test_os_release_is_read_without_quotes_and_comments() -> None:
     text = "# comment\nPRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"\nID=debian\n\nHOME_URL='x=y'\n"
     assert parse_os_release(text) == (

@@ -17,6 +17,7 @@ from warmbase.layers.layer import Layer, Packed
 from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
+from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers, unpack_layer
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import TAR
@@ -280,6 +281,81 @@ def test_a_hardlink_to_a_file_of_a_lower_layer_is_that_file(
     assert [entry.kind for entry in unpacked.listings(layers)[-1].entries] == ["hardlink"] * 3
 
 
+def test_a_hardlink_to_a_lower_layer_is_what_it_is_on_each_base(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    long = "n" * 255
+    above = put_tar((member(long, tarfile.LNKTYPE, linkname="f"), b""))
+    bases = [put_tar((member("f"), content)) for content in (b"one", b"two")]
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    for _ in range(2):
+        found = [(unpacked.folders([base, above])[-1] / long).read_bytes() for base in bases]
+        assert found == [b"one", b"two"]
+    assert [len(unpacked.listings([base, above])) for base in bases] == [2, 2]
+    assert unpacked.prune() == 0
+    with pytest.raises(StoreError, match="which is in no layer"):
+        unpacked.folders([above])
+
+
+IMPLIED = {
+    "a file": ([member("lib64/new")], ["usr/lib64/new"]),
+    "a folder": ([member("lib64/d", tarfile.DIRTYPE), member("lib64/d/new")], ["usr/lib64/d/new"]),
+    "a link": ([member("new"), member("lib64/new", tarfile.LNKTYPE, linkname="new")], ["new", "usr/lib64/new"]),
+    "a file below a link to nothing": ([member("run/new")], ["var/run/new"]),
+}
+
+
+@pytest.mark.parametrize(("members", "expected"), IMPLIED.values(), ids=IMPLIED.keys())
+def test_a_folder_that_no_entry_names_does_not_hide_a_link_below(
+    put_tar: Callable[..., Layer],
+    store: LayerStore,
+    tmp_path: Path,
+    members: list[tarfile.TarInfo],
+    expected: list[str],
+) -> None:
+    base = put_tar(
+        (member("usr/lib64", tarfile.DIRTYPE), b""),
+        (member("lib64", tarfile.SYMTYPE, linkname="usr/lib64"), b""),
+        (member("run", tarfile.SYMTYPE, linkname="/var/run"), b""),
+    )
+    above = put_tar(*((info, b"x") if info.isfile() else (info, b"") for info in members))
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    folder = unpacked.folders([base, above])[-1]
+    assert sorted(os.fspath(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == expected
+    listed = unpacked.listings([base, above])[-1].entries
+    assert sorted(entry.path for entry in listed if entry.kind != "dir") == expected
+
+
+def test_a_folder_that_an_entry_names_takes_the_place_of_a_link_below(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    base = put_tar((member("lib64", tarfile.SYMTYPE, linkname="usr/lib64"), b""))
+    above = put_tar((member("lib64/new"), b"x"), (member("lib64", tarfile.DIRTYPE), b""))
+    assert (UnpackedLayers(tmp_path / "unpacked", store).folders([base, above])[-1] / "lib64/new").is_file()
+
+
+@pytest.mark.parametrize("mode", [None, 0o755])
+def test_only_the_owner_reaches_what_is_unpacked(store: LayerStore, tmp_path: Path, mode: int | None) -> None:
+    folder = tmp_path / "unpacked"
+    if mode:
+        folder.mkdir()
+        folder.chmod(mode)
+    UnpackedLayers(folder, store).folders([put(store, file_of("su", b"x", 0o4755))])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_without_root_everything_can_be_read(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = put_tar((member("etc", tarfile.DIRTYPE, mode=0o011), b""), (member("etc/shadow", mode=0), b"x"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: 12345)
+        listing = unpack_layer(store, layer, tmp_path / "target")
+    modes = [stat.S_IMODE((tmp_path / "target" / path).stat().st_mode) for path in ("etc", "etc/shadow")]
+    assert modes == [0o711, 0o400]
+    assert [entry.mode for entry in listing.entries] == [0o011, 0]
+
+
 DANGLING = {
     "to nothing": [(member("h", tarfile.LNKTYPE, linkname="missing"), b"")],
     "to an absolute path": [(member("h", tarfile.LNKTYPE, linkname="/etc/hostname"), b"")],
@@ -354,6 +430,41 @@ def test_a_folder_takes_the_place_of_a_symlink(
     unpack_layer(store, layer, tmp_path / "place/target")
     assert (tmp_path / "place/target/out/kept").read_bytes() == b"x"
     assert [path.name for path in (tmp_path / "place").iterdir()] == ["target"]
+
+
+def test_a_symlink_takes_the_place_of_a_folder(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path
+) -> None:
+    layer = put_tar(
+        (member("d", tarfile.DIRTYPE), b""),
+        (member("d/e/f"), b"x"),
+        (member("kept", tarfile.LNKTYPE, linkname="d/e/f"), b""),
+        (member("d", tarfile.SYMTYPE, linkname="kept"), b""),
+    )
+    unpacked = UnpackedLayers(tmp_path / "unpacked", store)
+    (folder,) = unpacked.folders([layer])
+    assert (folder / "d").readlink() == Path("kept")
+    tree = merge_layers(unpacked.listings([layer]), [folder])
+    assert {path: node.kind for path, node in tree.nodes.items()} == {"kept": "file", "d": "symlink"}
+    assert tree.read("d") == b"x"
+
+
+ODD = {
+    "a user that Linux has not": member("f", uid=2**40),
+    "a group that Linux has not": member("f", gid=2**32 - 1),
+    "a negative user": member("f", uid=-2),
+    "a time after all times": member("f", mtime=2**70),
+    "a time before all times": member("f", mtime=-(2**70)),
+}
+
+
+@pytest.mark.parametrize("info", ODD.values(), ids=ODD.keys())
+def test_numbers_that_no_file_can_have_are_refused(
+    put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path, info: tarfile.TarInfo
+) -> None:
+    layer = put_tar((info, b"x"), format=tarfile.GNU_FORMAT if info.uid < 0 else tarfile.PAX_FORMAT)
+    with pytest.raises(StoreError, match="cannot unpack the layer sha256:"):
+        unpack_layer(store, layer, tmp_path / "target")
 
 
 def test_another_diff_id_is_refused(put_tar: Callable[..., Layer], store: LayerStore, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 _USERINFO = re.compile(r"(?<=://)[^/\s]+@")  # RFC 3986, section 3.2.1
+_LOGIN = re.compile(r".+@(?!sha\d+:|[0-9a-f]*$)", re.DOTALL)
 
 
 def mask_userinfo(text: str) -> str:
@@ -17,18 +18,27 @@ def mask_userinfo(text: str) -> str:
     return _USERINFO.sub("***@", text)
 
 
+def mask_login(name: str) -> str:
+    """Return the name of an image or a registry without what somebody wrote before its host, as in URLs.
+
+    What follows an @ may also be a digest, or its first digits: that is a name's own.
+    """
+    return _LOGIN.sub("***@", name)
+
+
 class WarmbaseError(Exception):
     """A failure with a message for people.
 
-    `message` says what and where in plain text (it may span lines), `next_step` what to do.
+    `message` says what and where in plain text (it may span lines), `next_step` what to do; neither holds the user
+    information of a URL.
     """
 
     exit_code: ClassVar[int] = 70  # EX_SOFTWARE
 
     def __init__(self, message: str, *, next_step: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.next_step = next_step
+        self.message = mask_userinfo(message)
+        self.next_step = mask_userinfo(next_step)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  next: {self.next_step}" if self.next_step else self.message
@@ -101,7 +111,7 @@ class RegistryError(WarmbaseError):
     exit_code = 69  # EX_UNAVAILABLE
 
     def __init__(self, message: str, *, next_step: str = "", status: int = 0) -> None:
-        super().__init__(mask_userinfo(message), next_step=next_step)
+        super().__init__(message, next_step=next_step)
         self.status = status
 
 

@@ -8,6 +8,8 @@ host[:port]/repository[:tag][@digest] (OCI distribution specification 1.1, "Pull
 import re
 from dataclasses import dataclass, replace
 
+from warmbase.errors import mask_login
+
 DOCKER_HUB = "docker.io"
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -29,10 +31,10 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """The reference that `text` means. Raises ValueError that says what is wrong."""
+        """The reference that `text` means. Raises ValueError that says what is wrong, without a password in `text`."""
         rest, _, digest = text.partition("@")
         if digest and not _DIGEST.fullmatch(digest):
-            raise ValueError(f"{text!r}: {digest!r} is not a sha256 digest")
+            raise ValueError(f"{mask_login(text)!r}: {mask_login(digest)!r} is not a sha256 digest")
         head, slash, path = rest.partition("/")
         if slash and ("." in head or ":" in head or head == "localhost" or head.startswith("[")):
             host = head

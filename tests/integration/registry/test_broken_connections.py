@@ -1,7 +1,7 @@
 """What the client does when the network or the registry fails it: the right bytes arrive, or it says why not."""
 
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
 
@@ -10,11 +10,24 @@ from tests.faults import Action, Change, Cut, Place, Respond, Seen, Slow, at, fa
 from tests.registries import RunningRegistry, client_of, small_image
 
 from warmbase.effects.registry.client import RegistryClient
+from warmbase.effects.registry.registries import open_registries
+from warmbase.effects.registry.retries import Backoff
 from warmbase.errors import RegistryError
 from warmbase.oci.manifest import describe
 
 SIZE = 1_000_000
 PART = 200_000
+NOON = int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp())
+RETRY_AFTER = pytest.mark.parametrize(
+    "form",
+    [str, lambda after: formatdate(NOON + after, usegmt=True), lambda after: str(NOON + after)],
+    ids=["seconds", "date", "epoch"],
+)
+
+
+def patient_client(host: str, pauses: list[float]) -> RegistryClient:
+    """A client for which it is always noon."""
+    return open_registries({}, backoff=Backoff(sleep=pauses.append, now=lambda: NOON)).at(host)
 
 
 @pytest.fixture
@@ -23,19 +36,28 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("warmbase.effects.registry.upload.PART", PART)
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "seconds"),
-    [("7", 7.0), (formatdate(time.time() + 3600, usegmt=True), 60.0), (str(int(time.time()) + 3600), 60.0)],
-    ids=["seconds", "date", "epoch"],
-)
-def test_a_registry_that_wants_a_pause_gets_it(registry: RunningRegistry, retry_after: str, seconds: float) -> None:
-    refusal = Respond(429, {"Retry-After": retry_after})
+@RETRY_AFTER
+def test_a_registry_that_wants_a_pause_gets_it(registry: RunningRegistry, form: Callable[[int], str]) -> None:
     pauses: list[float] = []
-    with fault_proxy(registry.host, first(2, refusal)) as proxy:
-        assert client_of(proxy.host, pauses=pauses).tags("nothing") == ()
+    with fault_proxy(registry.host, first(2, Respond(429, {"Retry-After": form(90)}))) as proxy:
+        assert patient_client(proxy.host, pauses).tags("nothing") == ()
 
     assert len(pauses) == 2
-    assert all(seconds <= pause <= seconds + 0.5 for pause in pauses)
+    assert all(90 <= pause <= 90.5 for pause in pauses)
+
+
+@RETRY_AFTER
+def test_a_registry_that_wants_a_long_pause_is_asked_nothing_more(
+    registry: RunningRegistry, form: Callable[[int], str]
+) -> None:
+    pauses: list[float] = []
+    with fault_proxy(registry.host, from_on(0, Respond(429, {"Retry-After": form(5400)}))) as proxy:
+        with pytest.raises(RegistryError, match="asks for a pause of 5400 s") as caught:
+            patient_client(proxy.host, pauses).tags("nothing")
+        assert len(proxy.seen) == 1
+
+    assert "after 2026-11-21 13:31 UTC" in caught.value.next_step
+    assert pauses == []
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
@@ -165,6 +187,70 @@ def test_a_proxy_that_refuses_long_bodies_gets_short_ones(
         assert client_of(proxy.host).push_blob(repository, blob, content) == "sent"
 
     assert client_of(registry.host).read_blob(repository, blob) == content
+
+
+def test_a_proxy_that_takes_only_very_short_bodies_gets_them(registry: RunningRegistry, repository: str) -> None:
+    """As nginx does by itself, of one megabyte; the parts of an upload are much longer."""
+    blob, content = small_image(size=3_000_000).blobs[0]
+    pauses: list[float] = []
+
+    def refuse(seen: Seen) -> Action | None:
+        return Respond(413) if int(seen.headers.get("content-length", 0)) > 1 << 20 else None
+
+    moved: list[int] = []
+    with fault_proxy(registry.host, refuse) as proxy:
+        client_of(proxy.host, pauses=pauses).push_blob(repository, blob, content, progress=moved.append)
+        assert len(proxy.asked("POST")) == 2  # the first session ended with the refusal of the whole
+
+    assert len(pauses) == 1
+    assert sum(moved) == blob.size
+    assert client_of(registry.host).read_blob(repository, blob) == content
+
+
+def test_a_proxy_that_takes_no_bodies_is_named_with_what_to_do(registry: RunningRegistry, repository: str) -> None:
+    blob, content = small_image(size=SIZE).blobs[0]
+    refused = pytest.raises(RegistryError, match="a proxy before the registry refuses even")
+    with fault_proxy(registry.host, _refuse_bodies) as proxy, refused as caught:
+        client_of(proxy.host).push_blob(repository, blob, content)
+
+    assert caught.value.status == 413
+    assert "client_max_body_size" in caught.value.next_step
+
+
+def _refuse_bodies(seen: Seen) -> Action | None:
+    return Respond(413) if int(seen.headers.get("content-length", 0)) else None
+
+
+def test_a_registry_that_keeps_nothing_of_a_part_is_given_up(
+    registry: RunningRegistry, repository: str, small_parts: None
+) -> None:
+    """It answers 202, and says each time that it is where it was."""
+    blob, content = small_image(size=SIZE).blobs[0]
+    stuck = Respond(202, {"Location": "/v2/stuck", "Range": "0-99"})
+
+    def forget(seen: Seen) -> Action | None:
+        if seen.method == "GET":
+            return Respond(204, {"Location": "/v2/stuck", "Range": "0-99"})
+        return stuck if seen.method == "PATCH" else Cut() if seen.method == "PUT" else None
+
+    with fault_proxy(registry.host, forget) as proxy:
+        with pytest.raises(RegistryError, match="keeps nothing of a part of the upload; tried 6 times"):
+            client_of(proxy.host).push_blob(repository, blob, content)
+        assert len(proxy.asked("PATCH")) < 10
+
+
+def test_a_blob_that_another_client_sends_at_this_moment_is_waited_for(
+    registry: RunningRegistry, client: RegistryClient, repository: str
+) -> None:
+    """The registry says then that it does not know it."""
+    unknown = b'{"errors": [{"code": "DIGEST_INVALID"}, {"code": "MANIFEST_BLOB_UNKNOWN", "message": "blob unknown"}]}'
+    image = small_image()
+    with fault_proxy(registry.host, first(2, Respond(400, body=unknown), "PUT", "/manifests/")) as proxy:
+        image.push(client_of(proxy.host), repository, "v1")
+
+    found = client.find_manifest(repository, "v1")
+    assert found
+    assert found.digest == image.digest
 
 
 def test_a_registry_without_parts_gets_the_whole_again(registry: RunningRegistry, repository: str) -> None:

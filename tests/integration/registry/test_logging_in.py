@@ -114,6 +114,22 @@ def test_an_identity_token_is_exchanged(tmp_path: Path, with_tokens: tuple[Runni
     assert tokens.methods == ["POST"]
 
 
+def test_a_token_of_the_registry_s_own_is_shown_as_it_is(
+    tmp_path: Path, with_tokens: tuple[RunningRegistry, TokenServer]
+) -> None:
+    registry, tokens = with_tokens
+    token = tokens.token(["repository:private/own:pull,push"], trusted=True)["token"]
+    client = client_of(registry.host, environment=logged_in(tmp_path, {registry.host: {"registrytoken": token}}))
+
+    small_image().push(client, "private/own", "v1")
+    with pytest.raises(RegistryError) as caught:
+        client.tags("private/other")
+
+    assert tokens.methods == []
+    assert caught.value.status == 401
+    assert no_secret_in(str(caught.value), tokens)
+
+
 def test_a_helper_gives_the_credentials(tmp_path: Path, guarded: RunningRegistry) -> None:
     helper = tmp_path / "docker-credential-tests"
     answer = json.dumps({"ServerURL": guarded.host, "Username": USER, "Secret": PASSWORD})

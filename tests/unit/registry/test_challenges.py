@@ -1,5 +1,7 @@
 """What registries write into headers is understood."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from warmbase.effects.registry.auth import Challenge, access, format_scopes, parse_challenges, parse_scope
@@ -84,13 +86,30 @@ def test_pauses_double_up_to_a_limit_and_end() -> None:
     assert pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
-def test_no_pause_is_longer_than_the_limit_whatever_a_registry_asks() -> None:
+def test_a_registry_gets_the_pauses_it_asks_for_until_they_are_too_long_in_all() -> None:
     pauses: list[float] = []
-    backoff = Backoff(longest=60.0, sleep=pauses.append, jitter=lambda low, _: low, now=lambda: NOW)
+    backoff = Backoff(longest=60.0, patience=300.0, sleep=pauses.append, jitter=lambda low, _: low, now=lambda: NOW)
+    busy = Interrupted("busy", status=429, retry_after="100")
 
-    backoff.pause(1, Interrupted("busy", status=429, retry_after="86400"), "reading")
+    for failures in (1, 2, 3):
+        backoff.pause(failures, busy, "reading")
+    with pytest.raises(RegistryError, match="reading: busy and asks for a pause of 100 s"):
+        backoff.pause(4, busy, "reading")
 
-    assert pauses == [60.0]
+    assert pauses == [100.0, 100.0, 100.0]
+
+
+def test_a_registry_that_asks_for_a_long_pause_is_left_alone_and_the_time_is_told() -> None:
+    pauses: list[float] = []
+    backoff = Backoff(sleep=pauses.append, now=lambda: NOW)
+
+    with pytest.raises(RegistryError) as caught:
+        backoff.pause(1, Interrupted("busy", status=429, retry_after="3600"), "reading")
+
+    again = datetime.fromtimestamp(NOW + 3660, UTC)
+    assert f"after {again:%Y-%m-%d %H:%M} UTC" in caught.value.next_step
+    assert caught.value.status == 429
+    assert pauses == []
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])

@@ -65,6 +65,19 @@ def test_an_identity_token_goes_before_a_password(tmp_path: Path) -> None:
     assert find_credentials(HOST, environment) == Credentials(identity_token="opaque")
 
 
+@pytest.mark.parametrize("entry", [{}, {"email": "somebody@team.example"}, {"auth": "", "email": "x@team.example"}])
+def test_an_entry_without_a_login_is_no_login(tmp_path: Path, entry: dict[str, str]) -> None:
+    environment = configured(tmp_path, {"auths": {HOST: entry, f"https://{HOST}/v2/": {"auth": AUTH}}})
+
+    assert find_credentials(HOST, environment) == SOMEBODY
+
+
+def test_an_entry_may_hold_the_token_that_the_registry_wants(tmp_path: Path) -> None:
+    environment = configured(tmp_path, {"auths": {HOST: {"registrytoken": "opaque"}}})
+
+    assert find_credentials(HOST, environment) == Credentials(registry_token="opaque")
+
+
 def test_without_a_docker_config_the_home_folder_has_it(tmp_path: Path) -> None:
     (tmp_path / ".docker").mkdir()
     configured(tmp_path / ".docker", {"auths": {HOST: {"auth": AUTH}}})
@@ -138,7 +151,7 @@ def test_a_damaged_file_is_named_without_its_content(tmp_path: Path, config: obj
 
 
 def test_credentials_show_no_secret() -> None:
-    credentials = Credentials(user="somebody", password="hunter2", identity_token="opaque")
+    credentials = Credentials(user="somebody", password="hunter2", identity_token="opaque", registry_token="signed")
 
     told = repr(credentials) + str(credentials) + "".join(traceback.format_exception(ValueError(credentials)))
 

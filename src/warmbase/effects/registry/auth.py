@@ -26,6 +26,7 @@ _DEFAULT_SECONDS = 60.0
 _MARGIN = 0.1
 """The last part of a token's life in which it is not used: a request takes time to arrive."""
 _CLIENT = "warmbase"
+_ASK_OPERATOR = "try `docker login`; where that fails too, ask whoever runs the registry"
 _PIECE = re.compile(r"""([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?""")
 
 
@@ -122,6 +123,9 @@ class Authenticator:
 
     def _fetch(self, wanted: Access) -> str:
         """A new token. Some servers let nobody read what does not exist yet but give out the right to create it."""
+        known = self._known()
+        if known and known.registry_token:
+            return known.registry_token
         token = self._ask_server(wanted)
         if not token and self._known():
             token = self._ask_server(wanted | {(resource, "push") for resource, _ in wanted})
@@ -143,7 +147,9 @@ class Authenticator:
         if response.status_code in (400, 401, 403, 404):
             return None
         if response.status_code != 200:
-            raise RegistryError(f"{self._host}: its token server answers {response.status_code}")
+            raise RegistryError(
+                f"{self._host}: its token server answers {response.status_code}", next_step=_ASK_OPERATOR
+            )
         try:
             value: Any = response.json()
             token = value.get("token") or value.get("access_token")
@@ -151,7 +157,7 @@ class Authenticator:
         except (ValueError, TypeError, AttributeError):
             token, seconds = "", 0.0
         if not token or not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise RegistryError(f"{self._host}: its token server answers without a token")
+            raise RegistryError(f"{self._host}: its token server answers without a token", next_step=_ASK_OPERATOR)
         return _Token(value=token, granted=wanted, expires=started + seconds * (1 - _MARGIN))
 
     def _send(self, wanted: Access) -> httpx.Response:

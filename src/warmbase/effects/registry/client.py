@@ -87,7 +87,10 @@ class RegistryClient:
         )
         said = answer.headers.get("Docker-Content-Digest", digest)
         if said.startswith("sha256:") and said != digest:
-            raise RegistryError(f"{self.host}/{repository}: the manifest {digest} arrived as {said}")
+            raise RegistryError(
+                f"{self.host}/{repository}: the manifest {digest} arrived as {said}",
+                next_step="see whether a proxy before the registry changes what passes through it",
+            )
         subject = subject_of(content)
         if subject and "OCI-Subject" not in answer.headers:
             Referrers(self, self._lock).add(repository, subject, content, media_type)

@@ -26,11 +26,12 @@ _HELPER_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """A name with its password, or an identity token, which is exchanged for tokens (OAuth 2)."""
+    """A name with its password, an identity token, which is exchanged for tokens (OAuth 2), or such a token itself."""
 
     user: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
 
     @property
     def basic(self) -> str:
@@ -40,7 +41,8 @@ class Credentials:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no message."""
-        return tuple(filter(None, (self.password, self.identity_token, self.basic if self.password else "")))
+        basic = self.basic if self.password else ""
+        return tuple(filter(None, (self.password, self.identity_token, self.registry_token, basic)))
 
 
 def find_credentials(
@@ -72,7 +74,9 @@ def _read_config(path: Path) -> Mapping[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise RegistryError(f"{path} cannot be read: {error.strerror}") from None
+        raise RegistryError(
+            f"{path} cannot be read: {error.strerror}", next_step="make it readable, or name another in DOCKER_CONFIG"
+        ) from None
     except ValueError:
         value = None  # a ValueError tells parts of what it has read
     if not isinstance(value, dict):
@@ -113,15 +117,19 @@ def _ask_helper(helper: str, key: str, environment: Mapping[str, str], processes
 
 
 def _read_entry(entry: object, name: str, path: Path) -> Credentials | None:
-    """One entry of `auths`: an empty one says that a helper has them."""
-    if not isinstance(entry, dict) or not any(entry.values()):
+    """One entry of `auths`: one that holds nothing, or an address for mail alone, says that a helper has them."""
+    if not isinstance(entry, dict):
         return None
+    if token := entry.get("registrytoken"):
+        return Credentials(registry_token=str(token))
     if token := entry.get("identitytoken"):
         return Credentials(identity_token=str(token))
     if entry.get("username"):
         return Credentials(user=str(entry["username"]), password=str(entry.get("password", "")))
+    if not entry.get("auth"):
+        return None
     try:
-        user, colon, password = base64.b64decode(entry.get("auth", ""), validate=True).decode().partition(":")
+        user, colon, password = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError, TypeError):
         colon = ""
     if not colon:

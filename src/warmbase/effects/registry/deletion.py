@@ -45,7 +45,10 @@ class Deletion:
             "DELETE", repository, f"manifests/{reference}", "delete", ok=(200, 202, 204, 404, *_REFUSED)
         )
         if answer.status == 400 and ":" in reference and b'"UNSUPPORTED"' not in answer.content:
-            raise RegistryError(f"{self._client.host} does not delete {repository}@{reference}: it answers 400")
+            raise RegistryError(
+                f"{self._client.host} does not delete {repository}@{reference}: it answers 400",
+                next_step="something may still name it: see what the registry's log says",
+            )
         return answer.status not in _REFUSED
 
     def _through_another_manifest(self, repository: str, tag: str) -> bool:

@@ -17,6 +17,7 @@ from warmbase.oci.digests import hex_of
 from warmbase.oci.manifest import Descriptor
 
 _SMALL = 64 << 20
+_PUSH_ANEW = "the registry, or a proxy before it, has a damaged copy: push the image to it anew"
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")  # RFC 9110, section 14.4
 
 
@@ -89,7 +90,7 @@ class Download:
         return RegistryError(
             f"{self._request.doing}: what {self._transport.host} sends is not {self._blob.digest}"
             f" of {self._blob.size} bytes",
-            next_step="the registry, or a proxy before it, has a damaged copy: push the image to it anew",
+            next_step=_PUSH_ANEW,
         )
 
 
@@ -97,7 +98,7 @@ def _hex_of(blob: Descriptor, request: Request) -> str:
     try:
         return hex_of(blob.digest)
     except ValueError as error:
-        raise RegistryError(f"{request.doing}: {error}") from None
+        raise RegistryError(f"{request.doing}: {error}", next_step=_PUSH_ANEW) from None
 
 
 def _continues(response: httpx.Response, done: int) -> bool:
@@ -118,7 +119,10 @@ def download(transport: Transport, request: Request, blob: Descriptor, target: P
 def download_bytes(transport: Transport, request: Request, blob: Descriptor) -> bytes:
     """Fetch a small blob. Raises RegistryError, also for one that is too large for memory."""
     if blob.size > _SMALL:
-        raise RegistryError(f"{request.doing}: {blob.size} bytes are too many for a document")
+        raise RegistryError(
+            f"{request.doing}: {blob.size} bytes are too many for a document",
+            next_step="check the name: this is no image that warmbase can use",
+        )
     target = BytesIO()
     Download(transport, request, blob, target, ignore_progress).run()
     return target.getvalue()

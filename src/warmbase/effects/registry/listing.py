@@ -20,7 +20,10 @@ def follow_pages(transport: Transport, request: Request, *, ok: Collection[int])
         if not following or answer.status != 200:
             return
         request = replace(request, url=transport.follow(answer.url, following, request.doing))
-    raise RegistryError(f"{request.doing}: the list has no end")
+    raise RegistryError(
+        f"{request.doing}: the list has no end",
+        next_step="see whether a proxy before the registry drops the query of addresses",
+    )
 
 
 def next_page(link: str) -> str:

@@ -97,7 +97,7 @@ _FOLLOWS = {
         "a layer that another image has is not sent again",
         "a layer is sent once for each image that has it",
     ),
-    "delete a tag": ("gc deletes tags", "gc deletes a tag only together with its manifest"),
+    "delete a tag": ("nothing: gc deletes a tag with its manifest",) * 2,
     "delete a manifest": ("gc deletes", "gc prints the commands of this host instead"),
 }
 """What follows from a capability, and from its absence."""

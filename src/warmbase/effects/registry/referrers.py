@@ -81,7 +81,10 @@ class Referrers:
         try:
             return [Descriptor.from_json(entry) for entry in entries]
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise RegistryError(f"{self._client.host} lists referrers that are no descriptors") from None
+            raise RegistryError(
+                f"{self._client.host} lists referrers that are no descriptors",
+                next_step="see what answers there: a registry, or a proxy before it",
+            ) from None
 
     def _write_tag(self, repository: str, subject: str, entries: tuple[Descriptor, ...]) -> None:
         self._client.write_manifest(repository, referrers_tag(subject), Index(manifests=entries).to_bytes(), INDEX)

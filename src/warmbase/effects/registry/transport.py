@@ -27,6 +27,8 @@ _MOST_HOPS = 8
 _DOCUMENT_LIMIT = 16 << 20
 """More than any manifest, list of tags or error is long; distribution-spec 1.1 asks registries for 4 MiB at least."""
 _ANSWER_EXCERPT = 300
+TAKE_LONGER_BODIES = "let the proxy before the registry take longer bodies (nginx: client_max_body_size 0)"
+"""What to do about 413."""
 
 T = TypeVar("T")
 
@@ -176,7 +178,10 @@ class Transport:
                 response.close()
                 raise
             self._drain(response)
-        raise RegistryError(f"{request.doing}: {self.host} redirects in circles")
+        raise RegistryError(
+            f"{request.doing}: {self.host} redirects in circles",
+            next_step="check the registry's address, and what the proxies before it do",
+        )
 
     def _once(self, request: Request, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         with self._lock:
@@ -215,10 +220,23 @@ class Transport:
             retry_after = response.headers.get("Retry-After", "")
             return Interrupted(f"{self.host} answers {status}", status=status, retry_after=retry_after)
         said = self._explain(response)
+        if request.method == "PUT" and "BLOB_UNKNOWN" in said:
+            # The distribution project's before 3.0 says so of a blob that another client sends at this moment.
+            return Interrupted(f"{self.host} answers {status}{said}", status=status, next_step="send the image anew")
         message = f"{request.doing}: {_host_of(response.url)} answers {status}{said}"
-        steps = {401: f"log in with `docker login {self.host}`", 403: "ask whoever runs the registry for that right"}
-        step = "create the repository first: not every registry does" if "NAME_UNKNOWN" in said else ""
-        return RegistryError(message, next_step=steps.get(status, step), status=status)
+        return RegistryError(message, next_step=self._next_step(status, said), status=status)
+
+    def _next_step(self, status: int, said: str) -> str:
+        """What to do about a status, and what was said with it, that no later attempt changes."""
+        if "NAME_UNKNOWN" in said:
+            return "create the repository first: not every registry does"
+        steps = {
+            401: f"log in with `docker login {self.host}`",
+            403: "ask whoever runs the registry for that right",
+            404: "check the name, and that what runs there is a registry",
+            413: TAKE_LONGER_BODIES,
+        }
+        return steps.get(status, f"see what `warmbase check --registry` says of {self.host}, and what its log does")
 
     def _explain(self, response: httpx.Response) -> str:
         """What an error's body says (distribution-spec 1.1, "Error Codes"); storage hosts' answers are not repeated."""
@@ -239,7 +257,10 @@ def limited(pieces: Iterator[bytes], limit: int, doing: str) -> Iterator[bytes]:
     for piece in pieces:
         total += len(piece)
         if total > limit:
-            raise RegistryError(f"{doing}: the answer is longer than {limit} bytes")
+            raise RegistryError(
+                f"{doing}: the answer is longer than {limit} bytes",
+                next_step="check the registry's address: no registry answers at such length",
+            )
         yield piece
 
 

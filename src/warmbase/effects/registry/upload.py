@@ -13,13 +13,15 @@ import httpx
 from warmbase.effects.registry.auth import Access, access
 from warmbase.effects.registry.model import Progress, PushOutcome
 from warmbase.effects.registry.retries import Interrupted
-from warmbase.effects.registry.transport import Answer, Body, Request, Transport
+from warmbase.effects.registry.transport import TAKE_LONGER_BODIES, Answer, Body, Request, Transport
 from warmbase.errors import RegistryError
 from warmbase.oci.digests import CHUNK, digest_of, digest_of_file
 from warmbase.oci.manifest import Descriptor
 
 PART = 32 << 20
-"""The longest body of a PATCH request: what a break costs at most, and under the limit of common proxies."""
+"""The longest body of a PATCH request: what a break costs at most, and under the limit of many proxies."""
+_SMALLEST_PART = 64 << 10
+_TOO_LONG = 413
 
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
 _CODE = re.compile(r'"code"\s*:\s*"([A-Z_]{1,40})"')
@@ -51,7 +53,7 @@ class Upload:
         self._offset = 0
         self._begun = False
         self._parts_refused = False
-        self._part = PART
+        self._part, self._smallest_part = PART, _SMALLEST_PART
         self._reported = 0
 
     def run(self) -> PushOutcome:
@@ -113,7 +115,8 @@ class Upload:
             return True
         self._session = self._next(answer)
         self._begun = True
-        self._part = max(PART, _number(answer.headers.get("OCI-Chunk-Min-Length", "")))
+        self._smallest_part = max(_SMALLEST_PART, _number(answer.headers.get("OCI-Chunk-Min-Length", "")))
+        self._part = max(self._part, self._smallest_part)
         self._report(0)
         return False
 
@@ -143,21 +146,43 @@ class Upload:
         headers = {"Content-Type": _STREAM, "Content-Range": f"{start}-{end - 1}"}
         body = self._body(start, end)
         answer = self._request(
-            "PATCH", self._session, ok=(202, 400, 404, 405, 416, 501), headers=headers, body=body, size=end - start
+            "PATCH",
+            self._session,
+            ok=(202, 400, 404, 405, _TOO_LONG, 416, 501),
+            headers=headers,
+            body=body,
+            size=end - start,
         )
+        if answer.status == _TOO_LONG:
+            self._shorten_parts(end - start)
+            return
         if answer.status != 202:
             self._session = self._session if answer.status == 416 else None
             self._parts_refused = answer.status in (400, 405, 501)
             raise Interrupted("the registry does not accept a part of the upload", status=answer.status)
         self._session = self._next(answer)
-        received = _received(answer.headers)
-        self._report(received if received and received <= end else end)  # "0-0" may also mean one byte
+        received = _received(answer.headers) or end  # "0-0" may also mean one byte
+        if received <= start:
+            raise Interrupted("the registry keeps nothing of a part of the upload")
+        self._report(min(received, end))
+
+    def _shorten_parts(self, refused: int) -> None:
+        """Halve the parts for a proxy that takes no body as long as the `refused` one. The session goes on."""
+        if refused <= self._smallest_part:
+            raise RegistryError(
+                f"{self._doing}: a proxy before the registry refuses even {refused} bytes at once",
+                next_step=TAKE_LONGER_BODIES,
+                status=_TOO_LONG,
+            )
+        self._part = max(refused // 2, self._smallest_part)
 
     def _finish(self, body: Body | None, size: int) -> None:
         assert self._session
         url = _with_digest(self._session, self._blob.digest)
         headers = {"Content-Type": _STREAM} if body else {}
-        answer = self._request("PUT", url, ok=(201, 204, 400, 404, 413, 416), headers=headers, body=body, size=size)
+        answer = self._request(
+            "PUT", url, ok=(201, 204, 400, 404, _TOO_LONG, 416), headers=headers, body=body, size=size
+        )
         if answer.status in (201, 204):
             self._report(self._blob.size)
             return
@@ -165,7 +190,11 @@ class Upload:
         if answer.status == 400:
             self._check_source()
         codes = ", ".join(dict.fromkeys(_CODE.findall(answer.content.decode("utf-8", "replace"))))
-        raise Interrupted(f"the registry does not accept what arrived ({codes or answer.status})", status=answer.status)
+        raise Interrupted(
+            f"the registry does not accept what arrived ({codes or answer.status})",
+            status=answer.status,
+            next_step=TAKE_LONGER_BODIES if answer.status == _TOO_LONG else "",
+        )
 
     def _check_source(self) -> None:
         """Raise RegistryError if not the transfer but the source is damaged."""
@@ -199,7 +228,10 @@ class Upload:
     def _next(self, answer: Answer) -> httpx.URL:
         location = answer.headers.get("Location", "")
         if not location:
-            raise RegistryError(f"{self._doing}: {self._transport.host} does not say where to send it")
+            raise RegistryError(
+                f"{self._doing}: {self._transport.host} does not say where to send it",
+                next_step="see whether a proxy before the registry takes Location headers away",
+            )
         return self._transport.follow(answer.url, location, self._doing)
 
     def _body(self, start: int, end: int) -> Body:

@@ -175,4 +175,5 @@ def _print_release(released: "Released", repository: str, *, as_json: bool) -> N
         typer.echo(f"{repository}:{tag} is {newest.digest}{before}")
     typer.echo(f"verified: {verified}")
     if not released.is_new:
-        typer.echo("nothing changed: the journal had it already")
+        moved = ", ".join(released.moved)
+        typer.echo(f"the journal had it already; {moved} moved only now" if moved else "nothing changed: it was done")

@@ -1,19 +1,28 @@
 """Building on an image of a registry: what the base has stays, what the contract promises is there."""
 
+import gzip
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.baseimages import Blob, entry, folder_entry, gzip_blob, link_entry, tar_blob, write_image
+from tests.baseimages import Blob, Member, entry, folder_entry, gzip_blob, link_entry, tar_blob, write_image
 from tests.bases import Bases
 from tests.images import environment_of, opened
 from tests.registries import RunningRegistry, copy_with_skopeo, inspect_with_skopeo, running_registry
 
 RUN = {
-    "Env": ["PATH=/srv/tools:/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "VIRTUAL_ENV=/srv/venv", "PYTHONHOME=/srv"],
+    "Env": [
+        "PATH=/srv/tools:/usr/local/bin:/usr/bin:/bin",
+        "LANG=C.UTF-8",
+        "VIRTUAL_ENV=/srv/venv",
+        "PYTHONHOME=/srv",
+        "LD_LIBRARY_PATH=/srv/lib",
+    ],
     "User": "65534",
     "WorkingDir": "/srv",
     "Entrypoint": ["/srv/tools/enter"],
@@ -35,17 +44,43 @@ def debian(foundation: Bases) -> Blob:
     return gzip_blob(foundation.store, layer)
 
 
+def library_of(system: Blob, name: str) -> tuple[str, bytes]:
+    """The path and the content of a library that `system` has under a link called `name`."""
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(system.content))) as files:
+        (link,) = (member for member in files if member.name.endswith(f"/{name}"))
+        file = files.extractfile(link)
+        assert file
+        return link.name, file.read()
+
+
+def whiteout(path: str) -> Member:
+    """What takes a path of the layers below away (image specification, layer.md, "Whiteouts")."""
+    folder, _, name = path.rpartition("/")
+    return entry(f"{folder}/.wh.{name}")
+
+
 @pytest.fixture(scope="module")
 def reference(registry: RunningRegistry, debian: Blob, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python image of several layers: one adds, one takes away, and the interpreter is a link to another one."""
+    """A Python image of several layers: one adds, one takes away, and the interpreter is a link to another one.
+
+    It starts only with LD_LIBRARY_PATH, because a library of the interpreter's lies in /srv/lib; and there is no `cat`.
+    """
+    library, content = library_of(debian, "libz.so.1")
     python = [
         folder_entry("srv/tools"),
         entry("srv/tools/enter", b'#!/bin/sh\nexec "$@"\n'),
         entry("srv/removed", b"x"),
+        entry("srv/lib/libz.so.1", content),
         link_entry("usr/local/bin/python", "python3"),
         link_entry("usr/local/bin/python3", "../../bin/python3"),
     ]
-    removing = [entry("srv/.wh.removed"), folder_entry("usr/share/doc"), entry("usr/share/doc/.wh..wh..opq")]
+    removing = [
+        whiteout("srv/removed"),
+        whiteout(library),
+        whiteout("usr/bin/cat"),
+        folder_entry("usr/share/doc"),
+        entry("usr/share/doc/.wh..wh..opq"),
+    ]
     layout = write_image(
         tmp_path_factory.mktemp("images") / "python", [debian, tar_blob(python), tar_blob(removing)], RUN
     )
@@ -108,8 +143,8 @@ def test_the_base_s_path_stays_usable_behind_the_venv_s(bases: Bases) -> None:
         program = "import sys, packaging, markupsafe; print(sys.prefix, sys.base_prefix)"
         finished = sandbox.run(["enter", "python", "-c", program], env=variables)
         assert finished.text == "/opt/venv /usr\n"
-        assert sandbox.run(["ls", "/srv", "/usr/share/doc"], env=variables).text == "/srv:\ntools\n\n/usr/share/doc:\n"
-        said = sandbox.run(["cat", "/usr/lib/python3.13/EXTERNALLY-MANAGED"], env=variables).text
+        assert sandbox.run(["ls", "/srv", "/usr/share/doc"], env=variables).text == "/srv:\nlib\ntools\n\n/usr/share/doc:\n"
+        said = sandbox.run(["head", "/usr/lib/python3.13/EXTERNALLY-MANAGED"], env=variables).text
         assert "uv pip install NAME" in said
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warmbase import __version__
+from warmbase.effects.registry.brake import Brake
 from warmbase.effects.registry.model import Document, PushOutcome, Registries, Registry
 from warmbase.effects.registry.referrers import subject_of
 from warmbase.errors import PublishError, RegistryError
@@ -22,7 +23,7 @@ from warmbase.publish.contents import check_same_content, images_of, platforms_o
 from warmbase.publish.journal import Entry
 from warmbase.publish.ledger import Ledger, find_publication, read_entries
 from warmbase.publish.model import Place
-from warmbase.publish.push import DEFAULT_TRANSFERS, Brake
+from warmbase.publish.push import DEFAULT_TRANSFERS
 from warmbase.publish.release import Clock, Release, Released
 from warmbase.publish.tags import is_immutable
 from warmbase.publish.yank import check_not_yanked

@@ -6,7 +6,7 @@ one without compression is compressed.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +46,7 @@ _OCI_TYPES = {
 }
 _VARIANTS = {**DEFAULT_VARIANTS, "arm": "v7"}  # what an index that names none means
 _TRANSFERS = 4
+_DEEPEST = 4
 
 
 class ImageSource(Protocol):
@@ -86,19 +87,51 @@ def read_image(source: ImageSource, platform: str) -> PlatformImage:
 
 
 def _read(source: ImageSource, root: Document, wanted: Platform) -> PlatformImage:
+    known, unusable = set[str](), list[FoundationError]()
     try:
-        if _oci_type(root.media_type) == INDEX:
-            entry = _choose(source, Index.from_bytes(root.content).manifests, wanted)
-            image = read_manifest(source, Document(
-                content=source.document(entry), media_type=entry.media_type, digest=entry.digest
-            ))  # fmt: skip
-        else:
-            image = read_manifest(source, root)
+        for image in _find_images(source, root, wanted, known, unusable):
+            if _fits(image.config.platform, wanted):
+                return replace(image, index=root.digest)
+            known.add(str(image.config.platform))
     except (KeyError, TypeError, ValueError) as error:
         raise FoundationError(f"{source.name} is no image: {error!r}", next_step="see what made it") from error
-    if not _fits(image.config.platform, wanted):
-        raise _no_platform(source, [image.config.platform], wanted)
-    return replace(image, index=root.digest)
+    if unusable and not known:
+        raise unusable[0]
+    raise FoundationError(
+        f"{source.name} is not there for {wanted}, but for {', '.join(sorted(known)) or 'no platform'}",
+        next_step="take the platform out of `platforms`, or name an image that has it",
+    )
+
+
+def _find_images(
+    source: ImageSource,
+    document: Document,
+    wanted: Platform,
+    known: set[str],
+    unusable: list[FoundationError],
+    depth: int = 0,
+) -> Iterator[PlatformImage]:
+    """The images that may be the one for `wanted`: those of that platform, then those of entries that name none.
+
+    An entry of an index may be an index too (image-index.md, "manifests"). Other platforms are added to `known`, and
+    to `unusable` why an entry without a platform is no image: it may be a signature.
+    """
+    if _oci_type(document.media_type) != INDEX:
+        yield read_manifest(source, document)
+        return
+    if depth == _DEEPEST:
+        raise ValueError(f"it has indexes in indexes, {_DEEPEST} deep")
+    for entry in sorted(Index.from_bytes(document.content).manifests, key=lambda entry: entry.platform is None):
+        if entry.platform and not _fits(entry.platform, wanted):
+            known.update({str(entry.platform)} if entry.platform.os != "unknown" else ())  # that is an attestation
+            continue
+        try:
+            inner = Document(content=source.document(entry), media_type=entry.media_type, digest=entry.digest)
+            yield from _find_images(source, inner, wanted, known, unusable, depth + 1)
+        except FoundationError as error:
+            if entry.platform:
+                raise
+            unusable.append(error)
 
 
 def read_manifest(source: ImageSource, document: Document) -> PlatformImage:
@@ -213,27 +246,11 @@ def _packed(path: Path, blob: Descriptor, diff_id: str, size: int) -> Packed:
     )
 
 
-def _choose(source: ImageSource, entries: Iterable[Descriptor], wanted: Platform) -> Descriptor:
-    images = [entry for entry in entries if entry.platform and entry.platform.os != "unknown"]  # else an attestation
-    for entry in images:
-        if entry.platform and _fits(entry.platform, wanted):
-            return entry
-    raise _no_platform(source, [entry.platform for entry in images if entry.platform], wanted)
-
-
 def _fits(platform: Platform, wanted: Platform) -> bool:
     def normal(one: Platform) -> tuple[str, str, str]:
         return one.os, one.architecture, one.variant or _VARIANTS.get(one.architecture, "")
 
     return normal(platform) == normal(wanted)
-
-
-def _no_platform(source: ImageSource, known: Iterable[Platform], wanted: Platform) -> FoundationError:
-    names = ", ".join(sorted({str(platform) for platform in known}))
-    return FoundationError(
-        f"{source.name} is not there for {wanted}, but for {names or 'no platform'}",
-        next_step="take the platform out of `platforms`, or name an image that has it",
-    )
 
 
 def _oci_type(media_type: str) -> str:

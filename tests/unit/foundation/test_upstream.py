@@ -86,6 +86,42 @@ def test_docker_s_layers_are_told_in_oci_s_words(source: Memory) -> None:
     assert found.index == found.digest == source.root().digest
 
 
+def without_platform(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "platform"}
+
+
+@pytest.mark.parametrize("said", [{}, {"platform": {"os": "linux", "architecture": "amd64"}}], ids=["", "for amd64"])
+def test_an_index_may_be_in_an_index(source: Memory, said: dict[str, Any]) -> None:
+    other, wanted = source.put_image("linux/arm64"), source.put_image("linux/amd64")
+    inner = source.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [other, wanted]}, INDEX)
+    outer = source.put_index({**inner, **said})
+    found = read_image(source, "linux/amd64")
+    assert (found.index, found.digest) == (outer, wanted["digest"])
+
+
+def test_indexes_without_end_are_refused(source: Memory) -> None:
+    entry = source.put_image("linux/amd64")
+    for _ in range(9):
+        entry = source.put({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}, INDEX)
+    with pytest.raises(FoundationError, match="indexes in indexes"):
+        read_image(source, "linux/amd64")
+
+
+def test_the_config_tells_the_platform_of_an_entry_that_does_not(source: Memory) -> None:
+    signature = source.put({"schemaVersion": 2, "config": source.put({}, "config"), "layers": []}, MANIFEST)
+    entries = [source.put_image(platform) for platform in ("linux/arm64", "linux/amd64")]
+    source.put_index(signature, *(without_platform(entry) for entry in entries))
+    assert read_image(source, "linux/amd64").digest == entries[1]["digest"]
+    with pytest.raises(FoundationError, match="not there for linux/s390x, but for linux/amd64, linux/arm64"):
+        read_image(source, "linux/s390x")
+
+
+def test_an_image_that_is_all_an_index_has_says_why_it_is_none(source: Memory) -> None:
+    source.put_index(without_platform(source.put_image("linux/amd64", layers=2)))
+    with pytest.raises(FoundationError, match="has 1 layers, its config 2"):
+        read_image(source, "linux/amd64")
+
+
 def test_an_attestation_is_no_platform(source: Memory) -> None:
     attestation = {**source.put_image("unknown/unknown"), "platform": {"os": "unknown", "architecture": "unknown"}}
     source.put_index(attestation, source.put_image("linux/arm64"))

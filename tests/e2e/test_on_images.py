@@ -143,7 +143,10 @@ def test_the_base_s_path_stays_usable_behind_the_venv_s(bases: Bases) -> None:
         program = "import sys, packaging, markupsafe; print(sys.prefix, sys.base_prefix)"
         finished = sandbox.run(["enter", "python", "-c", program], env=variables)
         assert finished.text == "/opt/venv /usr\n"
-        assert sandbox.run(["ls", "/srv", "/usr/share/doc"], env=variables).text == "/srv:\nlib\ntools\n\n/usr/share/doc:\n"
+        assert (
+            sandbox.run(["ls", "/srv", "/usr/share/doc"], env=variables).text
+            == "/srv:\nlib\ntools\n\n/usr/share/doc:\n"
+        )
         said = sandbox.run(["head", "/usr/lib/python3.13/EXTERNALLY-MANAGED"], env=variables).text
         assert "uv pip install NAME" in said
 

@@ -1,6 +1,8 @@
 """What is published, as another registry client sees it, and operated on in a real registry."""
 
 import json
+import shlex
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,10 +17,11 @@ from warmbase.effects.registry.registries import open_registries
 from warmbase.oci.records import record_manifest
 from warmbase.oci.reference import Reference
 from warmbase.publish.gc import delete_garbage, find_garbage
+from warmbase.publish.hosts import deletion_commands
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
 from warmbase.publish.promote import promote
-from warmbase.publish.retention import Retention
+from warmbase.publish.retention import Removal, Retention
 from warmbase.publish.rollback import roll_back
 from warmbase.publish.stage import Publication, publish_variants
 from warmbase.publish.yank import find_yanks, yank
@@ -151,3 +154,28 @@ def test_a_registry_that_does_not_delete_is_told_of_with_commands(shelf: Shelf, 
         assert collected.deleted == ()
         assert f"skopeo delete docker://{registry.host}/bases/data@{old.digest}" in collected.commands
         assert tags_of(place.registry, "bases/data") == before
+
+
+def test_what_is_printed_to_free_the_disk_leaves_every_tag_whole(shelf: Shelf, tmp_path: Path) -> None:
+    """The registry's own program takes the platforms of an index for garbage if it is asked for too much."""
+    folder, one = tmp_path / "registry", Removal(name="data", digest=f"sha256:{'a' * 64}", reason="old")
+    with running_registry(folder) as registry:
+        place = Place(registry=client_of(registry.host), prefix="bases")
+        for day, content in enumerate(["one", "two", "three"]):
+            publish(place, shelf, content, day)
+        garbage = find_garbage(place, ["data"], Retention(days=0, last=2), DAY + timedelta(days=99))
+        assert delete_garbage(place, garbage).deleted
+        tags, stored = tags_of(place.registry, "bases/data"), registry.blobs()
+        entries = Ledger(place, NAME).read().entries
+
+    (line,) = (line for line in deletion_commands(place, [one]) if " garbage-collect " in line)
+    printed = shlex.split(line.removeprefix("#"))
+    assert printed[0] == "registry"  # Debian calls it docker-registry
+    subprocess.run(["docker-registry", *printed[1:-1], folder / "config.yml"], check=True, capture_output=True)
+
+    with running_registry(folder) as registry:
+        place = Place(registry=client_of(registry.host), prefix="bases")
+        assert registry.blobs() < stored
+        assert tags_of(place.registry, "bases/data") == tags
+        assert Ledger(place, NAME).read().entries == entries
+        check_whole(place.registry, "bases/data")

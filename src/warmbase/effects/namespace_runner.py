@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warmbase.effects import namespace_init
+from warmbase.effects.files import make_private
 from warmbase.effects.process import (
     Finished,
     Processes,
@@ -135,6 +136,7 @@ class NamespaceRunner:
     ) -> Iterator[Sandbox]:
         """See `Runner.open`."""
         _check_inputs(layers, binds)
+        layers = _distinct(layers)
         with self.new_folder() as folder:
             _prepare(folder, layers)
             files = _network_files(folder, hosts, hostname, network=network)
@@ -181,7 +183,8 @@ class NamespaceRunner:
                 kill_group(holder)
 
     def new_folder(self) -> contextlib.AbstractContextManager[Path]:
-        """A folder in `scratch` for as long as the context lasts."""
+        """A folder in `scratch` for as long as the context lasts; there may be programs in it that run as root."""
+        make_private(self.scratch)
         return Workspaces(self.scratch, remove=self._remove).open()
 
     def _remove(self, folder: Path) -> None:
@@ -227,13 +230,22 @@ def _check_inputs(layers: Sequence[Path], binds: Sequence[Bind]) -> None:
             raise RunnerError(f"cannot open a sandbox: the target {bind.target!r} of a bind is not absolute")
 
 
+def _distinct(layers: Sequence[Path]) -> Sequence[Path]:
+    """The layers without those that come again above, since an overlay takes none twice.
+
+    Nothing of the lower one shows: whatever it has, hides or ends has, hides or ends the upper one just as well.
+    """
+    from_above = dict.fromkeys(layer.resolve() for layer in reversed(layers))
+    return tuple(from_above)[::-1]
+
+
 def _prepare(folder: Path, layers: Sequence[Path]) -> None:
     folder.chmod(0o755)  # the upper folder below becomes the root, which every user must reach
     for name in ("l", "writes", "root"):
         (folder / name).mkdir(mode=0o755)
         (folder / name).chmod(0o755)
     for number, layer in enumerate(layers):
-        (folder / "l" / str(number)).symlink_to(layer.resolve())
+        (folder / "l" / str(number)).symlink_to(layer)
 
 
 def _network_files(folder: Path, hosts: Mapping[str, str], hostname: str, *, network: bool) -> tuple[Bind, ...]:

@@ -7,6 +7,7 @@ Filesystem Changeset Format"); its layers then are plain tars.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,24 +129,34 @@ class Files(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderFiles:
-    """The files of a folder."""
+    """The files of a folder. What is said in it names nothing outside of it."""
 
     folder: Path
 
     def has(self, path: str) -> bool:
-        """See `Files`."""
-        return (self.folder / path).is_file()
+        """See `Files`. Raises FoundationError for a path that leads out of the folder, as all its methods do."""
+        return self._place(path).is_file()
 
     def read(self, path: str) -> bytes:
         """See `Files`."""
+        place = self._place(path)
         try:
-            return (self.folder / path).read_bytes()
+            return place.read_bytes()
         except OSError as error:
-            raise _unreadable(self.folder / path, error) from error
+            raise _unreadable(place, error) from error
 
     def copy(self, path: str, target: Path | None, progress: Progress = ignore_progress) -> tuple[str, int, bytes]:
         """See `Files`."""
-        return _copy(self.folder / path, 0, None, target, progress)
+        return _copy(self._place(path), 0, None, target, progress)
+
+    def _place(self, path: str) -> Path:
+        place = Path(os.path.realpath(self.folder / path))
+        if not place.is_relative_to(os.path.realpath(self.folder)):
+            raise FoundationError(
+                f"{self.folder} says that {path} is a part of it, but that is {place}",
+                next_step="copy the image there as a whole, e.g. with `skopeo copy`",
+            )
+        return place
 
 
 @dataclass(frozen=True, kw_only=True)

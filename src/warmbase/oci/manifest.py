@@ -80,13 +80,13 @@ class Descriptor:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Descriptor":
         """Read a descriptor's JSON object. Raises KeyError or TypeError where it is none."""
-        platform = value.get("platform")
+        platform = _mapping(value).get("platform")
         return cls(
-            media_type=value["mediaType"],
-            digest=value["digest"],
+            media_type=_text(value["mediaType"]),
+            digest=_text(value["digest"]),
             size=int(value["size"]),
             platform=_platform(platform) if platform else None,
-            annotations=value.get("annotations") or {},
+            annotations=_mapping(value.get("annotations") or {}),
             artifact_type=value.get("artifactType", ""),
         )
 
@@ -143,9 +143,9 @@ class Config:
         value = _object(content)
         return cls(
             platform=_platform(value),
-            created=value.get("created") or "",
-            diff_ids=tuple(value["rootfs"]["diff_ids"]),
-            run=value.get("config") or {},
+            created=_text(value.get("created") or ""),
+            diff_ids=tuple(_text(diff_id) for diff_id in value["rootfs"]["diff_ids"]),
+            run=_mapping(value.get("config") or {}),
             history=tuple(
                 History(
                     created=step.get("created") or "",
@@ -153,7 +153,7 @@ class Config:
                     comment=step.get("comment", ""),
                     empty_layer=step.get("empty_layer", False),
                 )
-                for step in value.get("history") or ()
+                for step in map(_mapping, value.get("history") or ())
             ),
         )
 
@@ -243,14 +243,24 @@ def describe(content: bytes, media_type: str, platform: Platform | None = None) 
 
 
 def _platform(value: Mapping[str, Any]) -> Platform:
-    return Platform(os=value["os"], architecture=value["architecture"], variant=value.get("variant", ""))
+    found = _mapping(value)
+    return Platform(os=found["os"], architecture=found["architecture"], variant=found.get("variant", ""))
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    value = json.loads(content)
+    return _mapping(json.loads(content))
+
+
+def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"a JSON object is expected, not {type(value).__name__}")
     return cast("dict[str, Any]", value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is expected, not {type(value).__name__}")
+    return value
 
 
 def _without_empty(**fields: Json) -> dict[str, Json]:

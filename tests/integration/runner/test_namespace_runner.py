@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -110,6 +111,23 @@ def test_higher_layers_hide_lower_ones(runner: Runner, system: System, tmp_path:
         layers.append(layer)
     with runner.open(layers, binds=system.binds) as sandbox:
         assert shell(sandbox, "cat /data/file; ls /data | wc -l").split() == ["44", "46"]
+
+
+def test_a_layer_may_come_twice(runner: Runner, system: System, tmp_path: Path) -> None:
+    empty, changed = tmp_path / "empty", tmp_path / "changed"
+    empty.mkdir()
+    (changed / "data").mkdir(parents=True)
+    (changed / "data/file").write_text("changed\n")
+    (changed / "data/more").touch()
+    with runner.open([*system.layers, empty, changed, empty, *system.layers, empty], binds=system.binds) as sandbox:
+        assert shell(sandbox, "cat /data/file; ls /data") == "from the image\nfile\nmore\n"
+
+
+def test_only_the_owner_reaches_what_sandboxes_write(runner: Runner, system: System, scratch: Path) -> None:
+    scratch.chmod(0o755)
+    with runner.open(system.layers, binds=system.binds) as sandbox:
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        assert shell(sandbox, "cat /data/file", user="12345:0") == "from the image\n"
 
 
 @pytest.mark.parametrize("user", ["0:0", "12345:0", "1000:1000"])

@@ -92,3 +92,21 @@ def test_a_descriptor_is_that_of_the_bytes() -> None:
 def test_what_is_no_manifest_is_refused(content: bytes) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         Manifest.from_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"config": [1]}, {"created": 1}, {"history": ["step"]}, {"rootfs": {"diff_ids": [1]}}, {"rootfs": []}],
+    ids=repr,
+)
+def test_what_is_no_config_is_refused(changed: dict[str, object]) -> None:
+    config = {"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": []}}
+    assert Config.from_bytes(json.dumps(config).encode()).run == {}
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Config.from_bytes(json.dumps(config | changed).encode())
+
+
+@pytest.mark.parametrize("entry", ["text", {"mediaType": MANIFEST, "digest": 1, "size": 1}], ids=repr)
+def test_what_is_no_index_is_refused(entry: object) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Index.from_bytes(json.dumps({"manifests": [entry]}).encode())

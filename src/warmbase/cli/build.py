@@ -97,6 +97,16 @@ def _describe_damage(error: WarmbaseError) -> str:
     return f"{what} is damaged: {error.message}"
 
 
+PullLayersOption = Annotated[
+    bool,
+    typer.Option(
+        "--pull-layers",
+        envvar="WARMBASE_PULL_LAYERS",
+        help="Take layers from the registry instead of making them: who may write there decides what they hold.",
+    ),
+]
+
+
 @app.command()
 def build(
     variants: Variants = None,
@@ -106,14 +116,7 @@ def build(
     jobs: JobsOption = DEFAULT_JOBS,
     locked: LockedOption = False,
     verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
-    pull_layers: Annotated[
-        bool,
-        typer.Option(
-            "--pull-layers",
-            envvar="WARMBASE_PULL_LAYERS",
-            help="Take layers that were published to the catalog's registry instead of making them.",
-        ),
-    ] = False,
+    pull_layers: PullLayersOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build images into an OCI layout and verify them.

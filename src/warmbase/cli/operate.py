@@ -1,5 +1,6 @@
 """`warmbase promote`, `rollback`, `yank` and `gc`: what is done with images that are published."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,8 @@ import typer
 
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.output import print_json, print_table, reporting
-from warmbase.cli.publish import OneVariant, RegistryOption, TransfersOption, name_variant, now, open_place
+from warmbase.cli.publish import OneVariant, RegistryOption, TransfersOption, name_variant, open_place
+from warmbase.effects.clock import now
 from warmbase.errors import SelectionError
 
 if TYPE_CHECKING:
@@ -37,15 +39,18 @@ def promote(
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
-        done = promote_image(
-            _reference(source),
-            _reference(target),
-            session.registries,
-            clock=now(),
-            report=report,
-            transfers=transfers,
-        )
-    _print_release(done.released, f"{done.target.registry}/{done.target.repository}", as_json=as_json)
+        with session.store.workspace() as work:
+            done = promote_image(
+                _reference(source),
+                _reference(target),
+                session.registries,
+                clock=now,
+                report=report,
+                transfers=transfers,
+                work=work,
+            )
+    repository = f"{done.target.registry}/{done.target.repository}"
+    _print_release(done.released, repository, as_json=as_json, blobs={str(how): n for how, n in done.transfers.items()})
 
 
 @app.command()
@@ -68,8 +73,8 @@ def rollback(
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         place = open_place(session, registry)
-        name, tags = name_variant(session, variant)
-        released = roll_back(place, name, tags, to=to, clock=now())
+        name, tags = name_variant(session, place, variant)
+        released = roll_back(place, name, tags, to=to, clock=now)
     _print_release(released, f"{place}/{released.newest.image}", as_json=as_json)
 
 
@@ -98,8 +103,8 @@ def yank(
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         place = open_place(session, registry)
-        name, _ = name_variant(session, variant)
-        entry, made = yank_image(place, name, digest, reason=reason.strip(), instead=instead, clock=now())
+        name, _ = name_variant(session, place, variant)
+        entry, made = yank_image(place, name, digest, reason=reason.strip(), instead=instead, clock=now)
         newest = Ledger(place, name).read().newest
     is_current = newest is not None and newest.digest == entry.digest
     if as_json:
@@ -114,6 +119,10 @@ def yank(
 def gc(
     keep_days: Annotated[float, typer.Option(min=0, help="Keep what was published in so many days.")] = 30,
     keep_last: Annotated[int, typer.Option(min=1, help="Keep so many images of each variant.")] = 10,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="IMAGE", help="An image that the catalog does not have, too; may be repeated."),
+    ] = None,
     delete: Annotated[bool, typer.Option("--delete/--dry-run", help="Delete it; else it is only shown.")] = False,
     catalog: CatalogOption = _CATALOG,
     registry: RegistryOption = "",
@@ -133,13 +142,15 @@ def gc(
         session = Session(catalog, report)
         place = open_place(session, registry)
         names = [image.name for image in session.catalog.images]
-        garbage = find_garbage(place, names, Retention(days=keep_days, last=keep_last), now()())
+        retention = Retention(days=keep_days, last=keep_last)
+        garbage = find_garbage(place, [*names, *(also or [])], retention, now(), report=report)
         collected = delete_garbage(place, garbage, report=report) if delete else Collected(deleted=())
     if as_json:
         print_json({
-            "garbage": [asdict(removal) for removal in garbage.removals],
-            "deleted": [removal.digest for removal in collected.deleted],
+            "garbage": [{"repository": place.repository(r.name), **asdict(r)} for r in garbage.removals],
+            "deleted": [{"repository": place.repository(r.name), "digest": r.digest} for r in collected.deleted],
             "commands": list(collected.commands),
+            "others": list(garbage.others),
         })  # fmt: skip
         return
     rows = [(place.repository(r.name), r.digest[:19], ", ".join(r.tags) or "-", r.reason) for r in garbage.removals]
@@ -147,6 +158,9 @@ def gc(
         print_table(("repository", "digest", "tags", "why"), rows)
     todo = "" if delete or not rows else "; --delete deletes them"
     typer.echo(f"{len(rows)} manifests to delete, {len(collected.deleted)} deleted{todo}")
+    if garbage.others:
+        others = ", ".join(garbage.others)
+        typer.echo(f"left alone, as the catalog does not have them: {others}; --also IMAGE collects one of them")
     if collected.commands:
         typer.echo(
             f"\n{place.registry.host} does not delete by its API; its own way:\n" + "\n".join(collected.commands)
@@ -162,12 +176,15 @@ def _reference(text: str) -> "Reference":
         raise SelectionError(str(error), next_step="write HOST[:PORT]/REPOSITORY:TAG") from error
 
 
-def _print_release(released: "Released", repository: str, *, as_json: bool) -> None:
+def _print_release(
+    released: "Released", repository: str, *, as_json: bool, blobs: Mapping[str, int] | None = None
+) -> None:
     from warmbase.publish.journal import entry_to_json
 
     newest = released.newest
     if as_json:
-        print_json(entry_to_json(newest))
+        more = {"target": repository, "is_new": released.is_new, "blobs": dict(blobs or {})}
+        print_json({**entry_to_json(newest), **more})
         return
     verified = ", ".join(f"{name} {platform.verified}" for name, platform in newest.platforms.items())
     before = f", before {newest.previous[:19]}" if newest.previous and released.is_new else ""

@@ -1,6 +1,5 @@
 """`warmbase publish` and `history`, and how commands name what is in a registry."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,11 +15,13 @@ from warmbase.cli.build import (
     JobsOption,
     LockedOption,
     OutputOption,
+    PullLayersOption,
     Variants,
     run_build,
 )
 from warmbase.cli.output import print_json, print_table, reporting
-from warmbase.errors import SelectionError
+from warmbase.effects.clock import now
+from warmbase.errors import SelectionError, mask_login
 from warmbase.events import Warned
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from warmbase.publish.journal import Entry
     from warmbase.publish.model import Place, PublishableVariant
     from warmbase.publish.ready import Ready
-    from warmbase.publish.release import Clock
     from warmbase.publish.stage import Publication
 
 RegistryOption = Annotated[
@@ -85,6 +85,7 @@ def publish(
     jobs: JobsOption = DEFAULT_JOBS,
     locked: LockedOption = False,
     transfers: TransfersOption = 6,
+    pull_layers: PullLayersOption = False,
     share_layers: Annotated[
         bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
     ] = True,
@@ -101,17 +102,18 @@ def publish(
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
-        place, clock = open_place(session, registry), now()
+        place = open_place(session, registry)
         chosen = variants or []
         shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
+        taken = shared if pull_layers else None
         plan, outcomes = run_build(
-            session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=True, shared=shared
+            session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=True, shared=taken
         )
         if platform:
             plan = session.plan(chosen, [], output, locked=False, relock=False)
         ready = _find_ready(session, plan, outcomes, output)
         given = shared if share_layers else None
-        publications = _publish(session, place, ready, output, transfers=transfers, shared=given, clock=clock)
+        publications = _publish(session, place, ready, output, transfers=transfers, shared=given)
     rows = [*(_row(publication) for publication in publications), *_failures(ready)]
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -134,25 +136,29 @@ def history(
     Example: warmbase history data:py3.13
     """
     from warmbase.cli.session import Session
-    from warmbase.errors import PublishError
+    from warmbase.publish.history import find_strays
     from warmbase.publish.history import history as changes_of
     from warmbase.publish.journal import entry_to_json
     from warmbase.publish.ledger import Ledger
-    from warmbase.publish.yank import find_yanks
+    from warmbase.publish.names import never_published
+    from warmbase.publish.yank import read_yanks
 
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         place = open_place(session, registry)
-        name, _ = name_variant(session, variant)
+        name, tags = name_variant(session, place, variant)
         journal = Ledger(place, name).read()
         shown = list(changes_of(journal))[:last]
-        images = {entry.digest: place.repository(entry.image) for entry, _ in shown}
-        yanks = {digest: find_yanks(place.registry, repository, digest) for digest, repository in images.items()}
+        repository = place.repository(name.partition(":")[0])
+        yanks = read_yanks(place.registry, repository, {entry.digest for entry, _ in shown})
+        named = {tag: place.registry.find_manifest(repository, tag) for entry, _ in shown[:1] for tag in entry.rolling}
+        strays = find_strays(journal, {tag: found.digest for tag, found in named.items() if found})
     if not shown:
-        raise PublishError(f"{name} was never published to {place}", next_step=f"`warmbase publish {name}` does it")
+        raise never_published(place, name, is_in_catalog=bool(tags))
     if as_json:
         print_json([
-            {**entry_to_json(entry), "changes": asdict(change), "yanked": [str(yank) for yank in yanks[entry.digest]]}
+            {**entry_to_json(entry), "changes": asdict(change), "yanked": [str(yank) for yank in yanks[entry.digest]],
+             "strays": strays if entry is journal.newest else {}}
             for entry, change in shown
         ])  # fmt: skip
         return
@@ -164,6 +170,8 @@ def history(
     print_table(("time", "action", "digest", "tags", "what changed"), rows)
     newest = shown[0][0]
     typer.echo(f"\n{', '.join(newest.rolling)}: {place}/{newest.image}@{newest.digest}")
+    for tag, digest in strays.items():
+        typer.echo(f"but {tag} names {digest or 'nothing'}: `warmbase rollback {name} --to {newest.digest}` mends it")
 
 
 def open_place(session: "Session", registry: str) -> "Place":
@@ -182,38 +190,33 @@ def open_place(session: "Session", registry: str) -> "Place":
     except ValueError:
         is_place = False
     if not is_place or "@" in named:
-        raise SelectionError(f"{named!r} is no registry", next_step="write HOST[:PORT][/PATH], without https://")
+        raise SelectionError(
+            f"{mask_login(named)!r} is no registry", next_step="write HOST[:PORT][/PATH], without https://"
+        )
     return Place.parse(named, session.registries)
 
 
-def name_variant(session: "Session", text: str) -> tuple[str, tuple[str, ...]]:
+def name_variant(session: "Session", place: "Place", text: str) -> tuple[str, tuple[str, ...]]:
     """The full name of the one variant that `text` means, and its rolling tags.
 
-    What the catalog does not have may still be in a journal: then `text` is taken as it is, without tags. Raises
-    SelectionError where several are meant, or no tag is given.
+    What the catalog does not have may still be in the journal of `place`, and there may be no catalog: then it has no
+    tags. Raises SelectionError where several are meant, or no tag is given; RegistryError.
     """
+    from warmbase.publish.names import find_variant
+
+    is_full = ":" in text and "*" not in text
+    if is_full and not session.has_catalog:
+        return find_variant(place, text), ()
     try:
         chosen = session.select([text])
     except SelectionError:
-        if ":" not in text or "*" in text:
+        if not is_full:
             raise
-        return text, ()
+        return find_variant(place, text), ()
     if len(chosen) > 1:
         names = ", ".join(variant.name for variant in chosen)
         raise SelectionError(f"{text!r} means {names}", next_step="name one of them")
     return chosen[0].name, chosen[0].tags
-
-
-def now() -> "Clock":
-    """The clock that publications go by. Raises SelectionError for a SOURCE_DATE_EPOCH that is none."""
-    from warmbase.effects.clock import find_clock
-
-    try:
-        return find_clock(os.environ)
-    except ValueError:
-        raise SelectionError(
-            "SOURCE_DATE_EPOCH is no number of seconds", next_step="unset it, or set it to one"
-        ) from None
 
 
 def _find_ready(session: "Session", plan: "Plan", outcomes: Sequence["Outcome"], output: Path) -> "Ready":
@@ -234,7 +237,6 @@ def _publish(
     *,
     transfers: int,
     shared: "RegistryLayers | None",
-    clock: "Clock",
 ) -> tuple["Publication", ...]:
     from warmbase.attest.stage import attest
     from warmbase.oci.layout import read_layout
@@ -246,13 +248,13 @@ def _publish(
 
     def share(variant: "PublishableVariant") -> None:
         if shared:
-            share_layers(variant, place, remote=shared, store=session.store, clock=clock)
+            share_layers(variant, place, remote=shared, store=session.store, clock=now)
 
     return publish_variants(
         ready.variants,
         place,
         blobs=read_layout(output),
-        clock=clock,
+        clock=now,
         attest=attest,
         share=share,
         report=session.report,
@@ -268,6 +270,9 @@ def _row(publication: "Publication") -> Row:
     if newest:
         rolling = ", ".join(variant.variant.tags)
         notes.append(f"{rolling} stay at {newest.digest} ({newest.action} of {newest.time})")
+    notes += [f"YANKED: {yank}" for yank in publication.yanks]
+    if publication.yanks and not newest:
+        notes.append(f"`warmbase rollback {variant.variant.name}` moves its tags back")
     return Row(
         variant=variant.variant.name,
         status=publication.status,

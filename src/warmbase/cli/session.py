@@ -38,6 +38,11 @@ class Session:
         """The catalog. Raises CatalogError."""
         return load_catalog(self._path)
 
+    @property
+    def has_catalog(self) -> bool:
+        """Whether there is a catalog: what is published can be looked at without one."""
+        return self._path.exists()
+
     @cached_property
     def codec(self) -> Codec:
         """How layers are compressed where no image says otherwise."""
@@ -55,9 +60,11 @@ class Session:
 
     @cached_property
     def registries(self) -> Registries:
-        """The clients of registries, with the catalog's mirrors."""
+        """The clients of registries, with the mirrors of the catalog if there is one."""
         from warmbase.effects.registry.registries import open_registries
 
+        if not self.has_catalog:
+            return open_registries(os.environ)
         return open_registries(os.environ, insecure=self.catalog.insecure, mirrors=dict(self.catalog.mirrors))
 
     @cached_property

@@ -35,6 +35,7 @@ REPOSITORY = "warmbase-layers"
 KIND = "layer"
 _AT_ONCE = 8
 _MOST_FAILURES = 3  # then the registry is given up
+_MOST_FOLDERS = 1 << 24  # bytes of a layer's first part, which is held in memory: some ten thousand folders
 
 _Result = TypeVar("_Result")
 
@@ -153,7 +154,7 @@ def check_layer(layer: Layer, recipe: str, blob: Path) -> None:
         raise ValueError(f"the blob has no parts at {start} and {end}")
     tar, size = hashlib.sha256(), 0
     with blob.open("rb") as file:
-        head = b"".join(_part(file, 0, start, layer))
+        head = b"".join(_part(file, 0, start, layer, most=_MOST_FOLDERS))
         _check_folders(head, layer.directories)
         tar.update(head)
         size += len(head)
@@ -172,13 +173,13 @@ def _check_folders(head: bytes, directories: tuple[Directory, ...]) -> None:
         raise ValueError("its folders are others")
 
 
-def _part(file: IO[bytes], start: int, end: int, layer: Layer) -> Iterator[bytes]:
-    """The uncompressed content of a part of the blob, as long as it is no longer than the whole should be."""
-    size = 0
+def _part(file: IO[bytes], start: int, end: int, layer: Layer, most: int | None = None) -> Iterator[bytes]:
+    """The uncompressed content of a part of the blob. Raises ValueError where it is longer than `most` or the layer."""
+    size, most = 0, min(layer.unpacked_size, layer.unpacked_size if most is None else most)
     for chunk in decompress(cast("BinaryIO", _Part(file, start, end)), layer.media_type):
         size += len(chunk)
-        if size > layer.unpacked_size:
-            raise ValueError(f"it becomes more than {layer.unpacked_size} bytes")
+        if size > most:
+            raise ValueError(f"a part of it becomes more than {most} bytes")
         yield chunk
 
 

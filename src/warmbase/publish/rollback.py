@@ -9,6 +9,7 @@ from warmbase.publish.history import find_entry
 from warmbase.publish.journal import Entry, Journal
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
+from warmbase.publish.names import never_published
 from warmbase.publish.release import Clock, Release, Released
 from warmbase.publish.yank import check_not_yanked, find_yanks
 
@@ -16,16 +17,14 @@ from warmbase.publish.yank import check_not_yanked, find_yanks
 def roll_back(place: Place, variant: str, rolling: Sequence[str] = (), *, to: str = "", clock: Clock) -> Released:
     """Make the rolling tags of `variant` name what they named before, or what `to` means in its journal.
 
-    `rolling` are its tags, left out: those of its newest entry. A rollback that was interrupted is finished. What was
-    yanked or is gone is passed over, and refused for `to`. Raises RegistryError, and PublishError where there is
-    nothing to go back to.
+    `rolling` are its tags in the catalog; where that does not have it, those of its newest entry. A rollback that was
+    interrupted is finished. What was yanked or is gone is passed over, and refused for `to`. Raises RegistryError, and
+    PublishError where there is nothing to go back to.
     """
     journal = Ledger(place, variant).read()
     newest = journal.newest
     if newest is None:
-        raise PublishError(
-            f"{variant} was never published to {place}", next_step=f"`warmbase publish {variant}` does it"
-        )
+        raise never_published(place, variant, is_in_catalog=bool(rolling))
     tags = tuple(rolling) or newest.rolling
     if to:
         target = find_entry(journal, to)

@@ -17,7 +17,7 @@ from warmbase.layers.compose import compose_pool
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.recipe import pool_recipe
-from warmbase.layers.remote import RegistryLayers
+from warmbase.layers.remote import RegistryLayers, check_layer
 from warmbase.layers.store import RECORD_FORMAT, LayerStore
 from warmbase.oci.digests import Json, digest_of
 from warmbase.oci.records import record_manifest
@@ -168,6 +168,26 @@ def test_a_recipe_authenticates_nothing(site: NewSite, lie: str) -> None:
     assert there.store.get(ONE) is None
     (warning,) = there.warnings
     assert ONE in warning or "sha256:" in warning
+
+
+def test_what_is_said_to_be_folders_is_not_held_in_memory_without_end(tmp_path: Path) -> None:
+    """A few kilobytes become as much as somebody likes."""
+    compressor = CODEC.compressor()
+    head = compressor.compress(memoryview(bytes(1 << 25))) + compressor.flush()
+    blob = tmp_path / "blob"
+    blob.write_bytes(head)
+    layer = Layer(
+        recipe=ONE,
+        diff_id=digest_of(head),
+        digest=digest_of(head),
+        size=len(head),
+        unpacked_size=1 << 40,
+        media_type=CODEC.media_type,
+        body=(len(head) - 1, len(head) - 1),
+        directories=(),
+    )
+    with pytest.raises(ValueError, match="becomes more than 16777216 bytes"):
+        check_layer(layer, ONE, blob)
 
 
 def test_a_layer_that_was_found_wrong_is_given_anew(site: NewSite) -> None:

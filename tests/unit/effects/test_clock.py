@@ -1,23 +1,15 @@
-"""What time it is, also where the environment says so."""
+"""What time it is."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from warmbase.effects.clock import find_clock
+from warmbase.effects.clock import now
 
 
-def test_the_clock_stands_still_where_the_environment_says_so() -> None:
-    clock = find_clock({"SOURCE_DATE_EPOCH": "1795262400"})
-    assert clock() == clock() == datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("environment", [{}, {"SOURCE_DATE_EPOCH": ""}])
-def test_else_it_is_the_machines(environment: dict[str, str]) -> None:
+def test_the_time_is_the_machines_also_where_images_have_a_time_that_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     before = datetime.now(UTC)
-    assert timedelta() <= find_clock(environment)() - before < timedelta(minutes=5)
-
-
-def test_a_time_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="yesterday"):
-        find_clock({"SOURCE_DATE_EPOCH": "yesterday"})
+    assert timedelta() <= now() - before < timedelta(minutes=5)

@@ -11,9 +11,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from warmbase.catalog.model import Variant
+from warmbase.catalog.model import CatalogRequirement, Variant
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError, ProcessError
+from warmbase.lock.project import Key, Record
 from warmbase.lock.wheels import ARCHITECTURES, Libc, uv_platform
 
 _MOST = 3  # versions that are named
@@ -29,21 +30,32 @@ class MissingWheel:
 
 
 def explain_missing(
-    variant: Variant, missing: Iterable[MissingWheel], uv: Uv, cache: Path, libc: Mapping[str, Libc]
+    variant: Variant,
+    missing: Iterable[MissingWheel],
+    records: Mapping[Key, Record],
+    uv: Uv,
+    cache: Path,
+    libc: Mapping[str, Libc],
 ) -> LockError:
-    """What to tell about wheels that are missing; the index is asked which versions have one."""
+    """What to tell about wheels that are missing; the index is asked which versions have one.
+
+    `records` are those of the resolution, which say what in the catalog leads to a package that it does not name.
+    """
     lines, remedies = [], []
     for one in sorted(missing):
         versions = versions_with_wheels(uv, cache, one, variant.python, libc[one.platform])
         having = f"versions that have one: {', '.join(versions)}" if versions else "and no other version has one"
         lines.append(
             f"{one.name} {one.version} has no wheel for Python {variant.python} on {one.platform}; {having}"
-            + "".join(f"\n  asked for at {place}" for place in _places(variant, one.name))
+            + "".join(f"\n  {words} {asked.position}: {asked.text}" for words, asked in _reasons(variant, one, records))
         )
+        asking = list(dict.fromkeys(asked.requirement.name for _, asked in _reasons(variant, one, records)))
+        named = [name for name in asking if canonicalize_name(name) == one.name]
+        allowed = "" if named else f" too, if {' and '.join(asking)} can do with it"
+        remedies += [f"require {one.name}=={versions[0]}{allowed}"] if versions and asking else []
         marker = f"platform_machine != '{ARCHITECTURES[one.platform]}'"
-        remedies += [f"require {one.name}=={versions[0]}"] if versions else []
-        remedies.append(f'leave it out there ("{one.name}; {marker}")')
-        remedies.append(f"take {one.platform} out of the image's `platforms`")
+        remedies += [f'leave {"it" if named else name} out there ("{name}; {marker}")' for name in asking]
+        remedies.append(f"take {one.platform} out of the catalog's `platforms`")
     return LockError(
         f"{variant.name} cannot be resolved:\n" + "\n".join(lines), next_step=", or ".join(dict.fromkeys(remedies))
     )
@@ -66,7 +78,25 @@ def versions_with_wheels(uv: Uv, cache: Path, missing: MissingWheel, python: str
     return tuple(found)
 
 
-def _places(variant: Variant, name: str) -> Iterable[str]:
-    for asked in (*variant.requirements, *variant.warm):
-        if canonicalize_name(asked.requirement.name) == name:
-            yield f"{asked.position}: {asked.text}"
+def _reasons(
+    variant: Variant, missing: MissingWheel, records: Mapping[Key, Record]
+) -> Iterable[tuple[str, CatalogRequirement]]:
+    """What in the catalog asks for a package, or for something that needs it, and which of the two."""
+    asked = (*variant.requirements, *variant.warm)
+    named = [one for one in asked if canonicalize_name(one.requirement.name) == missing.name]
+    if named:
+        return [("asked for at", one) for one in named]
+    return [("needed by", one) for one in asked if missing.name in _needs(one.requirement, records)]
+
+
+def _needs(requirement: Requirement, records: Mapping[Key, Record]) -> set[str]:
+    """The names of all packages that a requirement leads to, by what uv.lock says of each and of its extras."""
+    found: set[tuple[str, str]] = set()
+    pending = {(str(canonicalize_name(requirement.name)), extra) for extra in ("", *requirement.extras)}
+    while pending:
+        name, extra = node = pending.pop()
+        found.add(node)
+        for record in (record for key, record in records.items() if key[0] == name):
+            needed = record.get("optional-dependencies", {}).get(extra, ()) if extra else record.get("dependencies", ())
+            pending |= {(one["name"], each) for one in needed for each in ("", *one.get("extra", ()))} - found
+    return {name for name, _ in found}

@@ -87,9 +87,9 @@ class Resolver:
         try:
             resolution = self._resolve(variant, upgrade.pins(previous), index)
         except ProcessError as error:
-            missing = self._find_missing(variant, upgrade.pins(previous), index, tags)
+            missing, seen = self._find_missing(variant, upgrade.pins(previous), index, tags)
             if missing:
-                raise explain_missing(variant, missing, self.uv, self.cache, libc) from None
+                raise explain_missing(variant, missing, seen, self.uv, self.cache, libc) from None
             raise _explain(variant, error) from None
         records = {**resolution.own, **resolution.universal}
         metadata = self._read_metadata()
@@ -104,7 +104,7 @@ class Resolver:
             old = known.get(key)
             packages.append(replace(old, use=use) if old and old.wheels == fresh.wheels else fresh)
         if lacking:  # uv does not ask for which C library a wheel is
-            raise explain_missing(variant, lacking, self.uv, self.cache, libc)
+            raise explain_missing(variant, lacking, records, self.uv, self.cache, libc)
         return Lock(
             variant=variant.name,
             python=variant.python,
@@ -132,8 +132,11 @@ class Resolver:
         _check_sources(variant, own, index)
         return _Resolution(own=own, uses=uses, universal=self._resolve_universally(variant, own, index))
 
-    def _find_missing(self, variant: Variant, pins: Mapping[str, str], index: str, tags: Tags) -> list[MissingWheel]:
-        """What could be resolved but for the wheels of a platform that it lacks; nothing where that is not why."""
+    def _find_missing(
+        self, variant: Variant, pins: Mapping[str, str], index: str, tags: Tags
+    ) -> tuple[list[MissingWheel], Mapping[Key, Record]]:
+        """What could be resolved but for the wheels of a platform that it lacks, and all that was resolved; nothing
+        where that is not why."""
         text = _project_text(variant, {}, required=False)
         try:
             with locked_project(text, self.uv, self.cache, pins=pins, index=index) as project:
@@ -143,9 +146,9 @@ class Resolver:
                     platforms = needed.get(key[0], ())
                     names = (_file_name(file["url"]) for file in record.get("wheels", ()))
                     found += _lacking(key, platforms, choose_wheels(names, platforms, tags))
-                return found
+                return found, project.records
         except ProcessError:
-            return []
+            return [], {}
 
     def _resolve_universally(self, variant: Variant, own: Mapping[Key, Record], index: str) -> Mapping[Key, Record]:
         """Everything that a universal lock made in a child reads; nothing where there is no such lock.
@@ -192,7 +195,7 @@ class Resolver:
         wheels = choose_wheels((file.name for file in locked.files), tags, tags)
         lacking = _lacking(key, tags, wheels)
         if lacking:
-            raise explain_missing(variant, lacking, self.uv, self.cache, libc)
+            raise explain_missing(variant, lacking, {}, self.uv, self.cache, libc)
         files = tuple(file for file in locked.files if file.name in wheels.values())
         locked = replace(locked, wheels=tuple(sorted(wheels.items())), files=files)
         return self._measure([locked], {key: record}, index)[0]

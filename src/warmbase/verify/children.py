@@ -10,7 +10,7 @@ the build backends are tried in every image.
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmbase.effects.process import last_lines
@@ -20,7 +20,7 @@ from warmbase.image.contract import FOLDER
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify import inside
 from warmbase.verify.model import Finding
-from warmbase.verify.subject import ANY_UID, INSIDE, OWN_GROUP, PYTHON, ROOT, Subject, User
+from warmbase.verify.subject import ANY_UID, IMAGE_USER, INSIDE, OWN_GROUP, PYTHON, ROOT, Subject, User
 from warmbase.verify.workspace import BACKENDS, backend_requirement, usable_backends, workspace_files
 
 APP = "/app"
@@ -139,6 +139,24 @@ _PYTEST = "uv run --offline --all-packages pytest -v -p no:cacheprovider pkgs"
 _UNITTEST = "exec uv run --offline --all-packages python -B -m unittest -v pkgs/*/tests/test_*.py"
 _COPY_MEMBERS = "uv sync --offline --all-packages --no-editable --inexact"
 
+
+def _own_venv(name: str, user: User) -> Child:
+    """What everybody can do who may not write into the venv: have one."""
+    return Child(
+        name=f"own .venv, as {name}",
+        owner=user,
+        files=_shrinking_project,
+        steps=(
+            step(user, _TAKE_LOCK),
+            step(user, "uv sync --frozen --dry-run", never="download", **_OWN_VENV),
+            step(user, "cp small/pyproject.toml pyproject.toml"),
+            step(user, "uv lock --offline"),
+            step(user, "uv sync --frozen", **_OWN_VENV),
+            python_step(user, _OWN_PLACE, **_OWN_VENV),
+        ),
+    )
+
+
 CHILDREN = (
     Child(
         name="workspace with every warm build backend, uv run --offline --all-packages pytest",
@@ -162,19 +180,7 @@ CHILDREN = (
         ),
         instead_of="pytest",
     ),
-    Child(
-        name="own .venv, as 1000:1000",
-        owner=OWN_GROUP,
-        files=_shrinking_project,
-        steps=(
-            step(OWN_GROUP, _TAKE_LOCK),
-            step(OWN_GROUP, "uv sync --frozen --dry-run", never="download", **_OWN_VENV),
-            step(OWN_GROUP, "cp small/pyproject.toml pyproject.toml"),
-            step(OWN_GROUP, "uv lock --offline"),
-            step(OWN_GROUP, "uv sync --frozen", **_OWN_VENV),
-            python_step(OWN_GROUP, _OWN_PLACE, **_OWN_VENV),
-        ),
-    ),
+    _own_venv("1000:1000", OWN_GROUP),
     Child(
         name="uv sync --frozen, as root",
         owner=ROOT,
@@ -242,11 +248,14 @@ CHILDREN = (
 )  # fmt: skip
 
 
+_CHILD_OF_IMAGE_USER = _own_venv("the image's user", IMAGE_USER)
+
+
 def children_of(subject: Subject) -> tuple[Child, ...]:
-    """The children that can be tried on an image."""
+    """The children that can be tried on an image; one is the image's own user's, where that is not root."""
     return tuple(
         child
-        for child in CHILDREN
+        for child in (*CHILDREN, *((_CHILD_OF_IMAGE_USER,) if subject.user else ()))
         if (not child.needs or child.needs in subject.cached) and child.instead_of not in subject.cached
     )
 
@@ -267,6 +276,7 @@ def run_child(child: Child, subject: Subject, runner: Runner, layers: Sequence[P
     said: list[str] = []
     try:
         with runner.open(layers, binds=binds) as sandbox:
+            child = _name_user(child, subject, sandbox)
             _write_project(child, subject, sandbox)
             for one in child.steps:
                 problem = _take_step(one, subject, sandbox, said)
@@ -287,6 +297,18 @@ def skipped_backends(subject: Subject) -> tuple[Finding, ...]:
         for backend in BACKENDS
         if backend.package in skipped
     )
+
+
+def _name_user(child: Child, subject: Subject, sandbox: Sandbox) -> Child:
+    """The child with the user whom IMAGE_USER stands for."""
+    if child.owner != IMAGE_USER:
+        return child
+    argv = [PYTHON, "-I", f"{INSIDE}/who.py", subject.user]
+    finished = sandbox.run(argv, env=subject.variables(ROOT))
+    if finished.code:
+        raise ProcessError(f"containers cannot start as {subject.user!r}\n{last_lines(finished.stderr)}")
+    user = User(**json.loads(finished.stdout))
+    return replace(child, owner=user, steps=tuple(replace(one, user=user) for one in child.steps))
 
 
 def _write_project(child: Child, subject: Subject, sandbox: Sandbox) -> None:

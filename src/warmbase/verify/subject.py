@@ -7,6 +7,7 @@ from packaging.utils import canonicalize_name
 
 from warmbase.image.assemble import BuiltImage
 from warmbase.lock.model import Lock, LockedPackage
+from warmbase.oci.manifest import Config
 from warmbase.packages.wheels import VENV
 
 BIN = f"/{VENV}/bin"
@@ -28,6 +29,9 @@ ROOT = User(id="0:0", home="/root")
 ANY_UID = User(id="12345:0", home="/tmp")  # noqa: S108 - the image's own; as OpenShift runs containers
 OWN_GROUP = User(id="1000:1000", home="/home/app", owns_home=True)  # as `useradd app` makes one
 
+IMAGE_USER = User(id="", home="")
+"""Stands for whom the image's containers start as; only the image itself can say who that is."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
@@ -36,6 +40,12 @@ class Subject:
     image: BuiltImage
     lock: Lock
     environment: Mapping[str, str] = field(hash=False)
+
+    @property
+    def user(self) -> str:
+        """Whom the image's containers start as, in the config's words; "" for root."""
+        user = str(Config.from_bytes(self.image.documents[1]).run.get("User") or "")
+        return "" if user.partition(":")[0] in ("root", "0") else user
 
     @property
     def requirements(self) -> tuple[str, ...]:

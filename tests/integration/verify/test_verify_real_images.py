@@ -1,13 +1,14 @@
 """A real image is verified, and images with one fault each are not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.bases import Bases
 
 from warmbase.catalog.load import load_catalog
+from warmbase.catalog.model import ImageConfig
 from warmbase.effects.files import CacheFolders
 from warmbase.effects.runner import find_runner
 from warmbase.errors import VerificationError
@@ -19,9 +20,12 @@ from warmbase.lock.files import read_lock
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import Entry, directory, file_of
 from warmbase.packages.wheels import CACHE, VENV
-from warmbase.verify.model import VerifiedImage
+from warmbase.verify.children import children_of, run_child
+from warmbase.verify.model import Finding, VerifiedImage
 from warmbase.verify.record import read_verified
 from warmbase.verify.stage import verify_image
+from warmbase.verify.static import environment_of
+from warmbase.verify.subject import IMAGE_USER, Subject
 
 SITE = f"{VENV}/lib/python3.13/site-packages"
 
@@ -135,3 +139,37 @@ def test_an_image_with_a_fault_is_refused(verifier: Verifier, layer: list[Entry]
 def test_a_smoke_file_that_fails_is_shown_with_its_output(verifier: Verifier) -> None:
     with pytest.raises(VerificationError, match=r"(?s)smoke.py:\n  it ended with code 1\n.*AssertionError: no good"):
         verifier.verify(smoke="assert False, 'no good'")
+
+
+def started_as(verifier: Verifier, user: str) -> Subject:
+    """The image, if its containers started as `user`."""
+    variant = replace(verifier.image.variant, config=ImageConfig(user=user))
+    layers = [(layer, "the image") for layer in verifier.image.layers]
+    image = assemble_image(variant, verifier.image.platform, layers, provenance(verifier.image.recipe))
+    return Subject(image=image, lock=verifier.lock, environment=environment_of(image))
+
+
+def run_own_child(verifier: Verifier, user: str) -> Finding:
+    """What becomes of the child that acts as the image's own user."""
+    subject, folders = started_as(verifier, user), CacheFolders(root=verifier.bases.cache)
+    (child,) = (child for child in children_of(subject) if child.owner == IMAGE_USER)
+    layers = UnpackedLayers(folders.unpacked, verifier.bases.store).folders(subject.image.layers)
+    return run_child(child, subject, find_runner(folders.scratch), layers)
+
+
+@pytest.mark.parametrize("user", ["nobody", "2000"])
+def test_a_child_is_tried_as_the_image_s_own_user(verifier: Verifier, user: str) -> None:
+    finding = run_own_child(verifier, user)
+    assert (finding.check, finding.outcome) == ("own .venv, as the image's user", "passed"), finding.detail
+
+
+@pytest.mark.parametrize("user", ["somebody", "nobody:some"])
+def test_a_user_whom_the_image_does_not_have_is_a_failure(verifier: Verifier, user: str) -> None:
+    finding = run_own_child(verifier, user)
+    assert finding.outcome == "failed"
+    assert finding.detail.startswith(f"containers cannot start as '{user}'\nthe image has no such user or group")
+
+
+@pytest.mark.parametrize("user", ["", "root", "0:5"])
+def test_root_needs_no_child_of_its_own(verifier: Verifier, user: str) -> None:
+    assert IMAGE_USER not in {child.owner for child in children_of(started_as(verifier, user))}

@@ -2,7 +2,7 @@
 
 OCI's documents and Docker's (image manifest version 2, schema 2) say the same in other words; here they become OCI's.
 A layer's blob stays the one that the image has, with its digest, so that a registry which holds it can mount it. Only
-one without compression is compressed.
+one without compression is compressed, and one in zstd where layers are to be gzip.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from warmbase.foundation.groundwork import Groundwork
 from warmbase.layers.blob import BlobWriter, new_blob
 from warmbase.layers.codec import Codec, decompress
 from warmbase.layers.layer import Layer, Packed
-from warmbase.oci.digests import CHUNK, canonical_json, digest_of
+from warmbase.oci.digests import canonical_json, digest_of
 from warmbase.oci.manifest import (
     CONFIG,
     DEFAULT_VARIANTS,
@@ -196,15 +196,20 @@ def _take(source: ImageSource, blob: Descriptor, diff_id: str, ground: Groundwor
             f"{source.name}: the layer {blob.digest} holds {found}, its config says {diff_id}",
             next_step="push the image anew: it is damaged where it comes from",
         )
-    if blob.media_type == TAR:
-        target, blob = _compress(target, ground.codec)
+    if _is_compressed_here(blob, ground.codec):
+        target, blob = _compress(target, blob.media_type, ground.codec, brake)
     return ground.store.put(recipe, _packed(target, blob, diff_id, size))
 
 
 def _upstream_recipe(blob: Descriptor, codec: Codec) -> str:
     """The key of a layer that was made elsewhere: its digest says it all, unless it is compressed here."""
-    made_here = codec.facts if blob.media_type == TAR else None
+    made_here = codec.facts if _is_compressed_here(blob, codec) else None
     return digest_of(canonical_json({"kind": "upstream", "digest": blob.digest, "codec": made_here}))[7:]
+
+
+def _is_compressed_here(blob: Descriptor, codec: Codec) -> bool:
+    """Whether a layer is not compressed, or in a way that those who chose gzip cannot read."""
+    return blob.media_type == TAR or (blob.media_type == TAR_ZSTD and codec.media_type == TAR_GZIP)
 
 
 def _measure(source: ImageSource, path: Path, blob: Descriptor, brake: Brake) -> tuple[str, int]:
@@ -223,10 +228,11 @@ def _measure(source: ImageSource, path: Path, blob: Descriptor, brake: Brake) ->
     return f"sha256:{hash_.hexdigest()}", size
 
 
-def _compress(tar: Path, codec: Codec) -> tuple[Path, Descriptor]:
-    with tar.open("rb") as source, new_blob(tar.parent) as file:
+def _compress(layer: Path, media_type: str, codec: Codec, brake: Brake) -> tuple[Path, Descriptor]:
+    with layer.open("rb") as source, new_blob(layer.parent) as file:
         blob, stream = BlobWriter(file, codec), codec.compressor()
-        while chunk := source.read(CHUNK):
+        for chunk in decompress(source, media_type):
+            brake.check()
             blob.add_raw(stream.compress(memoryview(chunk)))
         blob.add_raw(stream.flush())
     digest = f"sha256:{blob.hash.hexdigest()}"

@@ -1,5 +1,6 @@
 """Foundations that are images: the same system from a registry, a layout and archives, and what no image can be."""
 
+import gzip
 import json
 import subprocess
 import tarfile
@@ -10,7 +11,9 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+import zstandard
 from tests.baseimages import (
+    Blob,
     elf,
     entry,
     folder_entry,
@@ -238,6 +241,19 @@ def test_a_damaged_layer_is_no_foundation(layout: Path, ground: Groundwork, tmp_
     (tmp_path / "damaged/blobs/sha256" / digest[7:]).write_bytes(b"damaged")
     with pytest.raises(FoundationError, match=f"is damaged: {digest} has another content"):
         pin(at(tmp_path / "damaged"), ground)
+
+
+def test_who_chose_gzip_gets_no_layer_in_zstd(ground: Groundwork, tmp_path: Path) -> None:
+    plain = system_blob()
+    content = zstandard.compress(gzip.decompress(plain.content))
+    zstd = Blob(content=content, media_type="application/vnd.oci.image.layer.v1.tar+zstd", diff_id=plain.diff_id)
+    wanted = at(write_image(tmp_path / "python", [zstd, tar_blob([entry("x", b"x")])]))
+    pinned = pin(wanted, ground)
+    for codec, types in ((Codec(name="gzip"), ["gzip", "gzip"]), (Codec(), ["zstd", "gzip"])):
+        made = make_foundation(wanted, pinned, PLATFORM, replace(ground, codec=codec), locked=True)
+        assert [layer.media_type.rpartition("+")[2] for layer in made.layers] == types
+        assert made.layers[0].diff_id == plain.diff_id
+        assert (made.layers[0].digest == zstd.digest) == (types[0] == "zstd")
 
 
 @dataclass(kw_only=True)

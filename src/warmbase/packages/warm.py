@@ -69,9 +69,10 @@ def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[st
         env=workshop.environment,
     )
     assert server.stdout
-    if server.stdout.readline().strip() != b"ready":
-        server.kill()
-        said = server.stderr.read().decode(errors="replace") if server.stderr else ""
+    assert server.stderr
+    first = server.stdout.readline()
+    if first.strip() != b"ready":
+        said = (first or server.stderr.read()).decode(errors="replace")  # without a first line it has ended
         raise PackagesError(
             f"the sandbox cannot serve the lock's index on its loopback device\n{said}".rstrip(),
             next_step="see that the foundation's interpreter starts, or choose another foundation in the catalog",

@@ -54,5 +54,6 @@ def test_a_venv_that_looks_otherwise_is_not_guessed_at(venv: Path, spoil: str) -
     if spoil == "link":
         (venv / "bin/python").unlink()
         (venv / "bin/python").write_text("")
-    with pytest.raises(PackagesError, match="uv's venv is not as expected"):
+    with pytest.raises(PackagesError, match="uv's venv is not as expected") as caught:
         retarget_venv(venv, TARGET)
+    assert "catalog (`uv:`)" in caught.value.next_step

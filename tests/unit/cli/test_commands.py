@@ -12,11 +12,11 @@ import typer
 from typer.testing import CliRunner
 
 from warmbase import __version__, errors
-from warmbase.cli import build, catalog, layers, project
+from warmbase.cli import build, catalog, layers, operate, project, publish
 from warmbase.cli.app import app, run
 from warmbase.errors import WarmbaseError
 
-_ = (build, catalog, layers, project)  # they register their commands
+_ = (build, catalog, layers, operate, project, publish)  # they register their commands
 
 
 def commands(group: typer.Typer, *names: str) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -91,6 +91,27 @@ def test_an_image_that_the_catalog_does_not_have_ends_with_64(
     own = Path(__file__).parents[3] / "images.yaml"
     assert called(["list", "dada", "-f", str(own)], monkeypatch) == 64
     assert "data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["publish", "--registry", "https://joe:s3cret@localhost:5000/bases"],
+        ["gc", "--registry", "joe:s3cret@localhost:5000/bases"],
+        ["promote", "joe:s3cret@localhost:5000/data:py3.13", "localhost:5000/production/data"],
+        ["promote", "localhost:5000/data:py3.13", "https://joe:s3cret@localhost:5000/production/data"],
+    ],
+    ids=" ".join,
+)
+def test_a_password_in_a_registry_s_name_is_refused_and_not_told(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WARMBASE_CACHE_DIR", str(tmp_path))
+    own = Path(__file__).parents[3] / "images.yaml"
+    assert called([*arguments, "-f", str(own)], monkeypatch) == 64
+    said = "".join(capsys.readouterr())
+    assert "localhost:5000" in said
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,22 @@ def test_a_registry_that_lets_nobody_in_costs_a_warning(published: Published, co
     assert finished.stderr.count("layers are not shared with") == 1
 
 
+@pytest.mark.parametrize("options", [(), ("--pull-layers",)])
+def test_a_publisher_takes_layers_from_the_registry_only_if_it_is_told_to(
+    published: Published, copied: Bases, options: tuple[str, ...]
+) -> None:
+    """Who may write there decides what they hold."""
+    (lost,) = (s.layer.recipe for s in copied.store.list() if s.layer.notes.get("package") == "packaging")
+    (copied.store.root / "records" / f"{lost}.json").unlink()
+    shutil.rmtree(copied.output)
+    with fault_proxy(published.registry.host) as proxy:
+        name_registry(copied, f"{proxy.host}/bases")
+        (row,) = json.loads(copied.run("publish", "--json", *options).stdout)
+        taken = any(path.endswith(f"{REPOSITORY}/manifests/{lost}") for path in proxy.asked("GET"))
+    assert (row["error"], row["status"]) == ("", "up to date")
+    assert taken == bool(options)
+
+
 def test_every_platform_is_attested_in_the_index_that_the_tag_names(published: Published) -> None:
     image = f"{published.registry.host}/bases/small"
     index = Index.from_bytes(json.dumps(inspect_with_skopeo(f"{image}:py3.13", "--raw")).encode())

@@ -99,8 +99,10 @@ def test_a_published_image_is_operated_on_by_the_command_line(
     assert publish(fixed, place, "small")["small"]["status"] == "superseded"
 
     said("yank", f"small:py3.13@{new[:19]}", "--reason", "lacks markupsafe", "--instead", old, "--registry", place)
-    yanked = said("history", "small", "--registry", place)[1]["yanked"]
-    assert yanked == [f"lacks markupsafe; use small:{oldest['tags']['dated']}@{old} instead"]
+    current, before = said("history", "small", "--registry", place)[:2]
+    assert before["yanked"] == [f"lacks markupsafe; use small:{oldest['tags']['dated']}@{old} instead"]
+    assert current["strays"] == {}
+    assert "YANKED: lacks markupsafe" in publish(fixed, place, "small")["small"]["note"]
 
     refused = fixed.run("promote", f"{place}/small@{new}", f"{target}/small", code=65)
     assert "was yanked" in refused.stderr
@@ -112,7 +114,7 @@ def test_a_published_image_is_operated_on_by_the_command_line(
     assert garbage["deleted"] == []
     assert new in {removal["digest"] for removal in garbage["garbage"]}
     deleted = said("gc", "--keep-days", "0", "--keep-last", "1", "--delete", "--registry", place)["deleted"]
-    assert deleted == [removal["digest"] for removal in garbage["garbage"]]
+    assert deleted == [{name: r[name] for name in ("repository", "digest")} for r in garbage["garbage"]]
     assert {entry["digest"] for entry in said("history", "small", "--registry", place)} == {old}
     for tag in ROLLING:
         assert inspect_with_skopeo(f"{place}/small:{tag}")["Digest"] == old

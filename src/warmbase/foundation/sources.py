@@ -103,7 +103,9 @@ class RegistryImage:
             return self.registry.read_blob(self.reference.repository, descriptor)
         found = self.registry.read_manifest(self.reference.repository, descriptor.digest)
         if found is None:
-            raise FoundationError(f"{self.name} names {descriptor.digest}, which does not exist")
+            raise FoundationError(
+                f"{self.name} names {descriptor.digest}, which does not exist", next_step="push the image anew"
+            )
         return found.content
 
     def pull(self, blob: Descriptor, target: Path, *, progress: Progress = ignore_progress) -> None:
@@ -220,16 +222,17 @@ class LayoutImage:
         try:
             entries = Index.from_bytes(content).manifests
         except (KeyError, TypeError, ValueError) as error:
-            raise FoundationError(f"{self.name} has a damaged index.json: {error!r}") from error
+            raise _unusable(self.name, "index.json", error) from error
         if self.digest == digest_of(content):
             return Document(content=content, media_type=INDEX, digest=self.digest)
         if self.digest:
             return self._pinned()
-        named = [one for one in entries if self.image in ("", ref_name(one), one.annotations.get(CONTAINERD_NAME))]
+        wanted = {self.image, _full_name(self.image)}
+        named = [one for one in entries if not self.image or wanted & _names_of(one)]
         if len(named) == 1:
             entry = named[0]
             return Document(content=self.document(entry), media_type=entry.media_type, digest=entry.digest)
-        names = {ref_name(one) for one in entries} - {""}
+        names = {name for one in entries for name in _names_of(one)}
         if self.image or names or not entries:
             raise _several(self.name, len(named), names)
         return Document(content=content, media_type=INDEX, digest=digest_of(content))
@@ -275,7 +278,7 @@ class DockerArchive:
             self._paths[digest_of(config)] = str(entry["Config"])
             layers = tuple(self._layer(str(path)) for path in entry["Layers"])
         except (KeyError, TypeError, ValueError) as error:
-            raise FoundationError(f"{self.name} has a damaged manifest.json: {error!r}") from error
+            raise _unusable(self.name, "manifest.json", error) from error
         content = Manifest(config=describe(config, CONFIG), layers=layers).to_bytes()
         if self.digest not in ("", digest_of(content)):
             raise FoundationError(f"{self.name} no longer has the pinned image {self.digest}", next_step=UPGRADE)
@@ -300,6 +303,18 @@ class DockerArchive:
         digest, size, head = self.files.copy(path, None)
         self._paths[digest] = path
         return Descriptor(media_type=TAR_GZIP if head.startswith(b"\x1f\x8b") else TAR, digest=digest, size=size)
+
+
+def _names_of(entry: Descriptor) -> set[str]:
+    return {ref_name(entry), entry.annotations.get(CONTAINERD_NAME, "")} - {""}
+
+
+def _full_name(image: str) -> str:
+    """What `docker save` calls the image beside its short name, e.g. docker.io/library/python:3.13."""
+    try:
+        return str(Reference.parse(image))
+    except ValueError:
+        return image
 
 
 def _blob(digest: str) -> str:
@@ -343,6 +358,10 @@ def _several(name: str, found: int, known: Collection[str]) -> FoundationError:
 
 def _unreadable(path: Path, error: OSError) -> FoundationError:
     return FoundationError(f"{error.filename or path} cannot be read: {error.strerror}", next_step="put it in order")
+
+
+def _unusable(name: str, file: str, error: Exception) -> FoundationError:
+    return FoundationError(f"{name} has a damaged {file}: {error!r}", next_step="copy the image there anew")
 
 
 def _damaged(name: str, digest: str) -> FoundationError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.baseimages import entry, link_entry, sha256
+from tests.baseimages import entry, link_entry, sha256, tar_blob, write_image, write_index
 
 from warmbase.effects.registry.model import Document, Progress, ignore_progress
 from warmbase.errors import FoundationError
@@ -188,6 +188,28 @@ def test_of_several_images_one_has_to_be_named(tmp_path: Path) -> None:
     assert "oci: path:name" in caught.value.next_step
     with pytest.raises(FoundationError, match="means 0 images"):
         open_layout(tmp_path, "two.tar:python:3.11").root()
+
+
+@pytest.mark.parametrize("name", ["3.13", "python:3.13", "docker.io/library/python:3.13"])
+def test_an_image_in_a_layout_has_the_names_that_docker_saves_it_under(tmp_path: Path, name: str) -> None:
+    layouts = [write_image(tmp_path / python, [tar_blob([entry(python)])]) for python in ("3.12", "3.13")]
+    both = write_index(tmp_path / "both", *layouts)
+    entries = [json.loads((layout / "index.json").read_text())["manifests"][0] for layout in layouts]
+    for python, descriptor in zip(("3.12", "3.13"), entries, strict=True):
+        full = f"docker.io/library/python:{python}"
+        descriptor["annotations"] = {"org.opencontainers.image.ref.name": python, "io.containerd.image.name": full}
+    (both / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
+    assert open_layout(tmp_path, f"both:{name}").root().digest == entries[1]["digest"]
+    with pytest.raises(FoundationError, match=r"there are 3\.12, 3\.13, docker\.io/library/python:3\.12, docker"):
+        open_layout(tmp_path, "both:other").root()
+
+
+@pytest.mark.parametrize("file", ["index.json", "manifest.json"])
+def test_a_damaged_layout_says_what_to_do(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text('{"manifests": 1}')
+    with pytest.raises(FoundationError, match=f"has a damaged {file}") as caught:
+        open_layout(tmp_path, ".").root()
+    assert caught.value.next_step
 
 
 def test_an_image_that_is_gone_says_how_to_pin_another(tmp_path: Path) -> None:

@@ -26,8 +26,13 @@ def runs_by(platform: str, *, native: str | None = None, binfmt: Path = BINFMT) 
 
 
 def has_qemu(machine: str, *, binfmt: Path = BINFMT) -> bool:
-    """Whether Linux starts programs for `machine`, as qemu calls it ("aarch64"), with qemu-user here."""
+    """Whether Linux starts programs for `machine`, as qemu calls it ("aarch64"), with qemu-user here.
+
+    It must do so in other root filesystems too: with the flag F, qemu is opened when it is registered.
+    """
     try:
-        return (binfmt / f"qemu-{machine}").read_text().startswith("enabled")
+        lines = (binfmt / f"qemu-{machine}").read_text().splitlines()
     except OSError:
         return False
+    flags = next((line.removeprefix("flags:") for line in lines if line.startswith("flags:")), "")
+    return "enabled" in lines and "F" in flags

@@ -17,10 +17,16 @@ def test_a_machine_has_one_platform_of_its_own() -> None:
     [
         ("linux/amd64", {}, "native"),
         ("linux/arm64", {}, ""),
-        ("linux/arm64", {"qemu-aarch64": "enabled\ninterpreter /usr/bin/qemu-aarch64-static\n"}, "qemu"),
-        ("linux/arm64", {"qemu-aarch64": "disabled\n"}, ""),
-        ("linux/arm64", {"qemu-arm": "enabled\n"}, ""),
-        ("linux/s390x", {"qemu-s390x": "enabled\n"}, ""),
+        (
+            "linux/arm64",
+            {"qemu-aarch64": "enabled\ninterpreter /usr/bin/FOO\nflags: POCF\noffset 0\n"},
+            "qemu",
+        ),
+        ("linux/arm64", {"qemu-aarch64": "enabled\ninterpreter /usr/bin/FOO\nflags: POC\n"}, ""),
+        ("linux/arm64", {"qemu-aarch64": "enabled\ninterpreter /usr/bin/FOO\nflags: \n"}, ""),
+        ("linux/arm64", {"qemu-aarch64": "disabled\nflags: F\n"}, ""),
+        ("linux/arm64", {"qemu-arm": "enabled\nflags: F\n"}, ""),
+        ("linux/s390x", {"qemu-s390x": "enabled\nflags: F\n"}, ""),
     ],
 )
 def test_a_foreign_platform_runs_where_its_emulator_is_registered(

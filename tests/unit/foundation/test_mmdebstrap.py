@@ -124,9 +124,9 @@ def test_a_platform_is_named_as_debian_names_it() -> None:
 @pytest.mark.parametrize(
     ("state", "programs", "can"),
     [
-        ("enabled\n", ["arch-test"], True),
+        ("enabled\nflags: F\n", ["arch-test"], True),
         ("disabled\n", ["arch-test"], False),
-        ("enabled\n", [], False),
+        ("enabled\nflags: F\n", [], False),
         (None, ["arch-test"], False),
     ],
     ids=["all there", "the emulator switched off", "no arch-test", "no emulator"],

@@ -12,12 +12,16 @@ from warmbase.oci.manifest import History
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Package:
-    """An installed Debian package. `licences` are SPDX expressions, or the words of its copyright file."""
+    """A package that the system's package manager installed; `kind` is "deb" or "apk", as package URLs have it.
+
+    `licences` are SPDX expressions, or the words of its copyright file.
+    """
 
     name: str
     version: str
     architecture: str
     licences: tuple[str, ...] = ()
+    kind: str = "deb"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +40,8 @@ class Drift:
 class Base:
     """The image that a foundation is, its layers taken as they are.
 
-    `name` is the image's as the catalog has it, or what a layout calls it, "" for an image without a name; `digest` is
-    the manifest's of the platform, `layers` are the layers' digests. They came from `repository` of `registry`, which
+    `name` is the image's, with its registry, "" for one that came from no registry; `digest` is the manifest's of the
+    platform, `layers` are the layers' digests. They came from `repository` of `registry`, which
     are empty for an image that came from no registry.
     """
 

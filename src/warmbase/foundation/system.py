@@ -6,14 +6,15 @@ from warmbase.layers.tree import ImageTree
 
 _STATUS = "var/lib/dpkg/status"
 _STATUS_FOLDER = "var/lib/dpkg/status.d"  # distroless images have a file for each package, in the same format
-_APK = "lib/apk/db/installed"
+_APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")  # since apk-tools 3 in /usr
 
 
 def find_packages(tree: ImageTree) -> tuple[Package, ...]:
     """The installed packages in order of their names; none for another package manager."""
-    installed = tree.read(_APK)
-    if installed is not None:
-        return parse_apk(installed.decode(errors="replace"))
+    for path in _APK:
+        installed = tree.read(path)
+        if installed is not None:
+            return parse_apk(installed.decode(errors="replace"))
     status = (tree.read(_STATUS) or b"").decode(errors="replace")
     for name in tree.names(_STATUS_FOLDER):
         if not name.endswith(".md5sums"):
@@ -31,5 +32,8 @@ def parse_apk(text: str) -> tuple[Package, ...]:
         fields = {line[0]: line[2:] for line in record.splitlines() if line[1:2] == ":"}
         if {"P", "V", "A"} <= fields.keys():
             licences = (fields["L"],) if fields.get("L") else ()
-            found.append(Package(name=fields["P"], version=fields["V"], architecture=fields["A"], licences=licences))
+            version, architecture = fields["V"], fields["A"]
+            found.append(
+                Package(name=fields["P"], version=version, architecture=architecture, licences=licences, kind="apk")
+            )
     return tuple(sorted(found, key=lambda package: package.name))

@@ -16,7 +16,6 @@ from warmbase.lock.model import Lock
 from warmbase.oci.digests import Json
 
 _PYTHON_LICENCE = "PSF-2.0"
-_PACKAGE_TYPES = {"alpine": "apk"}  # of systems by their ID in os-release(5); the others are Debian's kin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +114,9 @@ def pypi_url(name: str, version: str) -> str:
 
 
 def system_url(package: Package, system: str, version: str) -> str:
-    """The package URL of a package of the system, e.g. of Debian's libc6."""
+    """The package URL of a package of the system, e.g. of Debian's libc6; `system` is its ID in os-release(5)."""
     distro = f"&distro={_quoted(system)}-{_quoted(version)}" if version else ""
-    kind = _PACKAGE_TYPES.get(system, "deb")
-    path = f"{kind}/{_quoted(system)}/{_quoted(package.name)}@{_quoted(package.version)}"
+    path = f"{package.kind}/{_quoted(system)}/{_quoted(package.name)}@{_quoted(package.version)}"
     return f"pkg:{path}?arch={_quoted(package.architecture)}{distro}"
 
 

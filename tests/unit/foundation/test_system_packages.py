@@ -1,5 +1,6 @@
 """Which packages an image's system has, whatever its package manager."""
 
+import pytest
 from tests.unit.foundation.conftest import See
 
 from warmbase.foundation.model import Package
@@ -23,11 +24,12 @@ def test_a_system_without_dpkg_has_a_file_for_each_package(see: See) -> None:
     assert [package.name for package in find_packages(tree)] == ["base-files", "libc6"]
 
 
-def test_apk_s_packages(see: See) -> None:
+@pytest.mark.parametrize("folder", ["lib", "usr/lib"])
+def test_apk_s_packages(see: See, folder: str) -> None:
     database = b"C:Q1x\nP:zlib\nV:1.3.1-r2\nA:x86_64\nL:Zlib\nF:lib\nR:libz.so.1\n\nP:musl\nV:1.2.5-r10\nA:x86_64\n\n"
-    assert find_packages(see({"lib/apk/db/installed": database})) == (
-        Package(name="musl", version="1.2.5-r10", architecture="x86_64"),
-        Package(name="zlib", version="1.3.1-r2", architecture="x86_64", licences=("Zlib",)),
+    assert find_packages(see({f"{folder}/apk/db/installed": database})) == (
+        Package(name="musl", version="1.2.5-r10", architecture="x86_64", kind="apk"),
+        Package(name="zlib", version="1.3.1-r2", architecture="x86_64", licences=("Zlib",), kind="apk"),
     )
 
 

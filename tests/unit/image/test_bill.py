@@ -77,10 +77,12 @@ def test_python_and_the_system_are_parts_too() -> None:
         ("debian", "13", "libstdc++6", "pkg:deb/debian/libstdc%2B%2B6@1:14.2~rc1-19?arch=amd64&distro=debian-13"),
         ("ubuntu", "24.04", "dpkg", "pkg:deb/ubuntu/dpkg@1:14.2~rc1-19?arch=amd64&distro=ubuntu-24.04"),
         ("alpine", "3.20", "musl", "pkg:apk/alpine/musl@1:14.2~rc1-19?arch=amd64&distro=alpine-3.20"),
+        ("wolfi", "2023", "glibc", "pkg:apk/wolfi/glibc@1:14.2~rc1-19?arch=amd64&distro=wolfi-2023"),
     ],
 )
 def test_a_package_of_the_system_has_its_distribution_s_url(system: str, version: str, name: str, url: str) -> None:
-    made = Package(name=name, version="1:14.2~rc1-19", architecture="amd64", licences=("GPL-3.0-only", "odd one"))
+    licences, kind = ("GPL-3.0-only", "odd one"), url[4:7]
+    made = Package(name=name, version="1:14.2~rc1-19", architecture="amd64", licences=licences, kind=kind)
     part = parts(foundation(made, system=system, version=version))[url]
     assert part["purl"] == url
     assert part["licenses"] == [{"license": {"id": "GPL-3.0-only"}}, {"license": {"name": "odd one"}}]

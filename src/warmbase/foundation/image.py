@@ -26,7 +26,7 @@ from warmbase.oci.digests import Json
 from warmbase.oci.manifest import variables_of
 from warmbase.oci.reference import Reference
 
-IMAGE_FORMAT = 1
+IMAGE_FORMAT = 2
 """Part of every recipe: raise it when the same image would become another foundation."""
 
 
@@ -172,9 +172,10 @@ def _base_of(wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, layers: 
 
 
 def _to_the_second(time: str) -> str:
-    """RFC 3339 text in UTC without fractions; "" for a time that says nothing."""
+    """RFC 3339 text in UTC without fractions; "" for a time that says nothing. One without a zone is in UTC."""
     try:
         moment = datetime.fromisoformat(time[:19] + "+00:00" if time.endswith("Z") else time)
     except ValueError:
         return ""
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > 1 else ""

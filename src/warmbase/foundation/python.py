@@ -135,7 +135,7 @@ def find_libc(tree: ImageTree, interpreter: str) -> tuple[str, str] | None:
 
     None if it names none that is there.
     """
-    program = read_elf((tree.read(interpreter) or b"")[:HEAD])
+    program = read_elf(tree.read(interpreter) or b"")  # all of it: patchelf moves the loader's name behind the code
     path = tree.resolve(program.interpreter) if program and program.interpreter else None
     if program is None or path is None:
         return None

@@ -243,6 +243,19 @@ def test_a_damaged_layer_is_no_foundation(layout: Path, ground: Groundwork, tmp_
         pin(at(tmp_path / "damaged"), ground)
 
 
+def test_a_time_without_a_zone_is_utc_wherever_it_is_read(
+    ground: Groundwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = at(write_image(tmp_path / "python", [system_blob()], created="2026-10-01T12:34:56"))
+    try:
+        monkeypatch.setenv("TZ", "XXX+7")
+        time.tzset()
+        assert pin(wanted, ground).created == "2026-10-01T12:34:56Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_who_chose_gzip_gets_no_layer_in_zstd(ground: Groundwork, tmp_path: Path) -> None:
     plain = system_blob()
     content = zstandard.compress(gzip.decompress(plain.content))

@@ -95,6 +95,12 @@ def test_without_a_banner_the_newest_symbol_tells_glibc_s_version(see: See) -> N
     assert find_libc(tree, ON_DEBIAN.interpreter) == ("glibc", "2.36")
 
 
+def test_a_loader_s_name_may_stand_far_behind_the_head(see: See) -> None:
+    moved = bytearray(PROGRAM + b"\0" * 8000 + PROGRAM[120:])
+    moved[72:80] = (len(PROGRAM) + 8000).to_bytes(8, "little")  # p_offset of the one segment
+    assert find_libc(see({**DEBIAN, "usr/bin/python3.13": bytes(moved)}), ON_DEBIAN.interpreter) == ("glibc", "2.41")
+
+
 def test_a_program_without_a_loader_has_no_c_library(see: See) -> None:
     assert find_libc(see({**DEBIAN, "usr/bin/python3.13": elf("linux/amd64")}), ON_DEBIAN.interpreter) is None
     assert find_libc(see({**DEBIAN, "lib64": "nowhere"}), ON_DEBIAN.interpreter) is None

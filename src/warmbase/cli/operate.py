@@ -15,6 +15,8 @@ from warmbase.errors import SelectionError
 
 if TYPE_CHECKING:
     from warmbase.oci.reference import Reference
+    from warmbase.publish.gc import Collected, Garbage
+    from warmbase.publish.model import Place
     from warmbase.publish.release import Released
 
 _CATALOG = Path("images.yaml")
@@ -153,10 +155,14 @@ def gc(
             "others": list(garbage.others),
         })  # fmt: skip
         return
+    _print_garbage(garbage, collected, place, to_do=not delete)
+
+
+def _print_garbage(garbage: "Garbage", collected: "Collected", place: "Place", *, to_do: bool) -> None:
     rows = [(place.repository(r.name), r.digest[:19], ", ".join(r.tags) or "-", r.reason) for r in garbage.removals]
     if rows:
         print_table(("repository", "digest", "tags", "why"), rows)
-    todo = "" if delete or not rows else "; --delete deletes them"
+    todo = "; --delete deletes them" if to_do and rows else ""
     typer.echo(f"{len(rows)} manifests to delete, {len(collected.deleted)} deleted{todo}")
     if garbage.others:
         others = ", ".join(garbage.others)

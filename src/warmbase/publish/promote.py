@@ -57,18 +57,11 @@ def promote(
     """
     if target.digest:
         raise PublishError(f"{target} names a digest", next_step="name a repository, or a tag of it")
-    origin = registries.at(source.registry)
-    index = origin.read_manifest(source.repository, source.reference)
-    if index is None or index.media_type != INDEX:
-        what = "does not exist" if index is None else "is not an index, as warmbase publishes it"
-        raise PublishError(f"{source} {what}", next_step="name a tag or a digest that `warmbase history` lists")
-    entry = find_publication(origin, source.repository, index.digest)
-    images = platforms_of(index.content)
-    check_not_yanked(origin, source.repository, (index.digest, *(image.digest for image in images.values())))
+    index, entry = _find_source(source, registries.at(source.registry))
     place, draft = plan_promotion(source, target, entry, registries)
     if (source.registry, source.repository, entry.rolling) == (target.registry, target.repository, draft.rolling):
         raise PublishError(f"{target} is what {source} is", next_step="promote to another repository or another tag")
-    before = Place(registry=origin, prefix=_prefix(source.repository, entry.image))
+    before = Place(registry=registries.at(source.registry), prefix=_prefix(source.repository, entry.image))
     if draft.rolling != entry.rolling:
         _check_tag(target, place, draft, before, entry)
     _check_newer(place, draft, before, entry)
@@ -88,6 +81,18 @@ def promote(
     if released.is_superseded:
         raise _superseded(place, draft, released.newest, step=_rollback(place, draft))
     return Promotion(target=target, released=released, transfers=counts)
+
+
+def _find_source(source: Reference, origin: Registry) -> tuple[Document, Entry]:
+    """The index that `source` names, and what published it. Raises PublishError for what may not be promoted."""
+    index = origin.read_manifest(source.repository, source.reference)
+    if index is None or index.media_type != INDEX:
+        what = "does not exist" if index is None else "is not an index, as warmbase publishes it"
+        raise PublishError(f"{source} {what}", next_step="name a tag or a digest that `warmbase history` lists")
+    entry = find_publication(origin, source.repository, index.digest)
+    images = platforms_of(index.content)
+    check_not_yanked(origin, source.repository, (index.digest, *(image.digest for image in images.values())))
+    return index, entry
 
 
 def plan_promotion(source: Reference, target: Reference, entry: Entry, registries: Registries) -> tuple[Place, Entry]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.publish.attempts import Old, publish
 from tests.publishing import Shelf
 from tests.registries import RunningRegistry, client_of, running_registry
 
@@ -32,3 +33,10 @@ def place(registry: RunningRegistry, prefix: str) -> Place:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(folder=tmp_path / "blobs")
+
+
+@pytest.fixture(scope="session")
+def old(registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) -> Old:
+    client, shelf = client_of(registry.host), Shelf(folder=tmp_path_factory.mktemp("blobs"))
+    done = publish(Place(registry=client, prefix="attempts/old"), shelf, "shared", "old")
+    return Old(registry=registry, client=client, prefix="attempts", shelf=shelf, publication=done)

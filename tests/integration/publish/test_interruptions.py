@@ -1,99 +1,59 @@
 """Whatever happens to a publisher or its connection, consumers see the old state or the new one, and a run finishes."""
 
-import itertools
 import json
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
 
 import pytest
-from tests.faults import Action, Cut, Fault, Respond, Seen, at, fault_proxy, first
-from tests.publishing import Clock, Shelf, attest, check_whole, tags_of
+from tests.faults import Action, Cut, Seen, fault_proxy
+from tests.integration.publish.attempts import Old, check_finished, check_interrupted, check_tags, publish
+from tests.publishing import Shelf, check_whole
 from tests.registries import RunningRegistry, client_of
 
-from warmbase.effects.registry.client import RegistryClient
 from warmbase.effects.registry.registries import open_registries
 from warmbase.effects.registry.retries import Backoff
-from warmbase.publish.journal import Journal
-from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
-from warmbase.publish.stage import Publication, publish_variants
 
 ROOT = Path(__file__).parents[3]
-NAME = "data:py3.13-trixie"
-ROLLING = ("py3.13-trixie", "py3.13")
+AT_ONCE = 3
+WRITING = ("POST", "PUT", "PATCH")
 
 
-def publish(place: Place, shelf: Shelf, *layers: str) -> Publication:
-    (done,) = publish_variants([shelf.variant(layers=layers)], place, blobs=shelf, clock=Clock(), attest=attest)
-    return done
+class EachOnce:
+    """Meets every request with `action` the first time that it is made, as far as its path tells; sessions of uploads
+    have none of their own, and every other one is met."""
 
+    def __init__(self, action: Action) -> None:
+        self._action = action
+        self.requests: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-def check_interrupted(place: Place, old: Publication) -> None:
-    """What consumers see is whole; until the journal says otherwise, it is the old state."""
-    repository = place.repository("data")
-    check_whole(place.registry, repository)
-    tags = tags_of(place.registry, repository)
-    assert tags["py3.13-trixie-20261121"] == old.digest
-    if len(Ledger(place, NAME).read().entries) == 1:
-        assert {tags[tag] for tag in ROLLING} == {old.digest}
-
-
-def check_finished(place: Place, *published: Publication) -> None:
-    """The journal has these, in this order, and all tags name what it says."""
-    entries = check_tags(place).entries
-    assert [entry.digest for entry in entries] == [publication.digest for publication in published]
-
-
-def check_tags(place: Place) -> Journal:
-    """The tags name what the journal says. A registry takes no manifest before it has all that it names."""
-    tags = tags_of(place.registry, place.repository("data"))
-    journal = Ledger(place, NAME).read()
-    assert journal.newest
-    assert {tags.pop(tag) for tag in ROLLING} == {journal.newest.digest}
-    assert tags == {tag: entry.digest for entry in journal.entries for tag in (entry.dated, entry.content)}
-    return journal
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Old:
-    """What was published before everything that goes wrong: copied to a new prefix for each attempt."""
-
-    registry: RunningRegistry
-    client: RegistryClient
-    prefix: str
-    shelf: Shelf
-    publication: Publication
-
-    def copy(self, number: int) -> Place:
-        repositories = self.registry.storage / "docker/registry/v2/repositories" / self.prefix
-        shutil.copytree(repositories / "old", repositories / str(number))
-        return Place(registry=self.client, prefix=f"{self.prefix}/{number}")
-
-
-@pytest.fixture
-def old(registry: RunningRegistry, prefix: str, shelf: Shelf) -> Old:
-    client = client_of(registry.host)
-    done = publish(Place(registry=client, prefix=f"{prefix}/old"), shelf, "shared", "old")
-    return Old(registry=registry, client=client, prefix=prefix, shelf=shelf, publication=done)
-
-
-def cut_at(number: int) -> Cut:
-    """Before the request arrives, or before its answer does."""
-    return Cut("answer" if number % 2 else "request")
+    def __call__(self, seen: Seen) -> Action | None:
+        path = re.sub(r"/blobs/uploads/[0-9a-f-]+", "/blobs/uploads/ID", seen.path)
+        key = f"{seen.method} {re.sub('_state=[^&]*', '', path)}"
+        with self._lock:
+            self.requests[key] += 1
+            is_met = self.requests[key] == 1 or (seen.method == "POST" and self.requests[key] % 2 == 1)
+        return self._action if is_met else None
 
 
 class Gone:
-    """From the write with this number on the connection is cut; `strike` is called first."""
+    """From the write with this number on no request arrives; `strike` is called at the first of them.
+
+    A request whose answer is lost leaves the registry as one that arrives before the next one that does not.
+    """
 
     def __init__(self, number: int, strike: Callable[[], object] = lambda: None) -> None:
         self._number = number
@@ -103,58 +63,45 @@ class Gone:
 
     def __call__(self, seen: Seen) -> Action | None:
         with self._lock:
-            self._writes += seen.method in ("POST", "PUT", "PATCH")
+            self._writes += seen.method in WRITING
             if self._writes <= self._number:
                 return None
             self._strike()
             self._strike = lambda: None
-        return cut_at(self._number)
+        return Cut("request")
 
 
-def test_a_connection_that_breaks_at_any_request_is_made_up_for(old: Old) -> None:
-    """A single cut, at each request in turn."""
-    with fault_proxy(old.registry.host) as proxy:
-        client = client_of(proxy.host)
-        for number in itertools.count():
-            proxy.seen.clear()
-            proxy.fault = at(number, cut_at(number))
-            place = old.copy(number)
-            new = publish(replace(place, registry=client), old.shelf, "shared", "new")
-            assert new.error is None, f"{number}: {new.error}"
-            check_finished(place, old.publication, new)
-            if number >= len(proxy.seen) - 1:  # no request was left to be cut
-                break
-    assert number > 25
+@pytest.mark.parametrize("cut", [Cut("request"), Cut("answer"), Cut("answer body", 20)], ids=lambda cut: cut.where)
+def test_a_connection_that_breaks_once_at_every_request_is_made_up_for(old: Old, cut: Cut) -> None:
+    place, fault = old.copy(), EachOnce(cut)
+    with fault_proxy(old.registry.host, fault) as proxy:
+        new = publish(replace(place, registry=client_of(proxy.host)), old.shelf, "shared", "new", transfers=1)
+    assert len(fault.requests) > 30
+    assert new.error is None
+    check_finished(place, old.publication, new)
 
 
 def test_a_registry_that_goes_away_at_any_step_keeps_the_old_state_and_the_next_run_finishes(old: Old) -> None:
-    for number in itertools.count():
-        place = old.copy(number)
+    def attempt(number: int) -> None:
+        place = old.copy()
         with fault_proxy(old.registry.host, Gone(number)) as proxy:
             cut = publish(replace(place, registry=client_of(proxy.host)), old.shelf, "shared", "new")
-        if cut.error is None:
-            break
+        assert cut.error, number
         check_interrupted(place, old.publication)
         check_finished(place, old.publication, publish(place, old.shelf, "shared", "new"))
-    assert number > 10
+
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        list(executor.map(attempt, range(count_writes(old))))
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [
-        ("429", first(4, Respond(429, {"Retry-After": "3"}))),
-        ("500", first(4, Respond(500))),
-        ("blob uploads", first(4, Respond(503), "PUT", "/blobs/uploads/")),
-        ("tags", first(4, Respond(500), "PUT", "/manifests/py3.13")),
-        ("half answers", first(4, Cut("answer body", 20), "GET", "/manifests/")),
-    ],
-)
-def test_a_registry_in_trouble_is_asked_again(old: Old, name: str, fault: Fault) -> None:
-    place = old.copy(0)
-    with fault_proxy(old.registry.host, fault) as proxy:
-        new = publish(replace(place, registry=client_of(proxy.host)), old.shelf, "shared", "new")
-    assert new.error is None
-    check_finished(place, old.publication, new)
+def count_writes(old: Old) -> int:
+    """How many requests of a publication write."""
+    with fault_proxy(old.registry.host) as proxy:
+        through = replace(old.copy(), registry=client_of(proxy.host))
+        assert publish(through, old.shelf, "shared", "new").error is None
+        count = sum(seen.method in WRITING for seen in proxy.seen)
+    assert count > 10
+    return count
 
 
 @dataclass
@@ -177,8 +124,8 @@ class Publisher:
         return status
 
 
-@pytest.fixture
-def publisher(shelf: Shelf) -> Iterator[Publisher]:
+@contextmanager
+def running_publisher(shelf: Shelf) -> Iterator[Publisher]:
     command = [sys.executable, "-m", "tests.integration.publish.publisher", str(shelf.folder)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -188,22 +135,23 @@ def publisher(shelf: Shelf) -> Iterator[Publisher]:
             process.stdin.close()
 
 
-def test_a_publisher_that_is_killed_at_any_step_leaves_the_old_state_and_the_next_run_finishes(
-    old: Old, publisher: Publisher
-) -> None:
-    def kill() -> None:
-        os.kill(publisher.running.get(), signal.SIGKILL)
-
-    for number in itertools.count():
-        place = old.copy(number)
-        with fault_proxy(old.registry.host, Gone(number, kill)) as proxy:
-            status = publisher.publish(proxy.host, place.prefix, ["shared", "new"])
-        if status == 0:
-            break
-        assert status == signal.SIGKILL
+def test_a_publisher_that_is_killed_at_any_step_leaves_the_old_state_and_the_next_run_finishes(old: Old) -> None:
+    def attempt(publisher: Publisher, number: int) -> None:
+        place = old.copy()
+        kill = Gone(number, lambda: os.kill(publisher.running.get(), signal.SIGKILL))
+        with fault_proxy(old.registry.host, kill) as proxy:
+            assert publisher.publish(proxy.host, place.prefix, ["shared", "new"]) == signal.SIGKILL, number
         check_interrupted(place, old.publication)
         check_finished(place, old.publication, publish(place, old.shelf, "shared", "new"))
-    assert number > 10
+
+    def attempt_all(numbers: Sequence[int]) -> None:
+        with running_publisher(old.shelf) as publisher:
+            for number in numbers:
+                attempt(publisher, number)
+
+    count = count_writes(old)
+    with ThreadPoolExecutor(AT_ONCE) as executor:
+        list(executor.map(attempt_all, [range(first, count, AT_ONCE) for first in range(AT_ONCE)]))
 
 
 def test_publishers_at_once_end_in_one_consistent_state(registry: RunningRegistry, prefix: str, shelf: Shelf) -> None:

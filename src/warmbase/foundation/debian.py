@@ -145,7 +145,10 @@ def _ask_archives(
         archives = [_archive_state(path) for path in sorted(found.glob("*Release"))]
         packages = dict(_INSTALL.findall((found / "plan").read_text()))
     if not archives or not packages:
-        raise FoundationError(f"the archive of {foundation.suite} offers nothing for {platform}")
+        raise FoundationError(
+            f"the archive of {foundation.suite} offers nothing for {platform}",
+            next_step="correct `debian`, `mirror` or `snapshot` of the foundation in the catalog",
+        )
     return tuple(sorted(archives, key=lambda state: state.suite)), tuple(sorted(packages.items()))
 
 
@@ -199,7 +202,10 @@ def _archive_state(path: Path) -> ArchiveState:
         date = parsedate_to_datetime(fields["Date"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return ArchiveState(suite=fields["Codename"], date=date, sha256=hashlib.sha256(content).hexdigest())
     except (KeyError, ValueError) as error:
-        raise FoundationError(f"an archive's Release file has no {error}") from error
+        raise FoundationError(
+            f"an archive's Release file has no {error}",
+            next_step="correct `mirror` or `snapshot` of the foundation in the catalog: this is no archive of Debian's",
+        ) from error
 
 
 def _describe(

@@ -116,7 +116,10 @@ def read_contents(tar: Path) -> Contents:
                 links[found[1]] = entry.target
     for path in (_STATUS, _OS_RELEASE):
         if not wanted[path]:
-            raise FoundationError(f"the root filesystem has no /{path}: it is not a Debian system")
+            raise FoundationError(
+                f"the root filesystem has no /{path}: it is not a Debian system",
+                next_step="correct `debian` or `mirror` of the foundation in the catalog",
+            )
     for name, target in links.items():
         copyrights.setdefault(name, copyrights.get(target, b""))
     return Contents(

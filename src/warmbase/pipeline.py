@@ -178,7 +178,14 @@ def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, l
         return foundation
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
     with _stage(site, step.name, "foundation", detail):
-        return make_foundation(native.foundation, native.pin, native.platform, site.ground(step.codec), locked=locked)
+        return make_foundation(native.foundation, native.pin, native.platform, _ground(step, site), locked=locked)
+
+
+def _ground(step: BuildStep, site: Site) -> Groundwork:
+    def advance(done: int, total: int) -> None:
+        site.report(Advanced(subject=step.name, stage="foundation", done=done, total=total, detail="layers"))
+
+    return replace(site.ground(step.codec), advance=advance)
 
 
 def _take_shared(step: BuildStep, site: Site) -> None:
@@ -201,7 +208,7 @@ def _take_shared(step: BuildStep, site: Site) -> None:
 def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
     wanted = step.variant.foundation
     with _stage(site, step.name, "foundation", wanted.name):
-        made = make_foundation(wanted, step.pin, step.platform, site.ground(step.codec), locked=locked)
+        made = make_foundation(wanted, step.pin, step.platform, _ground(step, site), locked=locked)
         if made.foundation.base:
             check_room(
                 wanted.name, merge_layers(site.unpacked.listings(made.layers), site.unpacked.folders(made.layers))

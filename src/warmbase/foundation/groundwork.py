@@ -21,13 +21,14 @@ class Groundwork:
     """Where foundations come from and go to: registries, the layer store, and what is unpacked of it.
 
     `registries` gives the clients, which only images from registries need; `codec` compresses what comes without
-    compression.
+    compression. `advance` is told how many layers of how many are there.
     """
 
     store: LayerStore
     unpacked: UnpackedLayers
     registries: Callable[[], Registries]
     codec: Codec
+    advance: Callable[[int, int], object] = lambda *_: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -169,8 +169,9 @@ def take_layers(source: ImageSource, image: PlatformImage, ground: Groundwork) -
             for number, (blob, diff_id) in enumerate(pairs)
         ]
         try:
-            for job in as_completed(jobs):
+            for done, job in enumerate(as_completed(jobs)):
                 job.result()
+                ground.advance(done + 1, len(jobs))
         except BaseException:
             brake.pull()
             pool.shutdown(cancel_futures=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, RegistryError, WarmbaseError
-from warmbase.events import Ended, Report, Started
+from warmbase.events import Advanced, Ended, Report, Started
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pin_fits, pin_foundation
@@ -141,11 +141,16 @@ def _pin(
     pins = dict(read_pins(catalog, foundation))
     siblings = [] if upgrade.moves_foundations else [pin for key, pin in pins.items() if key[1] == python]
     sibling = next((pin for pin in siblings if pin_fits(foundation, pin, python)), None)
+
+    def advance(done: int, total: int) -> None:
+        report(Advanced(subject=foundation.name, stage="pin", done=done, total=total, detail="layers"))
+
     for platform in platforms:
         previous = pins.get((platform, python))
         if upgrade.moves_foundations or not pin_fits(foundation, previous, python):
             report(Started(subject=foundation.name, stage="pin", detail=platform))
-            pinned = pin_foundation(foundation, platform, python, ground(), previous=previous, sibling=sibling)
+            site = replace(ground(), advance=advance)
+            pinned = pin_foundation(foundation, platform, python, site, previous=previous, sibling=sibling)
             pins[platform, python] = sibling = pinned
     # What was pinned of another kind, or under another name, is of no use any more.
     write_pins(catalog, foundation, {key: pin for key, pin in pins.items() if pin_fits(foundation, pin, key[1])})

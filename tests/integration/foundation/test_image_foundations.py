@@ -222,6 +222,12 @@ def test_a_platform_that_the_pinned_image_lacks_gets_what_the_name_means_now(
     assert second.index != first.index
 
 
+def test_it_is_told_how_many_layers_of_an_image_are_there(layout: Path, ground: Groundwork) -> None:
+    told: list[tuple[int, int]] = []
+    pin(at(layout), replace(ground, advance=lambda done, total: told.append((done, total))))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_a_mirror_gives_the_image_and_no_pin_names_it(
     registry: RunningRegistry, layout: Path, ground: Groundwork
 ) -> None:

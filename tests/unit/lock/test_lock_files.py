@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from warmbase.catalog.model import Catalog, DebianFoundation, Variant
 from warmbase.errors import FoundationError, LockError
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import DebianPin
+from warmbase.layers.codec import Codec
 from warmbase.lock.files import (
     lock_paths,
     pin_path,
@@ -152,7 +153,8 @@ class Keeper:
 
 def lock_with_keeper(catalog: Catalog, upgrade: Upgrade) -> Locked:
     """Lock the only variant on an amd64 machine, with a resolver that keeps what is."""
-    resolver, ground = cast("Resolver", Keeper()), cast("Groundwork", None)
+    resolver, nothing = cast("Resolver", Keeper()), cast("Any", None)
+    ground = Groundwork(store=nothing, unpacked=nothing, registries=nothing, codec=Codec())
     (locked,) = lock_variants(
         catalog,
         catalog.variants,

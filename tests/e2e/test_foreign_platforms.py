@@ -93,7 +93,7 @@ def test_every_program_of_an_image_is_for_its_platform(built: tuple[Bases, dict[
     machines = {}
     for path, node in tree.nodes.items():
         if node.kind == "file" and node.size:
-            with node.content.open("rb") as file:
+            with node.open() as file:
                 elf = read_elf(file.read(HEAD))
             if elf:
                 machines[path] = elf.machine

@@ -1,11 +1,14 @@
 """What of a bootstrap's tar becomes part of a foundation's layer."""
 
 import struct
+import tarfile
+from pathlib import Path
 
 import pytest
 
+from warmbase.errors import FoundationError
 from warmbase.foundation.model import Package
-from warmbase.foundation.rootfs import clean_entries, parse_os_release, parse_status
+from warmbase.foundation.rootfs import clean_entries, parse_os_release, parse_status, read_contents
 from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
 
 
@@ -155,3 +158,11 @@ def test_os_release_is_read_without_quotes_and_comments() -> None:
         ("ID", "debian"),
         ("HOME_URL", "x=y"),
     )
+
+
+def test_a_system_that_is_not_debian_s_says_what_to_correct(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "rootfs.tar", "w"):
+        pass
+    with pytest.raises(FoundationError, match="it is not a Debian system") as caught:
+        read_contents(tmp_path / "rootfs.tar")
+    assert "in the catalog" in caught.value.next_step

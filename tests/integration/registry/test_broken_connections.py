@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import formatdate
 from pathlib import Path
+from typing import cast
 
 import pytest
 from tests.faults import Action, Change, Cut, Place, Respond, Seen, Slow, at, fault_proxy, first, from_on
@@ -13,7 +14,7 @@ from warmbase.effects.registry.client import RegistryClient
 from warmbase.effects.registry.registries import open_registries
 from warmbase.effects.registry.retries import Backoff
 from warmbase.errors import RegistryError
-from warmbase.oci.manifest import describe
+from warmbase.oci.manifest import MANIFEST, describe
 
 SIZE = 1_000_000
 PART = 200_000
@@ -112,6 +113,55 @@ def test_every_request_of_a_push_may_break_once(
         assert found
         assert found.digest == image.digest
         assert all(client.read_blob(f"{repository}/{number}", blob) == content for blob, content in image.blobs)
+
+
+def lead_a_life(client: RegistryClient, repository: str, folder: Path) -> tuple[object, ...]:
+    """Mount, push, refer, list, read, pull and delete; everything that was seen on the way."""
+    image = small_image()
+    note = small_image(1, subject=describe(image.manifest, MANIFEST))
+    layer, content = image.blobs[0]
+    client.push_blob(f"{repository}/base", layer, content)
+    client.push_blob(repository, layer, content, mount_from=f"{repository}/base")
+    image.push(client, repository, "v1")
+    note.push(client, repository, note.digest)
+    client.pull_blob(repository, layer, folder / "layer")
+    seen = (
+        client.tags(repository),
+        client.read_manifest(repository, "v1"),
+        client.referrers(repository, image.digest),
+        (folder / "layer").read_bytes() == content,
+    )
+    assert client.delete_manifest(repository, note.digest)
+    return (*seen, client.referrers(repository, image.digest))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["request", "request body", "answer", "answer body", "429", "500", "redirect", "slow"],
+)
+def test_whatever_happens_to_requests_the_client_ends_as_if_nothing_had(
+    registry: RunningRegistry, repository: str, tmp_path: Path, name: str
+) -> None:
+    """To all of them, the first time that each is made."""
+    actions: dict[str, Action] = {
+        "429": Respond(429, {"Retry-After": "3"}),
+        "500": Respond(500),
+        "slow": Slow(200, 0.0005),
+    }
+    met: set[tuple[str, str]] = set()
+
+    def happen(seen: Seen) -> Action | None:
+        request = seen.method, seen.path.partition("?")[0]
+        if request in met:
+            return None
+        met.add(request)
+        away = Respond(307, {"Location": f"http://{registry.host}{seen.path}"})
+        return away if name == "redirect" else actions.get(name) or Cut(cast(Place, name))
+
+    expected = lead_a_life(client_of(registry.host), f"{repository}/whole", tmp_path)
+    with fault_proxy(registry.host, happen) as proxy:
+        assert lead_a_life(client_of(proxy.host), f"{repository}/other", tmp_path) == expected
+        assert len(met) > 15
 
 
 def test_a_broken_upload_is_sent_in_parts_and_ends_right(

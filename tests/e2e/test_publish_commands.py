@@ -102,6 +102,8 @@ def test_a_published_image_is_operated_on_by_the_command_line(
     current, before = said("history", "small", "--registry", place)[:2]
     assert before["yanked"] == [f"lacks markupsafe; use small:{oldest['tags']['dated']}@{old} instead"]
     assert current["strays"] == {}
+    (listed,) = said("list", "small", "--registry", place)
+    assert (listed["published"], listed["yanked"]) == (old, [])
     assert "YANKED: lacks markupsafe" in publish(fixed, place, "small")["small"]["note"]
 
     refused = fixed.run("promote", f"{place}/small@{new}", f"{target}/small", code=65)

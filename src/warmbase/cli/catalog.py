@@ -1,6 +1,8 @@
 """`warmbase check`, `lock`, `list`, `show` and `schema`: what the catalog says and what its locks hold."""
 
 import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,10 +11,12 @@ import typer
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import Variants
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.cli.publish import RegistryOption, open_place
 from warmbase.errors import CatalogError, LockError
 
 if TYPE_CHECKING:
     from warmbase.catalog.model import Variant
+    from warmbase.cli.session import Session
     from warmbase.lock.model import Lock, LockedPackage
 
 DEFAULT_CATALOG = Path("images.yaml")
@@ -115,11 +119,17 @@ def lock(
 
 @app.command("list")
 def list_variants(
-    variants: Variants = None, catalog: CatalogOption = DEFAULT_CATALOG, as_json: JsonOption = False
+    variants: Variants = None,
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    published: Annotated[
+        bool, typer.Option("--published", help="Say what the registry has of each, and what of that was yanked.")
+    ] = False,
+    registry: RegistryOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """List the variants of the catalog with their tags and what is in their locks.
 
-    Example: warmbase list
+    Example: warmbase list --published
     """
     from warmbase.cli.session import Session
     from warmbase.lock.files import read_lock
@@ -127,6 +137,7 @@ def list_variants(
     with reporting(quiet=True) as report:
         session = Session(catalog, report)
         chosen = session.select(variants or [])
+        found = _find_published(session, registry, chosen) if published or registry else None
     locks: dict[str, Lock | None] = {}
     errors: dict[str, LockError] = {}
     for each in chosen:
@@ -139,20 +150,47 @@ def list_variants(
             {"variant": v.name, "tags": list(v.tags), "python": v.python, "foundation": v.foundation.name,
              "platforms": list(v.platforms), "description": v.description,
              "packages": _count(locks.get(v.name)), "locked": locks.get(v.name) is not None,
-             "error": str(errors.get(v.name, ""))}
+             "error": str(errors.get(v.name, "")), **({} if found is None else asdict(found[v.name]))}
             for v in chosen
         ])  # fmt: skip
     else:
         states = {v.name: "damaged" if v.name in errors else str(_count(locks[v.name]) or "not locked") for v in chosen}
         rows = [
-            (v.name, ", ".join(v.tags[1:]), v.python, ", ".join(v.platforms), states[v.name], v.description)
+            (v.name, ", ".join(v.tags[1:]), v.python, ", ".join(v.platforms), states[v.name],
+             *([str(found[v.name])] if found else []), v.description)
             for v in chosen
-        ]
-        print_table(("variant", "also", "python", "platforms", "packages", "description"), rows)
+        ]  # fmt: skip
+        has = ["published"] if found else []
+        print_table(("variant", "also", "python", "platforms", "packages", *has, "description"), rows)
         for name, damage in errors.items():
             typer.echo(f"error: {name}: {damage}", err=True)
     if errors:
         sys.exit(1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Published:
+    """The digest that a variant's rolling tag names, "" for none, and why it is not to be used."""
+
+    published: str
+    yanked: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join([self.published[:19] or "-", *(f"YANKED: {reason}" for reason in self.yanked)])
+
+
+def _find_published(session: "Session", registry: str, variants: Iterable["Variant"]) -> dict[str, _Published]:
+    """What the registry has of each variant, by name."""
+    from warmbase.publish.yank import find_yanks
+
+    place = open_place(session, registry)
+    found = {}
+    for variant in variants:
+        repository = place.repository(variant.image)
+        named = place.registry.find_manifest(repository, variant.tag)
+        yanks = find_yanks(place.registry, repository, named.digest) if named else ()
+        found[variant.name] = _Published(published=named.digest if named else "", yanked=tuple(map(str, yanks)))
+    return found
 
 
 def _count(lock: "Lock | None") -> int:

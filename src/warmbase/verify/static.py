@@ -159,13 +159,14 @@ def _check_modes(listings: Sequence[Listing]) -> Iterator[str]:
 
 def _check_variables(image: BuiltImage) -> Iterator[str]:
     variables = environment_of(image)
-    if not variables.get("PATH", "").startswith(f"{contract.VENV_BIN}:"):
-        yield f"PATH is {variables.get('PATH')!r}, the venv is not its first folder"
+    if not f"{variables.get('PATH')}:".startswith(f"{contract.FIRST_FOLDERS}:"):
+        yield f"PATH is {variables.get('PATH')!r}, its first folders are not {contract.FIRST_FOLDERS}"
     for name, value in contract.ENVIRONMENT.items():
         if name != "PATH" and variables.get(name) != value:
             yield f"{name} is {variables.get(name)!r}, not {value!r}"
-    for name in sorted(contract.LEAKING & variables.keys()):
-        yield f"{name} is set, which reaches into the children's locks and environments"
+    for name, value in sorted(variables.items()):
+        if reason := contract.why_left_out(name, value):
+            yield f"{name} is set, which {reason}"
 
 
 def environment_of(image: BuiltImage) -> dict[str, str]:

@@ -61,7 +61,14 @@ def test_constraints_have_to_be_the_lock(tiny: Tiny) -> None:
     ("variable", "expected"),
     [
         ("UV_LINK_MODE=copy", "UV_LINK_MODE is set, which reaches into the children's locks and environments"),
+        ("PYTHONHOME=/usr", "PYTHONHOME is set, which reaches into the children's locks and environments"),
+        ("PIP_INDEX_URL=https://a:b@index.example", "PIP_INDEX_URL is set, which holds credentials"),
         ("UV_CACHE_DIR=/tmp", "UV_CACHE_DIR is '/tmp', not '/opt/uv/cache'"),
+        (
+            "PATH=/opt/venv/bin:/root/.local/bin:/usr/local/bin",
+            "PATH is '/opt/venv/bin:/root/.local/bin:/usr/local/bin', its first folders are not"
+            " /opt/venv/bin:/usr/local/bin",
+        ),
     ],
 )
 def test_variables_that_break_children_are_found(tiny: Tiny, variable: str, expected: str) -> None:

@@ -1,12 +1,12 @@
 """Rolling back, yanking, promoting, and the history that all of it leaves."""
 
-import itertools
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest, check_whole, tags_of
+from tests.publishing import DAY, Clock, Shelf, check_whole, tags_of
 from tests.unit.publish.memory import MemoryRegistries, MemoryRegistry
+from tests.unit.publish.published import NAME, REPOSITORY, ROLLING, publish
 
 from warmbase.effects.registry.records import write_record
 from warmbase.errors import PublishError, RegistryError
@@ -17,20 +17,8 @@ from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
 from warmbase.publish.promote import promote
 from warmbase.publish.rollback import roll_back
-from warmbase.publish.stage import Publication, publish_variants
-from warmbase.publish.yank import find_yanks, yank
-
-NAME = "data:py3.13-trixie"
-REPOSITORY = "bases/data"
-ROLLING = ("py3.13-trixie", "py3.13")
-
-
-def publish(place: Place, shelf: Shelf, *layers: str, image: str = "data") -> Publication:
-    variant = shelf.variant(image, layers=layers, platforms=(AMD64, ARM64))
-    (done,) = publish_variants([variant], place, blobs=shelf, clock=Clock(), attest=attest)
-    if done.error:
-        raise done.error
-    return done
+from warmbase.publish.stage import publish_variants
+from warmbase.publish.yank import yank
 
 
 def rolling(place: Place, repository: str = REPOSITORY) -> set[str]:
@@ -131,72 +119,6 @@ def test_a_rollback_passes_over_what_was_yanked_and_refuses_it_by_name(shelf: Sh
         roll_back(place, NAME, to=second.digest, clock=Clock())
     roll_back(place, NAME, clock=Clock())
     assert rolling(place) == {first.digest}
-
-
-# Yanking
-
-
-def test_a_yank_is_found_by_the_digest_of_the_index_and_of_each_image(shelf: Shelf, place: Place) -> None:
-    bad, good = publish(place, shelf, "a"), publish(place, shelf, "b")
-    yank(place, NAME, bad.digest[7:20], reason="CVE in numpy", instead=good.digest, clock=Clock())
-    assert bad.entry
-    images = [platform.digest for platform in bad.entry.platforms.values()]
-    for digest in (bad.digest, *images):
-        (found,) = find_yanks(place.registry, REPOSITORY, digest)
-        assert (found.reason, found.time) == ("CVE in numpy", "2026-11-21T12:00:00Z")
-        assert found.instead == f"data:py3.13-trixie-20261121.2@{good.digest}"
-        assert str(found) == f"CVE in numpy; use {found.instead} instead"
-    assert len(images) == 2
-    assert find_yanks(place.registry, REPOSITORY, good.digest) == ()
-
-
-def test_a_yank_leaves_the_image_and_its_tags_as_they_are(shelf: Shelf, place: Place) -> None:
-    bad = publish(place, shelf, "a")
-    before = tags_of(place.registry, REPOSITORY)
-    yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock())
-    after = tags_of(place.registry, REPOSITORY)
-    assert after == {**before, **{tag: after[tag] for tag in after if ".yank-" in tag}}
-    check_whole(place.registry, REPOSITORY)
-
-
-def test_the_same_yank_twice_is_one(shelf: Shelf, place: Place) -> None:
-    bad = publish(place, shelf, "a")
-    for reason in ("old", "old", "worse"):
-        yank(place, NAME, bad.digest, reason=reason, instead="", clock=Clock(now=DAY + timedelta(minutes=len(reason))))
-    assert [found.reason for found in find_yanks(place.registry, REPOSITORY, bad.digest)] == ["worse", "old"]
-
-
-def test_a_yank_that_is_cut_off_anywhere_is_completed_by_the_next_one(shelf: Shelf, registry: MemoryRegistry) -> None:
-    for number in itertools.count():
-        place = Place(registry=registry, prefix=str(number))
-        bad = publish(place, shelf, "a")
-        left = number
-
-        def cut(what: str, where: str) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise RegistryError("cut")
-
-        registry.before = cut
-        try:
-            yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock())
-            break
-        except RegistryError:
-            registry.let_pass()
-        yank(place, NAME, bad.digest, reason="old", instead="", clock=Clock(now=DAY + timedelta(days=1)))
-        assert bad.entry
-        for digest in (bad.digest, *(platform.digest for platform in bad.entry.platforms.values())):
-            (found,) = find_yanks(registry, f"{number}/data", digest)
-            assert found.reason == "old"
-    assert number > 10
-
-
-def test_an_image_is_not_its_own_replacement(shelf: Shelf, place: Place) -> None:
-    bad = publish(place, shelf, "a")
-    assert bad.entry
-    with pytest.raises(PublishError, match="are the same image"):
-        yank(place, NAME, bad.digest, reason="old", instead=bad.entry.dated, clock=Clock())
 
 
 # Promoting

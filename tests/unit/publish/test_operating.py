@@ -1,4 +1,4 @@
-"""Rolling back, yanking, promoting, and the history that all of it leaves."""
+"""Rolling back and promoting: what is published is given to tags again, here or elsewhere."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -92,6 +92,7 @@ LASTING: dict[str, Fault] = {
     "blobs that are cut short": always(Change(body=halve), "GET", BLOBS),
     "corrupted manifests": always(Change(body=corrupt), "GET", MANIFESTS),
     "corrupted blobs": always(Change(body=corrupt), "GET", BLOBS),
+    "a list of tags that is cut short": always(Change(body=halve), "GET", "/tags/list"),
     "a redirect to nowhere": always(Respond(307, {"Location": "http://127.0.0.1:9/"}), "GET", BLOBS),
 }
 """What no publication gets through as long as it lasts."""

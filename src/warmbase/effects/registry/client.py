@@ -137,7 +137,14 @@ class RegistryClient:
         first = self._request("GET", repository, "tags/list", parameters={"n": "1000"})
         tags: list[str] = []
         for page in follow_pages(self._transport, first, ok=(200, 404)):
-            tags += page.json().get("tags") or () if page.status == 200 else ()
+            if page.status == 200:
+                document = page.json()
+                if "tags" not in document:  # null where there are none
+                    raise RegistryError(
+                        f"{first.doing}: the answer is no list of tags",
+                        next_step="run the command again; if it stays so, see what a proxy before the registry answers",
+                    )
+                tags += document["tags"] or ()
         return tuple(tags)
 
     def referrers(self, repository: str, digest: str, artifact_type: str = "") -> tuple[Descriptor, ...]:

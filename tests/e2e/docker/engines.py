@@ -34,6 +34,14 @@ images:
     foundations: [trixie]
     requirements: [httpx, numpy]
 """
+PROJECT = """
+[project]
+name = "child"
+version = "1"
+requires-python = ">=3.13"
+dependencies = ["httpx", "numpy"]
+"""
+"""A child that asks for what the image has."""
 IMPORTS = "import httpx, numpy, sys; print(sys.prefix, httpx.__file__, numpy.arange(3).sum())"
 _UP = 60  # seconds that an engine has to come up
 _DOWN = 30

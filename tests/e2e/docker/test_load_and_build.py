@@ -8,17 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.e2e.docker.engines import BASE, IMPORTS, REGISTRY, DockerEngine
+from tests.e2e.docker.engines import BASE, IMPORTS, PROJECT, REGISTRY, DockerEngine
 
 pytestmark = pytest.mark.docker
 
-PROJECT = """
-[project]
-name = "child"
-version = "1"
-requires-python = ">=3.13"
-dependencies = ["httpx", "numpy"]
-"""
 DOCKERFILE = f"""
 FROM {BASE}
 WORKDIR /app

@@ -7,18 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.docker.engines import IMPORTS, DockerEngine, run
+from tests.e2e.docker.engines import IMPORTS, PROJECT, DockerEngine, run
 from tests.registries import inspect_with_skopeo, running_registry
 
 pytestmark = pytest.mark.docker
-
-PROJECT = """
-[project]
-name = "child"
-version = "1"
-requires-python = ">=3.13"
-dependencies = ["httpx", "numpy"]
-"""
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 from tests.bases import Bases
+from tests.conftest import go_without
 
 import warmbase
 
@@ -110,7 +111,7 @@ def test_another_folder_cache_umask_zone_and_number_of_jobs_give_the_same_digest
 
 def test_another_user_gives_the_same_digest(built: Bases, elsewhere: Bases) -> None:
     if elsewhere.become[0] != "unshare":
-        pytest.skip("needs root, uidmap, and an interpreter that other users can reach")
+        go_without("needs root, uidmap, and an interpreter that other users can reach")
     assert (elsewhere.output / "index.json").stat().st_uid == ANOTHER != os.geteuid()
     assert elsewhere.digests() == built.digests()
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.conftest import go_without
 
 import warmbase
 
@@ -26,7 +27,7 @@ exec setpriv --reuid=54321 --regid=54321 --clear-groups "$@"
 def test_the_runner_s_tests_pass_without_root() -> None:
     interpreter = shutil.which("python3", path="/usr/bin")
     if not interpreter or not shutil.which("newuidmap"):
-        pytest.skip("needs /usr/bin/python3 and uidmap: another user need not reach this interpreter")
+        go_without("needs /usr/bin/python3 and uidmap: another user need not reach this interpreter")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "passwd").write_text(f"{Path('/etc/passwd').read_text()}warm:x:54321:54321::{name}:/bin/sh\n")

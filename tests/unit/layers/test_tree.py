@@ -6,7 +6,7 @@ from tarfile import LNKTYPE
 
 import pytest
 from tests.baseimages import Member, entry, folder_entry, link_entry, tar_blob
-from tests.unit.layers.test_unpack import put_bytes
+from tests.tars import put_bytes
 
 from warmbase.errors import StoreError
 from warmbase.layers.content import open_content

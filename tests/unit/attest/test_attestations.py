@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from tests.billed import LICENCES, LOCK, PLATFORM, foundation
+from tests.pinned import DEBIAN_PIN, IMAGE_PIN
 
 from warmbase.attest.stage import CYCLONEDX, SLSA, SPDX, STATEMENT, Attestation, attest
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.errors import PublishError
 from warmbase.foundation.model import Package
-from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ImagePin
+from warmbase.foundation.pins import ArchiveState, FoundationPin
 from warmbase.image.bill import image_parts, write_bill
 from warmbase.image.contract import BILL
 from warmbase.layers.codec import Codec
@@ -45,22 +46,12 @@ VARIANT = Variant(
     labels=(("team", "platform"),),
     platforms=(PLATFORM,),
 )
-DEBIAN = DebianPin(
-    suite="trixie",
-    platform=PLATFORM,
-    epoch=1_700_000_000,
-    archives=(ArchiveState(suite="trixie", date="2026-01-01T00:00:00Z", sha256="e" * 64),),
-    packages=(("libc6", "2.41-12"),),
-)
-IMAGE = ImagePin(
+DEBIAN = replace(DEBIAN_PIN, archives=(ArchiveState(suite="trixie", date="2026-01-01T00:00:00Z", sha256="e" * 64),))
+IMAGE = replace(
+    IMAGE_PIN,
     reference="registry.example:5000/mirror/python:3.13-slim",
-    platform=PLATFORM,
     index="sha256:" + "1" * 64,
     manifest="sha256:" + "2" * 64,
-    created="2026-01-01T00:00:00Z",
-    python="3.13.5",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
 )
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests import pinned
 
 from warmbase.catalog.model import CatalogFoundation, DebianFoundation, ImageFoundation, LayoutFoundation
 from warmbase.errors import FoundationError
@@ -16,16 +17,7 @@ TRIXIE = DebianFoundation(name="base", suite="trixie", python="3.13")
 SLIM = ImageFoundation(name="base", image="python:{python}-slim", pythons=("3.12", "3.13"))
 LAYOUT = LayoutFoundation(name="base", oci="python.tar", folder=Path("/"), pythons=("3.13",))
 DEBIAN_PIN = DebianPin(suite="trixie", platform=PLATFORM, epoch=1, archives=(), packages=(("libc6", "2.41-12"),))
-IMAGE_PIN = ImagePin(
-    reference="python:3.13-slim",
-    platform=PLATFORM,
-    index="sha256:" + "a" * 64,
-    manifest="sha256:" + "b" * 64,
-    created="2026-11-18T02:10:11Z",
-    python="3.13.9",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
-)
+IMAGE_PIN = replace(pinned.IMAGE_PIN, reference="python:3.13-slim")
 
 FITTING: dict[str, tuple[CatalogFoundation, FoundationPin | None, bool]] = {
     "the suite": (TRIXIE, DEBIAN_PIN, True),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from tests.pinned import DEBIAN_PIN as PIN
+from tests.pinned import IMAGE_PIN
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import (
@@ -17,7 +19,7 @@ from warmbase.catalog.model import (
     Variant,
 )
 from warmbase.errors import FoundationError
-from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ImagePin
+from warmbase.foundation.pins import DebianPin, FoundationPin
 from warmbase.layers.plan import SizedWheel, plan_layers
 from warmbase.lock.files import read_lock
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
@@ -71,24 +73,7 @@ LOCK = Lock(
     uv=package("uv", "0.13.8"),
     packages=(package("numpy"), package("six")),
 )
-PIN = DebianPin(
-    suite="trixie",
-    platform=PLATFORM,
-    epoch=1_700_000_000,
-    archives=(ArchiveState(suite="trixie", date="2026-01-01T00:00:00Z", sha256="0" * 64),),
-    packages=(("libc6", "2.41-12"), ("python3.13-minimal", "3.13.5-2")),
-)
 OTHER_LIBC = replace(PIN, packages=(("libc6", "2.41-13"), PIN.packages[1]))
-IMAGE_PIN = ImagePin(
-    reference="python:3.13",
-    platform=PLATFORM,
-    index="sha256:" + "a" * 64,
-    manifest="sha256:" + "b" * 64,
-    created="2026-01-01T00:00:00Z",
-    python="3.13.5",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
-)
 
 
 def plan(

@@ -1,6 +1,7 @@
 """Container engines for tests: Docker engines that are started from nothing and stopped again, and the image for all.
 
-`dockerd` is found in the folder that WARMBASE_TEST_DOCKER names (made by `.ci/fetch-engines`), or on PATH.
+`dockerd` is found in the folder that WARMBASE_TEST_DOCKER names (made by `.ci/fetch-engines`), or on PATH. An engine
+with the containerd store that runs already serves as well: WARMBASE_TEST_DOCKER_HOST names its socket.
 """
 
 import json
@@ -74,16 +75,20 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> subprocess.C
 
 @contextmanager
 def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
-    """Start `dockerd` with everything it keeps in `folder`, and stop it."""
-    socket = f"unix://{folder}/docker.sock"
-    config = folder / "daemon.json"
-    config.write_text(json.dumps({"features": {"containerd-snapshotter": store == "containerd"}}), encoding="utf-8")
+    """Start `dockerd` with everything it keeps in `folder`, and stop it; or take the one that runs already."""
+    running_already = os.environ.get("WARMBASE_TEST_DOCKER_HOST", "") if store == "containerd" else ""
+    socket = running_already or f"unix://{folder}/docker.sock"
     client = folder / "client"
     client.mkdir()
     (client / "config.json").write_text(
         json.dumps({"cliPluginsExtraDirs": [f"{FOLDER}/usr/libexec/docker/cli-plugins"]}), encoding="utf-8"
     )
     environment = os.environ | {"PATH": PATH, "DOCKER_HOST": socket, "DOCKER_CONFIG": str(client)}
+    if running_already:
+        yield DockerEngine(store=store, environment=environment)
+        return
+    config = folder / "daemon.json"
+    config.write_text(json.dumps({"features": {"containerd-snapshotter": store == "containerd"}}), encoding="utf-8")
     log = folder / "dockerd.log"
     command: Sequence[str | Path] = [
         "dockerd", "--config-file", config, "--host", socket, "--data-root", folder / "data",

@@ -101,7 +101,7 @@ def load(
     Example: warmbase load data:py3.13
     """
     from warmbase.cli.session import Session
-    from warmbase.effects.docker import ENGINES, find_engine
+    from warmbase.effects.docker.engine import ENGINES, find_engine
     from warmbase.image.archive import archive_entries, known_ids, stream_tar
     from warmbase.oci.layout import read_layout
 

@@ -1,0 +1,1 @@
+"""The container engines of this machine and Buildx, through python-on-whales."""

@@ -16,7 +16,7 @@ from warmbase.effects.files import replace_file
 if TYPE_CHECKING:
     from warmbase.catalog.model import Variant
     from warmbase.cli.session import Session
-    from warmbase.image.archive import ArchivedImage
+    from warmbase.oci.archive import ArchivedImage
     from warmbase.oci.layout import Layout
 
 
@@ -102,7 +102,7 @@ def load(
     """
     from warmbase.cli.session import Session
     from warmbase.effects.docker.engine import ENGINES, find_engine
-    from warmbase.image.archive import archive_entries, known_ids, stream_tar
+    from warmbase.oci.archive import archive_entries, known_ids, stream_tar
     from warmbase.oci.layout import read_layout
 
     with reporting(quiet=as_json) as report:
@@ -143,7 +143,7 @@ def _find_built(session: "Session", layout: "Layout", variant: "Variant") -> "Ar
     import platform
 
     from warmbase.errors import StoreError
-    from warmbase.image.archive import ArchivedImage
+    from warmbase.oci.archive import ArchivedImage
     from warmbase.pipeline import DEFAULT_REGISTRY
 
     machine = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(platform.machine(), "linux/amd64")

@@ -10,10 +10,11 @@ Nothing is written to disk: the tar is made while it is read.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 from warmbase.errors import StoreError
 from warmbase.oci.digests import CHUNK, canonical_json, hex_of
-from warmbase.oci.layout import Layout
 from warmbase.oci.manifest import CONTAINERD_NAME, REF_NAME, Descriptor, Index, Manifest
 from warmbase.oci.tar import BLOCK, END_OF_ARCHIVE, Entry, arrange, file_of, header
 
@@ -26,12 +27,24 @@ class ArchivedImage:
     names: tuple[str, ...]
 
 
-def known_ids(layout: Layout, image: ArchivedImage) -> tuple[str, str]:
+class Blobs(Protocol):
+    """Where the blobs of images lie; a `Layout` is one."""
+
+    def blob_path(self, digest: str) -> Path:
+        """The blob's file, whether it exists or not."""
+        ...
+
+    def read(self, descriptor: Descriptor) -> bytes:
+        """A document. Raises StoreError if it is missing or damaged."""
+        ...
+
+
+def known_ids(layout: Blobs, image: ArchivedImage) -> tuple[str, str]:
     """What engines call the image by: its manifest's digest in a containerd store, its config's in others."""
     return image.manifest.digest, Manifest.from_bytes(layout.read(image.manifest)).config.digest
 
 
-def archive_entries(layout: Layout, images: Sequence[ArchivedImage], *, with_layout: bool = True) -> tuple[Entry, ...]:
+def archive_entries(layout: Blobs, images: Sequence[ArchivedImage], *, with_layout: bool = True) -> tuple[Entry, ...]:
     """The entries of the tar, in order; without the OCI layout's own two files unless `with_layout`.
 
     Raises StoreError where a blob is missing or damaged.
@@ -91,7 +104,7 @@ def _named(image: ArchivedImage) -> Iterator[Descriptor]:
         )
 
 
-def _blob(layout: Layout, descriptor: Descriptor) -> Entry:
+def _blob(layout: Blobs, descriptor: Descriptor) -> Entry:
     path = layout.blob_path(descriptor.digest)
     if not path.is_file() or path.stat().st_size != descriptor.size:
         raise _damaged(str(path))

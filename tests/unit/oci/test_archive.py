@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warmbase.errors import StoreError
-from warmbase.image.archive import ArchivedImage, archive_entries, known_ids, stream_tar
+from warmbase.oci.archive import ArchivedImage, archive_entries, known_ids, stream_tar
 from warmbase.oci.digests import digest_of, hex_of
 from warmbase.oci.layout import Layout
 from warmbase.oci.manifest import (

@@ -40,6 +40,8 @@ PROJECT = Path(__file__).parents[2]
 W = "w:py3.13-trixie"
 BUMPED = CATALOG / "bumped" / "py3.13-trixie.txt"
 """The lock of W with one small wheel in another version."""
+BUMPED_LARGE = CATALOG / "bumped-large" / BUMPED.name
+"""The same with another pandas."""
 
 PLATFORM = "linux/amd64"
 JOBS = 2

@@ -171,6 +171,15 @@ PackageName = Annotated[
         advice="write the name of a distribution, without a version",
     ),
 ]
+SystemPackage = Annotated[
+    str,
+    Text(
+        noun="the name of a package of the foundation's system",
+        pattern=r"[A-Za-z0-9][A-Za-z0-9+._-]*",
+        advice="write the name as its package manager (apt, apk, dnf) knows it, without a version",
+        examples=("gcc", "libpq-dev"),
+    ),
+]
 # passwd names and ids as the OCI image specification's `User` takes them: user, uid, user:group, uid:gid
 User = Annotated[
     str,
@@ -271,6 +280,12 @@ class OverrideEntry:
     requirements: tuple[Requirement, ...] = field(default=(), metadata=about("Requirements to add."))
     sets: Annotated[tuple[SetName, ...], UNIQUE] = field(default=(), metadata=about("Sets to add."))
     warm: tuple[Requirement, ...] = field(default=(), metadata=about("Requirements to add to the cache only."))
+    build_packages: Annotated[tuple[SystemPackage, ...], UNIQUE] = field(
+        default=(), metadata=about("System packages to add to what compiling needs.")
+    )
+    no_binary: Annotated[tuple[PackageName, ...], UNIQUE] = field(
+        default=(), metadata=about("Packages to compile, whatever wheels they have.")
+    )
     labels: Mapping[LabelName, str] = field(default_factory=dict, metadata=about("Labels to add or replace."))
     config: ConfigEntry | None = field(default=None, metadata=about("Configuration to add or replace."))
 
@@ -301,6 +316,13 @@ class DefaultsEntry:
     backends: tuple[Requirement, ...] | None = field(
         default=None,
         metadata=about("Build backends, and what they ask for at build time; in the cache only."),
+    )
+    build_packages: Annotated[tuple[SystemPackage, ...], UNIQUE] | None = field(
+        default=None,
+        metadata=about("System packages that compiling needs, such as gcc and libpq-dev; they are in no image."),
+    )
+    no_binary: Annotated[tuple[PackageName, ...], UNIQUE] | None = field(
+        default=None, metadata=about("Packages that are compiled, whatever wheels they have.")
     )
     winners: Mapping[WinnerPath, PackageName] = field(
         default_factory=dict,

@@ -307,7 +307,14 @@ class _ImageResolver(_EntryResolver):
             config=_merge_config(defaults.config, self.entry.config, *(it.config for it in overrides)),
             labels=tuple(sorted(labels.items())),
             platforms=self.context.platforms,
+            build_packages=self.gathered("build_packages", overrides),
+            no_binary=tuple(sorted({canonicalize_name(it) for it in self.gathered("no_binary", overrides)})),
         )
+
+    def gathered(self, key: str, overrides: Sequence[OverrideEntry]) -> tuple[str, ...]:
+        """Return the names under `key` with those that the applied overrides add, each once."""
+        added = (name for override in overrides for name in getattr(override, key))
+        return tuple(dict.fromkeys((*self.written(key)[0], *added)))
 
     def added(self, key: str, overrides: Sequence[OverrideEntry]) -> Iterator[CatalogRequirement]:
         """Yield the requirements that the applied overrides add under `key`."""

@@ -128,6 +128,8 @@ class Variant:
     labels: tuple[tuple[str, str], ...]
     platforms: tuple[str, ...]
     compression: Compression = Compression()
+    build_packages: tuple[str, ...] = ()  # of the foundation's system, where packages are compiled
+    no_binary: tuple[str, ...] = ()  # packages that are compiled whatever wheels they have, by normalized name
 
     @property
     def tag(self) -> str:

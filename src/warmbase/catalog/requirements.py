@@ -1,6 +1,7 @@
 """Requirements as the catalog writes them (PEP 508), and the sets they come in."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -8,8 +9,11 @@ from warmbase.catalog.document import SetEntry
 from warmbase.catalog.model import CatalogRequirement
 from warmbase.catalog.problems import DocumentPath, Report, quote, suggest_nearest
 from warmbase.catalog.source import Source
+from warmbase.errors import mask_userinfo
 
 LONGEST_REQUIREMENT = 500  # characters; packaging's parser recurses into parentheses
+DIRECT = ("git+https", "git+ssh", "git+http", "https", "http")
+"""The schemes of direct references that a catalog may hold."""
 
 
 class RequirementReader:
@@ -45,21 +49,31 @@ class RequirementReader:
         except (InvalidRequirement, RecursionError) as error:
             reason = (str(error) or "it nests too deep").splitlines()[0]
             if "://" in stripped or stripped.startswith((".", "/")):
-                self._refuse_direct_reference(text, path)
+                message = f"{quote(mask_userinfo(text))} does not name its package"
+                self._report.add(path, message, "write NAME @ ADDRESS, as in PEP 508")
             else:
                 advice = "write it as in PEP 508, e.g. numpy>=2"
                 self._report.add(path, f"{quote(text)} is not a requirement: {reason}", advice)
             return None
-        if requirement.url is not None:
-            self._refuse_direct_reference(text, path)
+        if requirement.url is not None and not self._check_address(requirement.url, text, path):
             return None
         position = self._source.position(path)
         group = str(path[1]) if path[0] == "sets" else ""
         return CatalogRequirement(requirement=requirement, text=stripped, position=position, group=group)
 
-    def _refuse_direct_reference(self, text: str, path: DocumentPath) -> None:
-        message = f"{quote(text)} is a direct reference, which is not supported yet"
-        self._report.add(path, message, "publish the package on an index and name it here")
+    def _check_address(self, address: str, text: str, path: DocumentPath) -> bool:
+        """Report the address of a direct reference that not everybody who builds can follow, or that holds a secret."""
+        scheme, user = address.partition("://")[0], urlsplit(address).netloc.rpartition("@")[0]
+        said = quote(mask_userinfo(text))
+        if scheme not in DIRECT:
+            message = f"{said} refers to what containers and other machines cannot read"
+            self._report.add(path, message, f"name an address that begins with one of {', '.join(DIRECT)}")
+            return False
+        if user and (":" in user or scheme != "git+ssh"):
+            advice = "give them in netrc or to git, on the machine that locks and builds"
+            self._report.add(path, f"{said} holds credentials", advice)
+            return False
+        return True
 
 
 class PackageSets:

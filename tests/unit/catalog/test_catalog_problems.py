@@ -70,19 +70,24 @@ WRONG_TOPS = {
     "semicolon (after name with no version specifier) or end; write it as in PEP 508, e.g. numpy>=2",
     "sets: {a: [-r base.txt]}": "images.yaml:3:12: sets.a[0]: '-r base.txt' is an option, not a requirement; "
     "name packages only; set the index with uv's own settings",
-    "sets: {a: ['x @ https://index.example/x.whl']}": "images.yaml:3:12: sets.a[0]: "
-    "'x @ https://index.example/x.whl' is a direct reference, which is not supported yet; "
-    "publish the package on an index and name it here",
-    "sets: {a: ['git+https://index.example/x']}": "images.yaml:3:12: sets.a[0]: "
-    "'git+https://index.example/x' is a direct reference, which is not supported yet; "
-    "publish the package on an index and name it here",
+    "sets: {a: ['git+https://me:secret@index.example/x']}": "images.yaml:3:12: sets.a[0]: "
+    "'git+https://***@index.example/x' does not name its package; write NAME @ ADDRESS, as in PEP 508",
+    "sets: {a: ['x @ file:///srv/x.whl']}": "images.yaml:3:12: sets.a[0]: 'x @ file:///srv/x.whl' refers to what "
+    "containers and other machines cannot read; name an address that begins with one of git+https, git+ssh, "
+    "git+http, https, http",
+    "sets: {a: ['x @ https://token@index.example/x.whl']}": "images.yaml:3:12: sets.a[0]: "
+    "'x @ https://***@index.example/x.whl' holds credentials; give them in netrc or to git, on the machine that "
+    "locks and builds",
+    "defaults: {build_packages: ['gcc=12']}": "images.yaml:3:29: defaults.build_packages[0]: 'gcc=12' is not the name "
+    "of a package of the foundation's system; write the name as its package manager (apt, apk, dnf) knows it, "
+    "without a version",
     "defaults: {foundations: [trixy]}": "images.yaml:3:26: defaults.foundations[0]: there is no foundation "
     "'trixy'; did you mean 'trixie'?",
     "defaults: {sets: [basics]}": "images.yaml:3:19: defaults.sets[0]: there is no set 'basics'; "
     "define it under `sets`",
     "defaults: {smoke: x.py}": "images.yaml:3:12: defaults.smoke: there is no key 'smoke' here; "
-    "there are 'backends', 'config', 'exclude', 'foundation', 'foundations', 'labels', 'overrides', 'python', "
-    "'requirements', 'sets', 'warm' and 'winners'",
+    "there are 'backends', 'build_packages', 'config', 'exclude', 'foundation', 'foundations', 'labels', 'no_binary', "
+    "'overrides', 'python', 'requirements', 'sets' and 2 more",
     "defaults: {labels: {Team: data}}": "images.yaml:3:21: defaults.labels.Team: 'Team' is not a label's name; "
     "use lowercase letters and digits with single '.', '-', '_' or '/' between them, best in reverse DNS, "
     "e.g. com.example.team",

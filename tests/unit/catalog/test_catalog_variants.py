@@ -294,3 +294,40 @@ def test_the_catalog_of_this_repository_has_three_images_on_two_foundations() ->
 
 def test_the_repositories_that_warmbase_keeps_beside_images_are_no_names_of_images() -> None:
     assert {JOURNAL, REPOSITORY_OF_LAYERS} < RESERVED.keys()
+
+
+def test_what_compiling_needs_is_said_once_and_added_to_by_overrides(load: Load) -> None:
+    catalog = load(
+        HEAD
+        + """
+        defaults: {build_packages: [gcc], foundations: [trixie, bookworm], no_binary: [Markup_Safe]}
+        images:
+          core:
+            requirements: [markupsafe, psycopg2]
+            overrides:
+              - match: {foundation: bookworm}
+                build_packages: [libpq-dev, gcc]
+                no_binary: [psycopg2]
+          own: {requirements: [attrs], build_packages: []}
+        """
+    )
+    first, second = named(catalog, "core:py3.13-trixie"), named(catalog, "core:py3.11-bookworm")
+    assert (first.build_packages, first.no_binary) == (("gcc",), ("markup-safe",))
+    assert (second.build_packages, second.no_binary) == (("gcc", "libpq-dev"), ("markup-safe", "psycopg2"))
+    assert named(catalog, "own:py3.13-trixie").build_packages == ()
+
+
+def test_a_requirement_may_name_a_repository_or_a_file(load: Load) -> None:
+    catalog = load(
+        HEAD
+        + """
+        images:
+          core:
+            foundation: trixie
+            requirements: ["a @ git+ssh://git@code.example/a@v1", "b @ https://files.example/b-1.0-py3-none-any.whl"]
+        """
+    )
+    assert [requirement.requirement.url for requirement in catalog.variants[0].requirements] == [
+        "git+ssh://git@code.example/a@v1",
+        "https://files.example/b-1.0-py3-none-any.whl",
+    ]

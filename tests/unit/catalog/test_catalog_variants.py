@@ -300,16 +300,16 @@ def test_what_compiling_needs_is_said_once_and_added_to_by_overrides(load: Load)
     catalog = load(
         HEAD
         + """
-        defaults: {build_packages: [gcc], foundations: [trixie, bookworm], no_binary: [Markup_Safe]}
-        images:
-          core:
-            requirements: [markupsafe, psycopg2]
-            overrides:
-              - match: {foundation: bookworm}
-                build_packages: [libpq-dev, gcc]
-                no_binary: [psycopg2]
-          own: {requirements: [attrs], build_packages: []}
-        """
+defaults: {build_packages: [gcc], foundations: [trixie, bookworm], no_binary: [Markup_Safe]}
+images:
+  core:
+    requirements: [markupsafe, psycopg2]
+    overrides:
+      - match: {foundation: bookworm}
+        build_packages: [libpq-dev, gcc]
+        no_binary: [psycopg2]
+  own: {requirements: [attrs], build_packages: []}
+"""
     )
     first, second = named(catalog, "core:py3.13-trixie"), named(catalog, "core:py3.11-bookworm")
     assert (first.build_packages, first.no_binary) == (("gcc",), ("markup-safe",))
@@ -321,11 +321,11 @@ def test_a_requirement_may_name_a_repository_or_a_file(load: Load) -> None:
     catalog = load(
         HEAD
         + """
-        images:
-          core:
-            foundation: trixie
-            requirements: ["a @ git+ssh://git@code.example/a@v1", "b @ https://files.example/b-1.0-py3-none-any.whl"]
-        """
+images:
+  core:
+    foundation: trixie
+    requirements: ["a @ git+ssh://git@code.example/a@v1", "b @ https://files.example/b-1.0-py3-none-any.whl"]
+"""
     )
     assert [requirement.requirement.url for requirement in catalog.variants[0].requirements] == [
         "git+ssh://git@code.example/a@v1",

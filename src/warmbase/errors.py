@@ -102,6 +102,17 @@ class RunnerError(WarmbaseError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class BuilderError(WarmbaseError):
+    """A builder (BuildKit) is not there, or could not build; `target` names what failed, "" where that is nothing in
+    particular."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+    def __init__(self, message: str, *, next_step: str = "", target: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.target = target
+
+
 class RegistryError(WarmbaseError):
     """A registry could not be reached, refused a request, or answered what it must not; the message has no secrets.
 

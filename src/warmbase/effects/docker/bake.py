@@ -84,11 +84,11 @@ def find_host(environment: Mapping[str, str]) -> Host:
 
 def bake_definition(targets: Sequence[Target], host: Host) -> dict[str, Json]:
     """The definition of a bake of all `targets`, each of which gets what `host` says."""
-    return {
+    definition: dict[str, Json] = {
         "group": {"default": {"targets": [target.name for target in targets]}},
         "target": {target.name: _target(target, host) for target in targets},
-        "variable": {name: {} for name in host.proxies},
     }
+    return definition | ({"variable": {name: {} for name in host.proxies}} if host.proxies else {})
 
 
 def _target(target: Target, host: Host) -> Json:

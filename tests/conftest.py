@@ -1,17 +1,22 @@
-"""What integration and end-to-end tests share: one real foundation for the whole session."""
+"""Which tests run here, in which process, and what they share: one real foundation for the whole run."""
 
 import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # so that test modules can import `tests.bases`
 
+from tests import workers
 from tests.bases import PLATFORM, Bases
+from tests.e2e.docker.engines import can_run_engines
+
+_WITHOUT_ENGINE = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +29,45 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("warmbase", deadline=None, suppress_health_check=slow, derandomize=is_gate(os.environ))
     settings.load_profile("warmbase")
     config.addinivalue_line("markers", "catalog: builds and checks every image of the project's own catalog")
+    config.addinivalue_line("markers", "docker: needs container engines, and root to start them")
+    # What a shell starts in the background ignores Ctrl-C, and so would the programs that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without an engine, or without root, its tests are deselected; with WARMBASE_TEST_DOCKER they always run."""
+    if not can_run_engines():
+        chosen = [item for item in items if item.get_closest_marker("docker")]
+        items[:] = [item for item in items if item not in chosen]
+        config.stash[_WITHOUT_ENGINE] = len(chosen)
+        config.hook.pytest_deselected(items=chosen)
+    if hasattr(config, "workerinput"):
+        workers.share_out(items)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Let a worker tell the process that reports, which knows of no test that nobody runs."""
+    if items and hasattr(config := items[0].config, "workeroutput"):
+        config.workeroutput.setdefault("deselected", []).extend(item.nodeid for item in items)
+        config.workeroutput["without_engine"] = config.stash.get(_WITHOUT_ENGINE, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one worker deselected: the others did the same."""
+    said = getattr(node, "workeroutput", {})
+    node.config.pluginmanager.get_plugin("terminalreporter").stats["deselected"] = said.get("deselected", [])
+    node.config.stash[_WITHOUT_ENGINE] = said.get("without_engine", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left_out := config.stash.get(_WITHOUT_ENGINE, 0):
+        terminalreporter.write_line(
+            f"{left_out} docker tests are left out: they need root and an engine; "
+            "`.ci/fetch-engines FOLDER` fetches one, then: WARMBASE_TEST_DOCKER=FOLDER make test"
+        )
 
 
 def is_gate(environment: Mapping[str, str]) -> bool:
@@ -44,6 +88,12 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
 
     Tests work on copies of it (`Bases.copy`).
     """
+    root = workers.folder_of_all(tmp_path_factory) / "foundation"
+    workers.make_once(root, _make_foundation)
+    return Bases(folder=root / "bases", cache=root / "cache")
+
+
+def _make_foundation(root: Path) -> None:
     from warmbase.catalog.load import load_catalog
     from warmbase.effects.files import CacheFolders
     from warmbase.effects.registry.registries import open_registries
@@ -56,7 +106,6 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     from warmbase.layers.unpack import UnpackedLayers
     from warmbase.lock.files import write_pins
 
-    root = tmp_path_factory.mktemp("foundation")
     bases = Bases(folder=root / "bases", cache=root / "cache")
     bases.write_catalog({"nothing": ["packaging"]})
     folders = CacheFolders(root=bases.cache)
@@ -81,4 +130,3 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     write_pins(catalog, wanted, {(PLATFORM, "3.13"): pin})
     made = make_foundation(wanted, pin, PLATFORM, ground, locked=True)
     ground.unpacked.folders(made.layers)
-    return bases

@@ -1,9 +1,12 @@
-"""A small catalog of real packages, locked and built once for the session."""
+"""A small catalog of real packages, locked and built once for the run, and the engines that run images."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.bases import Bases
+from tests.e2e.docker.engines import DockerEngine, running_engine
+from tests.workers import folder_of_all, make_once
 
 SMALL = ["requests", "pytest", "packaging", "markupsafe"]
 
@@ -11,19 +14,29 @@ SMALL = ["requests", "pytest", "packaging", "markupsafe"]
 @pytest.fixture(scope="session")
 def locked(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases:
     """The small catalog with its lock and a foundation, but nothing built. Tests work on copies."""
-    bases = foundation.copy(tmp_path_factory.mktemp("locked"))
-    bases.write_catalog({"small": {"requirements": SMALL, "backends": ["setuptools"]}})
-    bases.run("lock")
-    return bases
+
+    def make(root: Path) -> None:
+        bases = foundation.copy(root)
+        bases.write_catalog({"small": {"requirements": SMALL, "backends": ["setuptools"]}})
+        bases.run("lock")
+
+    return made_by(make, folder_of_all(tmp_path_factory) / "locked")
 
 
 @pytest.fixture(scope="session")
 def built(locked: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases:
     """The small catalog, built. Tests that change anything work on copies."""
-    bases = locked.copy(tmp_path_factory.mktemp("built"))
-    (row,) = bases.build()
-    assert row["error"] == ""
-    return bases
+
+    def make(root: Path) -> None:
+        (row,) = locked.copy(root).build()
+        assert row["error"] == ""
+
+    return made_by(make, folder_of_all(tmp_path_factory) / "built")
+
+
+def made_by(make: Callable[[Path], None], root: Path) -> Bases:
+    make_once(root, make)
+    return Bases(folder=root / "bases", cache=root / "cache")
 
 
 @pytest.fixture
@@ -36,3 +49,10 @@ def fresh(locked: Bases, tmp_path: Path) -> Bases:
 def copied(built: Bases, tmp_path: Path) -> Bases:
     """A copy of the built catalog for one test."""
     return built.copy(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    """A Docker engine as it comes today, with the containerd store."""
+    with running_engine("containerd", tmp_path_factory.mktemp("containerd")) as running:
+        yield running

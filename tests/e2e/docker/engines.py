@@ -73,9 +73,18 @@ def run(*command: str | Path, cwd: Path, env: Mapping[str, str]) -> subprocess.C
     )
 
 
+def can_run_engines() -> bool:
+    """Whether tests with engines run: where somebody asked for it, and where there is one that may be started."""
+    return bool(FOLDER) or (shutil.which("dockerd", path=PATH) is not None and os.geteuid() == 0)
+
+
 @contextmanager
 def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
-    """Start `dockerd` with everything it keeps in `folder`, and stop it; or take the one that runs already."""
+    """Start `dockerd` with everything it keeps in `folder`, and stop it; or take the one that runs already.
+
+    The one with the graph drivers' store leaves the packet filter alone, so that it may run beside the other: its
+    containers have no network.
+    """
     running_already = os.environ.get("WARMBASE_TEST_DOCKER_HOST", "") if store == "containerd" else ""
     socket = running_already or f"unix://{folder}/docker.sock"
     client = folder / "client"
@@ -93,6 +102,7 @@ def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
     command: Sequence[str | Path] = [
         "dockerd", "--config-file", config, "--host", socket, "--data-root", folder / "data",
         "--exec-root", folder / "run", "--pidfile", folder / "pid",
+        *([] if store == "containerd" else ["--iptables=false", "--ip6tables=false"]),
     ]  # fmt: skip
     with log.open("wb") as output, subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0

@@ -1,10 +1,8 @@
-"""A built image in a real Docker engine: loaded, run, and inherited by a child that is built with `docker build`.
-
-Both kinds of image store are tried, the containerd store and the older graph drivers.
-"""
+"""A built image in a real Docker engine: loaded, run, and inherited by a child that is built with `docker build`."""
 
 import json
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -21,12 +19,24 @@ RUN uv sync --frozen
 MOST = 100_000  # bytes of a child's layer: nothing of what the base has is copied
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def loaded(engine: DockerEngine, bases: Path) -> DockerEngine:
     """An engine that has the image."""
+    load(engine, bases)
+    return engine
+
+
+def load(engine: DockerEngine, bases: Path) -> None:
     done = engine.warmbase("load", "tiny", cwd=bases)
     assert done.returncode == 0, done.stderr
-    return engine
+
+
+def names_in(engine: DockerEngine) -> set[str]:
+    return set(engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines())
+
+
+def id_of(engine: DockerEngine, name: str) -> str:
+    return engine.docker("image", "inspect", "--format", "{{.Id}}", name)
 
 
 def digest_in_layout(bases: Path) -> str:
@@ -35,18 +45,12 @@ def digest_in_layout(bases: Path) -> str:
     return str(digest)
 
 
-def test_an_image_is_loaded_under_all_its_tags_and_the_registrys_name(loaded: DockerEngine, bases: Path) -> None:
-    names = loaded.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
-    assert {f"{REGISTRY}/tiny:py3.13", f"{REGISTRY}/tiny:py3.13-trixie"} <= set(names)
+def test_an_image_is_loaded_under_all_its_tags_and_the_registrys_name(loaded: DockerEngine) -> None:
+    assert {f"{REGISTRY}/tiny:py3.13", f"{REGISTRY}/tiny:py3.13-trixie"} <= names_in(loaded)
 
 
 def test_the_engine_has_the_very_image_of_the_layout(loaded: DockerEngine, bases: Path) -> None:
-    if loaded.store == "containerd":
-        assert loaded.docker("image", "inspect", "--format", "{{.Id}}", BASE) == digest_in_layout(bases)
-    else:  # a graph driver's store knows images by their configs only
-        manifest = digest_in_layout(bases).removeprefix("sha256:")
-        document = json.loads((bases / "dist" / "blobs" / "sha256" / manifest).read_bytes())
-        assert loaded.docker("image", "inspect", "--format", "{{.Id}}", BASE) == document["config"]["digest"]
+    assert id_of(loaded, BASE) == digest_in_layout(bases)
 
 
 def test_python_in_the_image_imports_its_packages(loaded: DockerEngine) -> None:
@@ -58,33 +62,39 @@ def test_python_in_the_image_imports_its_packages(loaded: DockerEngine) -> None:
 
 def test_docker_builds_a_child_that_adds_next_to_nothing(loaded: DockerEngine, tmp_path: Path) -> None:
     """The promise: a project that asks for what the base has adds kilobytes by its own `uv sync`."""
-    (tmp_path / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
-    (tmp_path / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
-    lock = loaded.docker(
-        "run", "--rm", "--network", "none", "--volume", f"{tmp_path}:/project", BASE,
+    check_child(loaded, tmp_path)
+
+
+def check_child(engine: DockerEngine, folder: Path) -> None:
+    (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    (folder / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
+    lock = engine.docker(
+        "run", "--rm", "--network", "none", "--volume", f"{folder}:/project", BASE,
         "uv", "lock", "--offline", "--project", "/project",
     )  # fmt: skip
-    assert (tmp_path / "uv.lock").exists(), lock
-    loaded.docker("build", "--network", "none", "--tag", "child", tmp_path)
-    base_layers = json.loads(loaded.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", BASE))
-    child_layers = json.loads(loaded.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", "child"))
+    assert (folder / "uv.lock").exists(), lock
+    engine.docker("build", "--network", "none", "--tag", "child", folder)
+    base_layers = json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", BASE))
+    child_layers = json.loads(engine.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", "child"))
     assert child_layers[: len(base_layers)] == base_layers
-    new = layer_sizes(loaded, "child", tmp_path)[len(base_layers) :]
-    assert len(new) == len(child_layers) - len(base_layers) == 3  # WORKDIR, COPY, RUN
-    assert 0 < new[-1] < MOST
-    said = loaded.docker("run", "--rm", "--network", "none", "child", "python", "-c", IMPORTS)
+    assert len(child_layers) - len(base_layers) == 3  # WORKDIR, COPY, RUN
+    assert 0 < size_of_last_layer(engine, "child", folder) < MOST
+    said = engine.docker("run", "--rm", "--network", "none", "child", "python", "-c", IMPORTS)
     assert said.startswith("/opt/venv ")
 
 
-def layer_sizes(engine: DockerEngine, name: str, folder: Path) -> list[int]:
-    """The uncompressed sizes of an image's layers, lowest first, as `docker save` writes them."""
+def size_of_last_layer(engine: DockerEngine, name: str, folder: Path) -> int:
+    """The uncompressed size of an image's topmost layer, as `docker save` writes it."""
     archive = folder / f"{name}.tar"
-    unpacked = folder / f"{name}-layers"
-    unpacked.mkdir()
     engine.docker("save", "--output", archive, name)
-    subprocess.run(["tar", "--extract", "--file", archive, "--directory", unpacked], check=True)
-    (image,) = json.loads((unpacked / "manifest.json").read_bytes())
-    return [unpacked_size(unpacked / layer) for layer in image["Layers"]]
+    with tarfile.open(archive) as saved:
+        document, layer = saved.extractfile("manifest.json"), folder / "layer"
+        assert document
+        (image,) = json.load(document)
+        topmost = saved.extractfile(image["Layers"][-1])
+        assert topmost
+        layer.write_bytes(topmost.read())
+    return unpacked_size(layer)
 
 
 def unpacked_size(blob: Path) -> int:
@@ -94,10 +104,22 @@ def unpacked_size(blob: Path) -> int:
 
 
 def test_loading_again_is_harmless(loaded: DockerEngine, bases: Path) -> None:
-    before = loaded.docker("image", "inspect", "--format", "{{.Id}}", BASE)
+    before = id_of(loaded, BASE)
     done = loaded.warmbase("load", "tiny", "--json", cwd=bases)
     assert done.returncode == 0, done.stderr
     (document,) = json.loads(done.stdout)
     assert document["names"] == [f"{REGISTRY}/tiny:py3.13-trixie", BASE]
     assert document["digest"] == digest_in_layout(bases)
-    assert loaded.docker("image", "inspect", "--format", "{{.Id}}", BASE) == before
+    assert id_of(loaded, BASE) == before
+
+
+def test_an_engine_with_the_older_store_loads_the_image_and_builds_on_it(
+    older_engine: DockerEngine, bases: Path, tmp_path: Path
+) -> None:
+    """It reads another format of archive, and knows images by their configs only."""
+    load(older_engine, bases)
+    assert {f"{REGISTRY}/tiny:py3.13", f"{REGISTRY}/tiny:py3.13-trixie"} <= names_in(older_engine)
+    manifest = digest_in_layout(bases).removeprefix("sha256:")
+    document = json.loads((bases / "dist" / "blobs" / "sha256" / manifest).read_bytes())
+    assert id_of(older_engine, BASE) == document["config"]["digest"]
+    check_child(older_engine, tmp_path)

@@ -18,19 +18,27 @@ def published(bases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The image in a real registry: its reference without a tag."""
     with running_registry(tmp_path_factory.mktemp("registry")) as registry:
         prefix = f"{registry.host}/bases"
-        environment = os.environ | {"WARMBASE_CACHE_DIR": str(bases / "cache")}
+        environment = os.environ | {"WARMBASE_CACHE_DIR": str(bases.with_name("cache"))}
         command = (sys.executable, "-m", "warmbase", "publish", "--registry", prefix, "--json")
         done = run(*command, cwd=bases, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         yield f"{prefix}/tiny"
 
 
-def test_docker_pulls_what_was_published(engine: DockerEngine, published: str) -> None:
+def check_pull(engine: DockerEngine, published: str) -> None:
     engine.docker("pull", "--quiet", f"{published}:py3.13")
     digests = json.loads(engine.docker("image", "inspect", "--format", "{{json .RepoDigests}}", f"{published}:py3.13"))
-    assert digests == [f"{published}@{inspect_with_skopeo(f'{published}:py3.13')['Digest']}"]
+    assert f"{published}@{inspect_with_skopeo(f'{published}:py3.13')['Digest']}" in digests
     said = engine.docker("run", "--rm", "--network", "none", f"{published}:py3.13", "python", "-c", IMPORTS)
     assert said.startswith("/opt/venv ")
+
+
+def test_docker_pulls_what_was_published(engine: DockerEngine, published: str) -> None:
+    check_pull(engine, published)
+
+
+def test_an_engine_with_the_older_store_pulls_it_too(older_engine: DockerEngine, published: str) -> None:
+    check_pull(older_engine, published)
 
 
 def test_buildx_reads_the_bill_of_materials_and_the_provenance(engine: DockerEngine, published: str) -> None:

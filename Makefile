@@ -40,7 +40,7 @@ lock: .venv/run ## Resolve the images' packages again.
 
 .PHONY: test
 test: lint ## Check everything: linters, types, all tests that this machine can run.
-	$(bin)/python -m pytest $(OPTIONS) $(TESTS)
+	$(bin)/python -m pytest --numprocesses=auto --maxprocesses=4 $(OPTIONS) $(TESTS)
 
 .PHONY: lint
 lint: .venv/dev ## Check style and types.

@@ -35,7 +35,7 @@ def _place(item: pytest.Item) -> int:
 def folder_of_all(factory: pytest.TempPathFactory) -> Path:
     """The folder for temporary files that all workers of this run see; of the run itself, where there are none."""
     own = factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return own.parent if own.name == f"popen-{os.environ.get('PYTEST_XDIST_WORKER')}" else own
 
 
 def make_once(folder: Path, make: Callable[[Path], None]) -> None:
@@ -48,3 +48,8 @@ def make_once(folder: Path, make: Callable[[Path], None]) -> None:
             folder.mkdir()
             make(folder)
             done.touch()
+
+
+def mounts_of(folder: Path) -> list[str]:
+    """The mounts of this process that have to do with `folder`; others come and go with what runs beside it."""
+    return [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(folder) in line]

@@ -1,6 +1,7 @@
 """A sandbox is a container in all that images notice, and leaves nothing behind."""
 
 import contextlib
+import os
 import signal
 import socket
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workers import mounts_of
 
 from warmbase.effects.runner import Bind, Runner, Sandbox, find_runner
 from warmbase.errors import ProcessError, RunnerError
@@ -269,56 +271,57 @@ def test_a_sandbox_cannot_see_the_host(sandbox: Sandbox) -> None:
 
 
 def test_a_command_costs_milliseconds(sandbox: Sandbox) -> None:
-    started = time.monotonic()
+    seconds = []
     for _ in range(20):
+        started = time.monotonic()
         assert sandbox.run(["true"], env=ENV).code == 0
-    assert (time.monotonic() - started) / 20 < 0.05
+        seconds.append(time.monotonic() - started)
+    assert min(seconds) < 0.05
 
 
 def test_nothing_stays_behind(runner: Runner, system: System, scratch: Path) -> None:
-    before = Path("/proc/self/mounts").read_text()
     with runner.open(system.layers, binds=system.binds) as sandbox:
         shell(sandbox, "mkdir /a; touch /a/b; chmod 0 /a", user="0:0")
-        assert Path("/proc/self/mounts").read_text() == before
-    assert Path("/proc/self/mounts").read_text() == before
+        assert mounts_of(scratch) == []
+    assert mounts_of(scratch) == []
     assert list(scratch.iterdir()) == []
 
 
 def test_kill_9_leaves_no_process_and_no_mount_and_the_next_run_cleans_up(
     runner: Runner, system: System, scratch: Path
 ) -> None:
+    seconds = f"3141.{os.getpid()}"
     program = f"""
 from pathlib import Path
 from warmbase.effects.runner import Bind, find_runner
 with find_runner(Path({str(scratch)!r})).open(
     [Path({str(system.layers[0])!r})], binds=[Bind(source=Path("/usr"), target="/usr")]
 ) as sandbox:
-    sandbox.start(["/usr/bin/sleep", "3141.5"], env={{}})
+    sandbox.start(["/usr/bin/sleep", "{seconds}"], env={{}})
     print("open", flush=True)
     import time; time.sleep(30)
 """
-    mounts = Path("/proc/self/mounts").read_text()
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"open\n"
-        started = reaches(1)
+        started = reaches(1, seconds)
         process.kill()
     assert started
-    assert reaches(0)
-    assert Path("/proc/self/mounts").read_text() == mounts
+    assert reaches(0, seconds)
+    assert mounts_of(scratch) == []
     (abandoned,) = scratch.iterdir()
     with runner.open(system.layers, binds=system.binds):
         assert not abandoned.exists()
 
 
-def reaches(number: int) -> bool:
-    """Whether, in the end, there are so many of the sleepers that the test starts."""
+def reaches(number: int, seconds: str) -> bool:
+    """Whether, in the end, there are so many sleepers for that time."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         found = 0
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
-                found += path.read_bytes() == b"/usr/bin/sleep\x003141.5\x00"
+                found += path.read_bytes() == f"/usr/bin/sleep\0{seconds}\0".encode()
         if found == number:
             return True
         time.sleep(0.01)
@@ -349,7 +352,7 @@ with find_runner(Path({str(scratch)!r})).open(
         assert process.stdout.readline() == b"open\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == -signal.SIGINT
+        assert process.wait(timeout=20) == -signal.SIGINT
     assert list(scratch.iterdir()) == []
 
 

@@ -3,7 +3,8 @@
 Pins are committed (`bases/foundations/<name>.json`), so their bytes are canonical. A Debian foundation has one for each
 platform: which packages at which versions make the system, and the state of the archives that said so; no host is
 named. A foundation that is an image has one for each platform and Python version: the image's name as the catalog has
-it, never a mirror's, its digests, and what a lock has to know of it.
+it, never a mirror's, its digests, and what a lock has to know of it. Where the Python is managed there is one for each
+platform and version too: the Python's, and in it, as `base`, that of the system that it is put on.
 """
 
 import json
@@ -79,12 +80,48 @@ class ImagePin:
     libc: tuple[str, str]
 
 
-FoundationPin = DebianPin | ImagePin
+SystemPin = DebianPin | ImagePin
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ManagedPin:
+    """A CPython that uv manages, on a system that `base` pins and whose own Python, if it has one, does not count.
+
+    `python` is its full version, `archive` the name and `sha256` the hash of what uv downloads.
+    """
+
+    base: SystemPin
+    python: str
+    archive: str
+    sha256: str
+
+    @property
+    def platform(self) -> str:
+        """The platform of the system."""
+        return self.base.platform
+
+    @property
+    def created(self) -> str:
+        """The system's time: a Python that is put on it has none that would count."""
+        return self.base.created
+
+    @property
+    def libc(self) -> tuple[str, str]:
+        """The system's C library and its version, for which the archive is."""
+        return self.base.libc
+
+
+FoundationPin = SystemPin | ManagedPin
+
+
+def system_of(pin: FoundationPin) -> SystemPin:
+    """What pins the system below a managed Python; of all others the pin itself."""
+    return pin.base if isinstance(pin, ManagedPin) else pin
 
 
 def python_of(pin: FoundationPin, minor: str) -> str:
     """The full version of Python `minor` in what `pin` pins; `minor` itself where a Debian system does not have it."""
-    if isinstance(pin, ImagePin):
+    if not isinstance(pin, DebianPin):
         return pin.python
     version = dict(pin.packages).get(f"python{minor}-minimal", "")
     return python_version(version) if version else minor
@@ -105,13 +142,22 @@ def pins_to_json(pins: Mapping[PinKey, FoundationPin]) -> str:
     """Write the pins of one foundation as canonical JSON text: sorted, with a final newline."""
     platforms: dict[str, dict[str, Any]] = {}
     for (platform, python), pin in pins.items():
-        entry = {name: value for name, value in asdict(pin).items() if name != "platform"}
         if isinstance(pin, DebianPin):
-            platforms[platform] = entry | {"packages": dict(pin.packages)}
+            platforms[platform] = _pin_to_json(pin)
         else:
-            platforms.setdefault(platform, {})[python] = entry
+            platforms.setdefault(platform, {})[python] = _pin_to_json(pin)
     document = {"format": FORMAT, "platforms": platforms}
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _pin_to_json(pin: FoundationPin) -> dict[str, Any]:
+    entry = {name: value for name, value in asdict(pin).items() if name != "platform"}
+    match pin:
+        case DebianPin():
+            return entry | {"packages": dict(pin.packages)}
+        case ManagedPin():
+            return entry | {"base": _pin_to_json(pin.base)}
+    return entry
 
 
 def pins_from_json(text: str, *, source: str) -> dict[PinKey, FoundationPin]:
@@ -135,7 +181,19 @@ def _pins_of(platform: str, entry: Mapping[str, Any]) -> dict[PinKey, Foundation
         raise ValueError(f"nothing is pinned for {platform}")
     if "suite" in entry:
         return {(platform, ""): _debian_pin(platform, entry)}
-    return {(platform, python): _image_pin(platform, one) for python, one in entry.items()}
+    return {(platform, python): _pin_from_json(platform, one) for python, one in entry.items()}
+
+
+def _pin_from_json(platform: str, entry: Mapping[str, Any]) -> FoundationPin:
+    if "base" not in entry:
+        return _system_pin(platform, entry)
+    hex_of(f"sha256:{entry['sha256']}")
+    texts = {key: str(entry[key]) for key in ("python", "archive", "sha256")}
+    return ManagedPin(base=_system_pin(platform, entry["base"]), **texts)
+
+
+def _system_pin(platform: str, entry: Mapping[str, Any]) -> SystemPin:
+    return _debian_pin(platform, entry) if "suite" in entry else _image_pin(platform, entry)
 
 
 def _debian_pin(platform: str, entry: Mapping[str, Any]) -> DebianPin:

@@ -1,0 +1,135 @@
+"""The CPythons that uv manages (python-build-standalone), as uv finds, downloads and installs them.
+
+Which there are is what uv knows, or what the list says that UV_PYTHON_DOWNLOADS_JSON_URL names; where their archives
+come from may be changed by UV_PYTHON_INSTALL_MIRROR. Both reach uv as all that it is told of packages' origins does, and
+so do the same settings of its configuration files. Archives are kept in UV_PYTHON_CACHE_DIR, or, where that is not
+set, in warmbase's own cache; one that is there is not asked for again.
+
+uv keeps an archive under the first digits of the hash that it expects and the archive's name, so that archives with the
+same name may lie side by side.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from warmbase.effects.process import Finished
+from warmbase.effects.uv import Uv
+from warmbase.errors import ProcessError
+
+_ROOT = Path("/")  # uv looks for projects and uv.toml from its folder upwards
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PythonDownload:
+    """A CPython for Linux that uv can download: uv's name of it (`key`, "cpython-3.13.5-linux-x86_64-gnu"), its full
+    version, its machine ("x86_64") and C library ("gnu", "musl"), and the name of its archive."""
+
+    key: str
+    version: str
+    machine: str
+    libc: str
+    archive: str
+
+
+def list_pythons(uv: Uv) -> tuple[PythonDownload, ...]:
+    """All CPythons for Linux that uv knows where to get, without free-threaded and debug builds.
+
+    Raises ProcessError where a list that is named cannot be read.
+    """
+    everything = ("--all-versions", "--all-platforms", "--all-arches")
+    said = _run(uv, "list", "--only-downloads", *everything, "--show-urls", "--output-format", "json")
+    return tuple(
+        PythonDownload(
+            key=entry["key"],
+            version=entry["version"],
+            machine=entry["arch"],
+            libc=entry["libc"],
+            archive=unquote(urlsplit(entry["url"]).path.rpartition("/")[2]),
+        )
+        for entry in json.loads(said.text)
+        if (entry["implementation"], entry["os"], entry["variant"]) == ("cpython", "linux", "default")
+    )
+
+
+def archives_folder(uv: Uv) -> Path:
+    """Where archives are kept."""
+    own = uv.environment.get("UV_PYTHON_CACHE_DIR")
+    return Path(own).absolute() if own else uv.home.with_name("pythons")
+
+
+def install_python(uv: Uv, python: PythonDownload, folder: Path, home: str, *, sha256: str = "") -> str:
+    """Install `python` into the new folder `folder` as uv does, and return the SHA-256 of its archive.
+
+    It is to lie at `home` in the end: uv writes the path of an installation into some of its files, and that is the one
+    that they get. With `sha256` an archive that is kept is only taken if that is its hash; one that has to be
+    downloaded may have another. Raises ProcessError with what uv says.
+    """
+    kept = archives_folder(uv)
+    kept.mkdir(parents=True, exist_ok=True)
+    name = python.archive.replace("+", "-")
+    with tempfile.TemporaryDirectory(prefix=".python-", dir=folder.parent) as text:
+        archives, scratch = Path(text, "archives"), Path(text, "installed")
+        archives.mkdir()
+        for archive in _usable(kept.glob(f"*-{name}"), sha256):
+            (archives / archive.name).symlink_to(archive)
+        _run(uv, "install", "--no-bin", "--install-dir", scratch, python.key, archives=archives)
+        fresh = [path for path in archives.iterdir() if path.is_file() and not path.is_symlink()]
+        (used,) = fresh or archives.iterdir()
+        digest = hash_file(used)
+        for path in fresh:
+            with suppress(OSError):  # the folder may be somebody else's, and serves as it is
+                shutil.move(path, kept / path.name)
+        installed = scratch / python.key
+        _move_home(installed, home, also=scratch)
+        installed.rename(folder)
+    return digest
+
+
+def _move_home(installed: Path, home: str, *, also: Path) -> None:
+    """Write `home` wherever uv wrote the path of what it `installed`; no file then knows that folder, nor `also`."""
+    for folder, _, names in os.walk(installed):
+        for path in (Path(folder, name) for name in names):
+            if path.is_symlink():
+                continue
+            content = path.read_bytes()
+            if os.fsencode(also) not in content:
+                continue
+            moved = content.replace(os.fsencode(installed), home.encode())
+            if os.fsencode(also) in moved or b"\0" in moved:
+                raise ProcessError(
+                    f"uv wrote {also} into {path.relative_to(installed)}, which is to lie at {home}",
+                    next_step="name a uv in the catalog (`uv:`) that this version of warmbase knows",
+                )
+            path.write_bytes(moved)
+
+
+def hash_file(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _usable(found: Iterable[Path], sha256: str) -> list[Path]:
+    """The one archive of those `found` that may be taken: with the hash `sha256`, or, without one, if it is the only
+    one that is whole. uv names a file after its hash, where it knows that."""
+    hashes = {path: hash_file(path) for path in found}
+    if sha256:
+        return [path for path, own in hashes.items() if own == sha256][:1]
+    whole = [path for path, own in hashes.items() if path.name.partition("-")[0] in (own[:9], "none")]
+    return whole if len(whole) == 1 else []
+
+
+def _run(uv: Uv, command: str, *arguments: str | Path, archives: Path | None = None) -> Finished:
+    environment = {**uv.environment, "UV_PYTHON_DOWNLOADS": "manual"}
+    if archives:
+        environment["UV_PYTHON_CACHE_DIR"] = str(archives)
+    options = ("--no-progress", "--color", "never")
+    return uv.processes([uv.binary, "python", command, *arguments, *options], env=environment, cwd=_ROOT)

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
@@ -58,7 +59,8 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Take over what one worker deselected: the others did the same."""
     said = getattr(node, "workeroutput", {})
-    node.config.pluginmanager.get_plugin("terminalreporter").stats["deselected"] = said.get("deselected", [])
+    deselected = [SimpleNamespace(nodeid=name) for name in said.get("deselected", [])]
+    node.config.pluginmanager.get_plugin("terminalreporter").stats["deselected"] = deselected
     node.config.stash[_WITHOUT_ENGINE] = said.get("without_engine", 0)
 
 

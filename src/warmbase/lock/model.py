@@ -4,7 +4,7 @@ Two files hold it, side by side in `bases/<image>/`. `<tag>.txt` is a plain requ
 is installed, readable by pip and uv, whatever index they use. `<tag>.json` adds what the warm cache has to say
 about those packages: every file that the index offers for the locked version, the metadata that a resolver reads,
 and the packages that only other platforms need, so that a lock made offline in a child is a universal one.
-Neither names an index. Times in it are facts about files, never the time of locking, so locking twice writes
+Neither says where an index is. Times in it are facts about files, never the time of locking, so locking twice writes
 the same bytes.
 """
 
@@ -21,8 +21,8 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedFile:
-    """One file that the index offers: `path` is where it lies below the index's root, `size` is in bytes (0:
-    the index did not say), `time` the upload time as RFC 3339 text ("" where unknown)."""
+    """One file that the index offers: `path` is where it lies below the index's root (see `lock.index`), `size` is in
+    bytes (0: the index did not say), `time` the upload time as RFC 3339 text ("" where unknown)."""
 
     name: str
     sha256: str
@@ -43,6 +43,11 @@ class LockedPackage:
     `use` is "venv" (installed, and in the cache), "warm" (in the cache only) or "index" (only its index page and
     metadata: other platforms need it). `wheels` names, per platform, the file that is installed there; `group` is the
     package set that brings it, "" the image itself.
+
+    Where that file is no wheel, a wheel is compiled from it. `source` is the address of a package that comes from no
+    index, as in PEP 508 and without credentials: a file, or a repository of git with its full commit, which then stands
+    in `wheels`. `asked` is that address as the catalog has it. `index` is the catalog's name of the package's index, ""
+    uv's own: where that is asked is no lock's business.
     """
 
     name: str
@@ -54,11 +59,32 @@ class LockedPackage:
     files: tuple[LockedFile, ...]
     wheels: tuple[tuple[str, str], ...] = ()
     group: str = ""
+    source: str = ""
+    asked: str = ""
+    index: str = ""
 
     def wheel(self, platform: str) -> LockedFile | None:
-        """The wheel that is installed on `platform`, None where the package is not needed there."""
+        """The wheel that is installed on `platform`, None where the package is not needed there, or compiled."""
+        file = self.file(platform)
+        return file if file and file.is_wheel else None
+
+    def file(self, platform: str) -> LockedFile | None:
+        """The file that is installed or compiled on `platform`, None for none, or for a repository."""
         name = dict(self.wheels).get(platform)
         return next((file for file in self.files if file.name == name), None)
+
+    def is_needed(self, platform: str) -> bool:
+        """Whether the image has the package on `platform`."""
+        return platform in dict(self.wheels)
+
+    def is_compiled(self, platform: str) -> bool:
+        """Whether the package has no wheel on `platform`, but is made into one."""
+        return self.is_needed(platform) and self.wheel(platform) is None
+
+    def identity(self, platform: str) -> str:
+        """What tells the package from all others on `platform`: the SHA-256 of its file, or its commit."""
+        file = self.file(platform)
+        return file.sha256 if file else dict(self.wheels).get(platform, "")
 
     def metadata(self) -> str:
         """The package's core metadata, as far as a resolver reads it (PEP 566, PEP 643)."""
@@ -85,11 +111,15 @@ class Lock:
         return {package.name: package.version for package in self.packages if package.use != "index"}
 
     def installed(self, platform: str) -> tuple[LockedPackage, ...]:
-        """The packages whose wheels are in the image on `platform`, in the venv or in the cache alone."""
-        return tuple(p for p in self.packages if p.use != "index" and p.wheel(platform))
+        """The packages that are in the image on `platform`, in the venv or in the cache alone."""
+        return tuple(p for p in self.packages if p.use != "index" and p.is_needed(platform))
+
+    def compiled(self, platform: str) -> tuple[LockedPackage, ...]:
+        """Those of `installed` that are compiled."""
+        return tuple(package for package in self.installed(platform) if package.is_compiled(platform))
 
     def wheels(self, platform: str) -> Iterator[tuple[LockedPackage, LockedFile]]:
-        """Each package of `installed` with its wheel."""
+        """Each package of `installed` that has a wheel, with it."""
         for package in self.installed(platform):
             wheel = package.wheel(platform)
             if wheel:
@@ -112,26 +142,31 @@ def hash_inputs(inputs: Mapping[str, Any]) -> str:
 
 
 def requirements_text(lock: Lock) -> str:
-    """The lock as a requirements file: pinned, with the hashes of the wheels of all platforms, sorted by name."""
+    """The lock as a requirements file: pinned, with the hashes of the files of all platforms, sorted by name."""
     lines = [f"# {lock.variant}: made by `warmbase lock`, do not edit"]
     for package in lock.packages:
         if package.use != "venv":
             continue
         names = {name for _, name in package.wheels}
         hashes = sorted(file.sha256 for file in package.files if file.name in names)
-        lines.append(" \\\n".join([f"{package.name}=={package.version}", *(f"    --hash=sha256:{h}" for h in hashes)]))
+        lines.append(" \\\n".join([requirement_of(package), *(f"    --hash=sha256:{h}" for h in hashes)]))
     return "\n".join(lines) + "\n"
 
 
+def requirement_of(package: LockedPackage) -> str:
+    """The requirement that admits a locked package alone (PEP 508)."""
+    return f"{package.name} @ {package.source}" if package.source else f"{package.name}=={package.version}"
+
+
 def parse_requirements(text: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Read `requirements_text` back: name → (version, SHA-256 hex digests)."""
+    """Read `requirements_text` back: name → (version, or address, SHA-256 hex digests)."""
     pins: dict[str, tuple[str, frozenset[str]]] = {}
     for line in text.replace("\\\n", " ").splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         head, *hashes = line.split("--hash=sha256:")
         requirement = Requirement(head.strip())
-        version = str(requirement.specifier).removeprefix("==")
+        version = requirement.url or str(requirement.specifier).removeprefix("==")
         pins[requirement.name] = (version, frozenset(h.strip() for h in hashes))
     return pins
 
@@ -175,6 +210,11 @@ def _package_to_json(package: LockedPackage) -> dict[str, Any]:
         "extras": list(package.extras),
         "files": [" ".join((f.sha256, str(f.size), f.time or "-", f.path, f.name)) for f in package.files],
         "wheels": dict(package.wheels),
+        **{
+            key: value
+            for key, value in (("source", package.source), ("asked", package.asked), ("index", package.index))
+            if value
+        },
     }
 
 
@@ -189,6 +229,9 @@ def _package_from_json(document: Mapping[str, Any]) -> LockedPackage:
         extras=tuple(document["extras"]),
         files=tuple(_file_from_text(text) for text in document["files"]),
         wheels=tuple(sorted(document["wheels"].items())),
+        source=document.get("source", ""),
+        asked=document.get("asked", ""),
+        index=document.get("index", ""),
     )
 
 

@@ -134,6 +134,33 @@ def test_only_what_has_a_wheel_for_the_platform_is_installed_there() -> None:
     ]
 
 
+def test_a_package_is_compiled_where_its_file_is_no_wheel() -> None:
+    sdist = LockedFile(name="six-1.17.0.tar.gz", sha256="b" * 64, path="packages/six.tar.gz")
+    six = locked()
+    both = replace(
+        six, files=(*six.files, sdist), wheels=(("linux/amd64", six.files[0].name), ("linux/arm64", sdist.name))
+    )
+    lock = lock_of(both)
+    assert [lock.compiled(platform) for platform in PLATFORMS] == [(), (both,)]
+    assert [lock.installed(platform) for platform in PLATFORMS] == [(both,), (both,)]
+    assert [both.identity(platform) for platform in PLATFORMS] == ["a" * 64, "b" * 64]
+    assert list(lock.wheels("linux/arm64")) == []
+    assert parse_requirements(requirements_text(lock)) == {"six": ("1.17.0", frozenset({"a" * 64, "b" * 64}))}
+
+
+def test_a_package_from_a_repository_names_it_with_its_commit() -> None:
+    commit = "c" * 40
+    address = f"git+https://code.example/six@{commit}"
+    package = replace(
+        locked(), files=(), wheels=(("linux/amd64", commit),), source=address, asked=address.replace(commit, "main")
+    )
+    lock = lock_of(package)
+    assert lock_from_json(lock_to_json(lock)) == lock
+    assert parse_requirements(requirements_text(lock)) == {"six": (address, frozenset())}
+    assert (package.is_compiled("linux/amd64"), package.is_compiled("linux/arm64")) == (True, False)
+    assert package.identity("linux/amd64") == commit
+
+
 def test_the_newest_time_is_that_of_an_installed_wheel() -> None:
     def at(name: str, time: str) -> LockedPackage:
         package = locked(name)

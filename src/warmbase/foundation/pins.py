@@ -3,7 +3,8 @@
 Pins are committed (`bases/foundations/<name>.json`), so their bytes are canonical. A Debian foundation has one for each
 platform: which packages at which versions make the system, and the state of the archives that said so; no host is
 named. A foundation that is an image has one for each platform and Python version: the image's name as the catalog has
-it, never a mirror's, its digests, and what a lock has to know of it. Where the Python is managed there is one for each
+it, never a mirror's, its digests, and what a lock has to know of it. One that a Dockerfile makes has the same but for
+the name: the hash of what went in, and the digest of what came out. Where the Python is managed there is one for each
 platform and version too: the Python's, and in it, as `base`, that of the system that it is put on.
 """
 
@@ -80,7 +81,26 @@ class ImagePin:
     libc: tuple[str, str]
 
 
-SystemPin = DebianPin | ImagePin
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DockerfilePin:
+    """What a Dockerfile made for one platform, and the Python in it that is meant, "" where none is.
+
+    `inputs` is the hash of what was put in, `bases` are the images that it stands on, (name, digest) as they were in
+    their registries. `image` is the digest of the result's config, which names the content of all layers however they
+    are compressed. `created` is RFC 3339 text: the SOURCE_DATE_EPOCH that it was built with.
+    """
+
+    inputs: str
+    platform: str
+    bases: tuple[tuple[str, str], ...]
+    image: str
+    created: str
+    python: str
+    interpreter: str
+    libc: tuple[str, str]
+
+
+SystemPin = DebianPin | ImagePin | DockerfilePin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,6 +175,8 @@ def _pin_to_json(pin: FoundationPin) -> dict[str, Any]:
     match pin:
         case DebianPin():
             return entry | {"packages": dict(pin.packages)}
+        case DockerfilePin():
+            return entry | {"bases": dict(pin.bases)}
         case ManagedPin():
             return entry | {"base": _pin_to_json(pin.base)}
     return entry
@@ -193,7 +215,9 @@ def _pin_from_json(platform: str, entry: Mapping[str, Any]) -> FoundationPin:
 
 
 def _system_pin(platform: str, entry: Mapping[str, Any]) -> SystemPin:
-    return _debian_pin(platform, entry) if "suite" in entry else _image_pin(platform, entry)
+    if "suite" in entry:
+        return _debian_pin(platform, entry)
+    return _dockerfile_pin(platform, entry) if "inputs" in entry else _image_pin(platform, entry)
 
 
 def _debian_pin(platform: str, entry: Mapping[str, Any]) -> DebianPin:
@@ -212,3 +236,12 @@ def _image_pin(platform: str, entry: Mapping[str, Any]) -> ImagePin:
     kind, version = entry["libc"]
     texts = {key: str(entry[key]) for key in ("reference", "index", "manifest", "created", "python", "interpreter")}
     return ImagePin(platform=platform, libc=(str(kind), str(version)), **texts)
+
+
+def _dockerfile_pin(platform: str, entry: Mapping[str, Any]) -> DockerfilePin:
+    for digest in (entry["image"], f"sha256:{entry['inputs']}", *entry["bases"].values()):
+        hex_of(digest)
+    kind, version = entry["libc"]
+    texts = {key: str(entry[key]) for key in ("inputs", "image", "created", "python", "interpreter")}
+    bases = tuple(sorted((str(name), str(digest)) for name, digest in entry["bases"].items()))
+    return DockerfilePin(platform=platform, bases=bases, libc=(str(kind), str(version)), **texts)

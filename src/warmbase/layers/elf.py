@@ -17,6 +17,9 @@ _SECTIONS = struct.Struct("<40xQ10xHH")  # e_shoff, e_shentsize, e_shnum
 _SECTION = struct.Struct("<4xI8xQQQI")  # sh_type, sh_addr, sh_offset, sh_size, sh_link
 _SYMBOL = struct.Struct("<I2xHQQ")  # st_name, st_shndx, st_value, st_size
 _DYNAMIC_SYMBOLS = 11  # SHT_DYNSYM
+_DYNAMIC = 6  # SHT_DYNAMIC
+_DYNAMIC_ENTRY = struct.Struct("<qQ")  # d_tag, d_val
+_NEEDED = 1  # DT_NEEDED
 _CLASS64, _LITTLE_ENDIAN = 2, 1
 HEAD = 4096
 """How many bytes of a file are read: the program headers follow the file's head in everything that linkers write."""
@@ -71,3 +74,23 @@ def read_variable(program: bytes, name: bytes) -> bytes | None:
     except (struct.error, IndexError):
         return None  # it has been damaged, or stripped of what a loader does not need
     return None
+
+
+def read_needed(library: bytes) -> tuple[str, ...]:
+    """The names of the shared libraries that a program or library asks for (System V ABI, "Dynamic Section")."""
+    head = read_elf(library[:HEAD])
+    if head is None or not head.machine:
+        return ()
+    try:
+        start, size, count = _SECTIONS.unpack_from(library)
+        sections = [_SECTION.unpack_from(library, start + number * size) for number in range(count)]
+        for kind, _, offset, length, link in sections:
+            if kind != _DYNAMIC:
+                continue
+            names = sections[link][2]
+            tags = _DYNAMIC_ENTRY.iter_unpack(library[offset : offset + length])
+            places = [names + value for tag, value in tags if tag == _NEEDED]
+            return tuple(library[at : library.index(b"\0", at)].decode(errors="replace") for at in places)
+    except (struct.error, IndexError, ValueError):
+        pass  # it has been damaged, or stripped of what a loader does not need
+    return ()

@@ -82,9 +82,10 @@ class LockedPackage:
         return self.is_needed(platform) and self.wheel(platform) is None
 
     def identity(self, platform: str) -> str:
-        """What tells the package from all others on `platform`: the SHA-256 of its file, or its commit."""
+        """What tells the package from all others on `platform`: the SHA-256 of its file, or of its repository's address
+        with the commit."""
         file = self.file(platform)
-        return file.sha256 if file else dict(self.wheels).get(platform, "")
+        return file.sha256 if file else hashlib.sha256(self.source.encode()).hexdigest()
 
     def metadata(self) -> str:
         """The package's core metadata, as far as a resolver reads it (PEP 566, PEP 643)."""

@@ -158,7 +158,8 @@ def test_a_package_from_a_repository_names_it_with_its_commit() -> None:
     assert lock_from_json(lock_to_json(lock)) == lock
     assert parse_requirements(requirements_text(lock)) == {"six": (address, frozenset())}
     assert (package.is_compiled("linux/amd64"), package.is_compiled("linux/arm64")) == (True, False)
-    assert package.identity("linux/amd64") == commit
+    below = replace(package, source=f"{address}#subdirectory=below")
+    assert package.identity("linux/amd64") != below.identity("linux/amd64")
 
 
 def test_the_newest_time_is_that_of_an_installed_wheel() -> None:

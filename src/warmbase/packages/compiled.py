@@ -1,0 +1,200 @@
+"""Packages without a wheel: each is compiled into one, once, in a container of the variant's own foundation.
+
+The container has what the catalog's `build_packages` name, the pinned uv and the foundation's interpreter; uv fetches
+the source there, checks its hash or commit, and gets what its build asks for from the same indexes. What it needs to
+be let in reaches it as secrets: no argument, no layer and no history holds any. All packages of a step are compiled in
+one bake, side by side.
+
+What a compiler writes may differ from machine to machine, whatever is done against it (SOURCE_DATE_EPOCH, no debug
+information). The recipe names what was compiled and where; the layer that is first stored under it is the one that all
+others take.
+"""
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from warmbase.effects.docker.bake import Target
+from warmbase.effects.docker.builder import Builder
+from warmbase.effects.process import mask_secrets
+from warmbase.effects.uv import Uv
+from warmbase.errors import BuilderError, PackagesError
+from warmbase.layers.elf import read_needed
+from warmbase.lock.model import LockedPackage, requirement_of
+from warmbase.oci.tar import MTIME
+from warmbase.packages import inside
+from warmbase.packages.logins import SECRETS, Login, is_from_git, is_over_ssh, open_logins
+
+_LIBRARIES = "libraries.txt"
+_MOUNTS = "--mount=type=bind,target=/run/warmbase"
+
+_DOCKERFILE = f"""\
+FROM foundation AS compiled
+USER 0:0
+ARG SYSTEM
+RUN {_MOUNTS} --mount=type=secret,id=warmbase-ca sh /run/warmbase/system.sh $SYSTEM
+ARG INTERPRETER
+ARG NAME
+ARG REQUIREMENT
+ARG SOURCE_DATE_EPOCH
+RUN {_MOUNTS} --mount=type=ssh {" ".join(f"--mount=type=secret,id={name}" for name in SECRETS)} \\
+    sh /run/warmbase/compile.sh "$INTERPRETER" "$NAME" "$REQUIREMENT"
+FROM scratch
+COPY --from=compiled /warmbase/wheels/ /
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Yard:
+    """Where packages for `platform` are compiled.
+
+    `foundation` is the builder's name for the foundation (see `foundation.export`), `interpreter` the path of its
+    Python, `libraries` the names of the shared libraries that it has. `tool` is the uv of that platform, `uv` this
+    machine's, whose indexes count. `system` are the catalog's build packages. `folder` is scratch space.
+    """
+
+    builder: Callable[[], Builder]
+    foundation: str
+    interpreter: str
+    libraries: frozenset[str]
+    platform: str
+    system: tuple[str, ...]
+    uv: Uv
+    tool: Path
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+
+    def compile(self, packages: Sequence[LockedPackage]) -> Mapping[str, Path]:
+        """Compile `packages`: their wheels' files by name.
+
+        Raises PackagesError where there is nothing to compile with, where it fails, and where a wheel needs a library
+        that the foundation does not have.
+        """
+        tools = self.folder / "tools"
+        tools.mkdir(parents=True)
+        shutil.copy2(self.tool, tools / "uv")
+        for script in ("system.sh", "compile.sh"):
+            shutil.copy(Path(inside.__file__).with_name(script), tools / script)
+        by_target = {f"package-{number}": package for number, package in enumerate(packages)}
+        with open_logins(packages, self.uv, self.folder, self.environment) as login:
+            self._bake(
+                [self._target(name, package, tools, login) for name, package in by_target.items()], by_target, login
+            )
+        wheels = {}
+        for target, package in by_target.items():
+            made = self.folder / target
+            wheels[package.name] = _find_wheel(made, package, self.platform)
+            missing = _find_missing(wheels[package.name], self.libraries, made / _LIBRARIES)
+            if missing:
+                raise _lacks_libraries(package, missing)
+        return wheels
+
+    def _target(self, name: str, package: LockedPackage, tools: Path, login: Login) -> Target:
+        tools_of_source = [":git"] if is_from_git(package) else []
+        tools_of_source += [":ssh"] if is_over_ssh(package) else []
+        file = package.file(self.platform)
+        return Target(
+            name=name,
+            context=str(tools),
+            output={"type": "local", "dest": str(self.folder / name)},
+            inline=_DOCKERFILE,
+            args={
+                "SYSTEM": " ".join([*sorted(self.system), *tools_of_source]),
+                "INTERPRETER": self.interpreter,
+                "NAME": package.name,
+                "REQUIREMENT": requirement_of(package) + (f" --hash=sha256:{file.sha256}" if file else ""),
+                "SOURCE_DATE_EPOCH": str(MTIME),
+            },
+            contexts={"foundation": self.foundation},
+            secrets=login.secrets(package.index),
+            ssh=login.ssh if is_over_ssh(package) else (),
+            platforms=(self.platform,),
+        )
+
+    def _bake(self, targets: Sequence[Target], packages: Mapping[str, LockedPackage], login: Login) -> None:
+        try:
+            builder = self.builder()
+        except BuilderError as error:
+            raise self._no_builder(packages.values(), error.message) from None
+        if self.platform not in builder.platforms:
+            others = ", ".join(sorted(builder.platforms)) or "no platform"
+            raise self._no_builder(packages.values(), f"the builder {builder.name} builds for {others}")
+        work = self.folder / "bake"
+        work.mkdir()
+        try:
+            builder.bake(targets, work)
+        except BuilderError as error:
+            failed = [packages[error.target]] if error.target in packages else packages.values()
+            raise PackagesError(
+                f"{_names(failed)} cannot be compiled for {self.platform}\n{mask_secrets(error.message, login.values)}",
+                next_step="if a compiler, a header or a library is missing, add the package that has it to"
+                " `build_packages` in the catalog (Python.h is in Debian's python3-dev); or require a version that has"
+                " a wheel",
+            ) from None
+
+    def _no_builder(self, packages: Iterable[LockedPackage], reason: str) -> PackagesError:
+        return PackagesError(
+            f"{_names(packages)} has no wheel for {self.platform} and is to be compiled, but {reason}",
+            next_step=f"install Docker with Buildx, or name a builder for {self.platform} with `--builder NAME` or the"
+            " catalog's `builder`; or require a version that has a wheel, or leave the package out there with a marker",
+        )
+
+
+def _names(packages: Iterable[LockedPackage]) -> str:
+    return ", ".join(f"{package.name} {package.version}" for package in packages)
+
+
+def _find_wheel(folder: Path, package: LockedPackage, platform: str) -> Path:
+    """The package's own wheel among those that were made: what its build needed may have had none either."""
+    for path in sorted(folder.glob("*.whl")):
+        try:
+            name, version, _, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            continue
+        if name == package.name and version == Version(package.version):
+            return path
+    made = ", ".join(path.name for path in sorted(folder.glob("*.whl"))) or "nothing"
+    raise PackagesError(
+        f"{package.name} {package.version} was compiled for {platform}, and {made} came out",
+        next_step="run `warmbase lock`, or report it with the package's name",
+    )
+
+
+def _find_missing(wheel: Path, present: Collection[str], owners: Path) -> Mapping[str, tuple[str, str]]:
+    """The libraries that a wheel's programs need and that were in the container alone: library → the file that needs
+    it, and the package of the system that has it. `owners` says so of every library there, if it is known.
+
+    What neither knows may come with another wheel; whether it does, an import shows.
+    """
+    known = dict(_read_owners(owners))
+    needed: dict[str, str] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        own = {PurePosixPath(name).name for name in archive.namelist()}
+        for name in archive.namelist():
+            if ".so" in name:
+                needed |= dict.fromkeys(read_needed(archive.read(name)), PurePosixPath(name).name)
+    lacking = needed.keys() - own - set(present)
+    return {library: (needed[library], known[library]) for library in sorted(lacking) if library in known}
+
+
+def _read_owners(path: Path) -> Iterator[tuple[str, str]]:
+    """Library → package, from lines of dpkg's lists: "…/info/libpq5:amd64.list:/usr/lib/…/libpq.so.5"."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        listed, _, file = line.partition(".list:")
+        yield PurePosixPath(file).name, PurePosixPath(listed).name.partition(":")[0]
+
+
+def _lacks_libraries(package: LockedPackage, missing: Mapping[str, tuple[str, str]]) -> PackagesError:
+    lines = [f"\n  {file} needs {library}" for library, (file, _) in missing.items()]
+    owners = ", ".join(dict.fromkeys(owner for _, owner in missing.values()))
+    return PackagesError(
+        f"{package.name} {package.version} was compiled, but needs libraries that the foundation does not have:"
+        + "".join(lines),
+        next_step=f"add {owners} to the foundation: to its `packages`, or to the image that it is",
+    )

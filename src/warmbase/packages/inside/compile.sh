@@ -1,0 +1,39 @@
+#!/bin/sh
+# Compiles one package in a container of a foundation: compile.sh INTERPRETER NAME REQUIREMENT. The wheel, and what it
+# was compiled from where it is itself built, lies in /warmbase/wheels afterwards.
+set -eu
+umask 022
+secrets=/run/secrets
+work=/tmp/warmbase
+mkdir -p $work/home /warmbase/wheels
+export HOME=$work/home UV_CACHE_DIR=$work/cache UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_LINK_MODE=hardlink
+export LANG=C.UTF-8 PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1
+# Without what a debugger reads, which names uv's random folders.
+export CFLAGS="-g0 ${CFLAGS:-}" CXXFLAGS="-g0 ${CXXFLAGS:-}"
+if [ -e $secrets/warmbase-ca ]; then
+  ca=$secrets/warmbase-ca
+  export SSL_CERT_FILE=$ca GIT_SSL_CAINFO=$ca REQUESTS_CA_BUNDLE=$ca CURL_CA_BUNDLE=$ca CARGO_HTTP_CAINFO=$ca
+fi
+[ ! -e $secrets/warmbase-uv ] || . $secrets/warmbase-uv
+if [ -e $secrets/warmbase-netrc ]; then
+  export NETRC=$secrets/warmbase-netrc
+  ln -s $NETRC $HOME/.netrc
+fi
+if [ -e $secrets/warmbase-git ]; then
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=credential.helper
+  export GIT_CONFIG_VALUE_0="store --file=$secrets/warmbase-git"
+fi
+export GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND='ssh -o StrictHostKeyChecking=accept-new'
+if [ -e $secrets/warmbase-hosts ]; then
+  export GIT_SSH_COMMAND="ssh -o UserKnownHostsFile=$secrets/warmbase-hosts"
+fi
+printf '%s\n' "$3" >$work/requirement.txt
+cd $work
+/run/warmbase/uv pip install --quiet --color never --no-deps --no-binary "$2" --python "$1" \
+  --target $work/unused --requirement $work/requirement.txt
+find $work/cache/sdists-* -name '*.whl' -exec cp {} /warmbase/wheels/ ';'
+# Which package of the system has which library: what a foundation may lack.
+if [ -d /var/lib/dpkg/info ]; then
+  find /var/lib/dpkg/info -name '*.list' -exec grep -H '\.so\.[0-9]' {} + >/warmbase/wheels/libraries.txt || :
+fi
+rm -rf $work

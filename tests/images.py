@@ -45,8 +45,8 @@ def opened(
 ) -> Iterator[Sandbox]:
     """A sandbox over layers of the store, the lowest first."""
     folders = CacheFolders(root=bases.cache)
-    trees = UnpackedLayers(folders.unpacked, bases.store).folders(layers)
-    with find_runner(folders.scratch).open(trees, binds=binds, network=network) as sandbox:
+    root = UnpackedLayers(folders.unpacked, bases.store).root(layers)
+    with find_runner(folders.scratch).open(root, binds=binds, network=network) as sandbox:
         yield sandbox
 
 

@@ -226,7 +226,7 @@ def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, si
     check_compiler(step, native.foundation.python, site.store.recipes())
     target = foundation.foundation
     return Workshop(
-        roots=site.unpacked.folders(native.layers),
+        root=site.unpacked.root(native.layers),
         interpreter=native.foundation.interpreter,
         python=step.variant.python,
         platform=step.platform,

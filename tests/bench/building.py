@@ -123,8 +123,8 @@ def _compile_alone(bench: Workbench) -> Took:
     binds = [Bind(source=programs, target="/run/bench", read_only=True), Bind(source=sources, target="/sources")]
     foundation = bench.foundation
     cache = bench.ready.cache
-    roots = UnpackedLayers(cache / "unpacked", bench.ready.store).folders(foundation.layers)
-    with find_runner(scratch).open(roots, binds=binds) as sandbox:
+    root = UnpackedLayers(cache / "unpacked", bench.ready.store).root(foundation.layers)
+    with find_runner(scratch).open(root, binds=binds) as sandbox:
         command = [foundation.foundation.interpreter, "-I", "-B", "/run/bench/compile_all.py", "/sources", str(JOBS)]
         finished = sandbox.run(command, env={})
     if finished.code:

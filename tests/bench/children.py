@@ -12,7 +12,7 @@ from tests.bench import inside
 from tests.bench.model import BenchError, Row, Took, rival_row, size_row, time_row
 from tests.bench.workbench import W, Workbench
 
-from warmbase.effects.runner import Bind, Sandbox, find_runner
+from warmbase.effects.runner import Bind, Root, Sandbox, find_runner
 from warmbase.layers.unpack import UnpackedLayers
 
 IMPORTS = "import pandas, numpy, pyarrow, sklearn, matplotlib.pyplot, requests, pytest"
@@ -30,10 +30,10 @@ class Child:
     scratch: Path
 
     @cached_property
-    def layers(self) -> tuple[Path, ...]:
-        """The image's layers, unpacked."""
+    def root(self) -> Root:
+        """The image as a root filesystem."""
         bases = self.bench.built
-        return UnpackedLayers(self.scratch.with_name("image"), bases.store).folders(bases.layers(W))
+        return UnpackedLayers(self.scratch.with_name("image"), bases.store).root(bases.layers(W))
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
@@ -46,7 +46,7 @@ class Child:
     def open(self) -> Iterator[Sandbox]:
         """A child that is the image and nothing more."""
         programs = Bind(source=Path(inside.__path__[0]), target="/run/bench", read_only=True)
-        with find_runner(self.scratch).open(self.layers, binds=[programs]) as sandbox:
+        with find_runner(self.scratch).open(self.root, binds=[programs]) as sandbox:
             yield sandbox
 
     def run(self, sandbox: Sandbox, *command: str, **more: str) -> str:

@@ -102,7 +102,6 @@ def load(
     """
     from warmbase.cli.session import Session
     from warmbase.effects.docker.engine import ENGINES, find_engine
-    from warmbase.oci.archive import archive_entries, known_ids, stream_tar
     from warmbase.oci.layout import read_layout
 
     with reporting(quiet=as_json) as report:
@@ -112,10 +111,7 @@ def load(
     layout = read_layout(output)
     images = {variant.name: _find_built(session, layout, variant) for variant in chosen}
     found = find_engine([name for name in ENGINES if engine in (EngineChoice.AUTO, EngineChoice(name))])
-    entries = archive_entries(layout, tuple(images.values()), with_layout=found.name == "docker")
-    found.load(stream_tar(entries))
-    for image in images.values():
-        found.check_loaded(image.names, known_ids(layout, image))
+    found.load(layout, tuple(images.values()))
     documents = [
         {"variant": name, "engine": found.name, "digest": image.manifest.digest, "names": list(image.names)}
         for name, image in images.items()

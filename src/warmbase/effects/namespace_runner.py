@@ -23,18 +23,10 @@ from pathlib import Path
 
 from warmbase.effects import namespace_init
 from warmbase.effects.files import make_private
-from warmbase.effects.process import (
-    Finished,
-    Processes,
-    kill_group,
-    last_lines,
-    mask_secrets,
-    run_process,
-    secrets_in,
-)
-from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
+from warmbase.effects.process import Finished, Processes, kill_group, last_lines, run_process
+from warmbase.effects.runner import NO_HOSTS, Bind, Root, Runner, Sandbox, check_binds, converse, numeric_ids
 from warmbase.effects.workspaces import Workspaces, remove_tree
-from warmbase.errors import ProcessError, RunnerError
+from warmbase.errors import RunnerError
 
 MOST_LAYERS = 120  # the kernel takes more, but the options of the mount must fit into one page
 _USER_NAMESPACE = ("--map-root-user", "--map-auto")
@@ -61,26 +53,14 @@ class _NamespaceSandbox:
         timeout: float = 600,
     ) -> Finished:
         """See `Sandbox.run`."""
-        with self.start(argv, env=env, user=user, cwd=cwd) as process:
-            try:
-                stdout, stderr = process.communicate(input, timeout=timeout)
-            except subprocess.TimeoutExpired:
-                self._kill_everything()
-                said = last_lines(process.communicate()[1])
-                message = f"{argv[0]} in the sandbox did not end within {timeout:g} s\n{said}".rstrip()
-                raise ProcessError(mask_secrets(message, secrets_in(env))) from None
-            except BaseException:
-                self._kill_everything()
-                raise
-        return Finished(code=process.returncode, stdout=stdout, stderr=stderr)
+        process = self.start(argv, env=env, user=user, cwd=cwd)
+        return converse(process, argv, env=env, input=input, timeout=timeout, kill=self._kill_everything)
 
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], user: str = "0:0", cwd: str = "/"
     ) -> subprocess.Popen[bytes]:
         """See `Sandbox.start`."""
-        uid, _, gid = user.partition(":")
-        if not (uid.isdecimal() and gid.isdecimal()):
-            raise RunnerError(f"user {user!r} is not numeric", next_step='write "uid:gid" in numbers, e.g. "1000:0"')
+        uid, gid = numeric_ids(user)
         # The dynamic linker's variables are for the program in the image, not for the host's nsenter.
         linker = [f"{name}={value}" for name, value in env.items() if name.startswith("LD_")]
         own_network = () if self.network else ("--net",)
@@ -127,7 +107,7 @@ class NamespaceRunner:
     @contextlib.contextmanager
     def open(
         self,
-        layers: Sequence[Path],
+        root: Root,
         *,
         binds: Sequence[Bind] = (),
         hosts: Mapping[str, str] = NO_HOSTS,
@@ -135,8 +115,9 @@ class NamespaceRunner:
         hostname: str = "warmbase",
     ) -> Iterator[Sandbox]:
         """See `Runner.open`."""
-        _check_inputs(layers, binds)
-        layers = _distinct(layers)
+        _check_layers(root.folders)
+        check_binds(binds)
+        layers = _distinct(root.folders)
         with self.new_folder() as folder:
             _prepare(folder, layers)
             files = _network_files(folder, hosts, hostname, network=network)
@@ -215,19 +196,16 @@ def find_namespace_runner(scratch: Path, *, processes: Processes = run_process) 
     )
     with runner.new_folder() as folder:
         (folder / "empty").mkdir()
-        with runner.open([folder / "empty"]):
+        with runner.open(Root(folders=(folder / "empty",))):
             return runner
 
 
-def _check_inputs(layers: Sequence[Path], binds: Sequence[Bind]) -> None:
+def _check_layers(layers: Sequence[Path]) -> None:
     if not 0 < len(layers) <= MOST_LAYERS:
         raise RunnerError(f"a sandbox takes 1 to {MOST_LAYERS} layers, not {len(layers)}")
-    for path in (*layers, *(bind.source for bind in binds)):
+    for path in layers:
         if not path.exists():
             raise RunnerError(f"cannot open a sandbox: {path} does not exist")
-    for bind in binds:
-        if not bind.target.startswith("/"):
-            raise RunnerError(f"cannot open a sandbox: the target {bind.target!r} of a bind is not absolute")
 
 
 def _distinct(layers: Sequence[Path]) -> Sequence[Path]:

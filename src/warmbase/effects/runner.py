@@ -8,16 +8,43 @@ A sandbox keeps accidents in. It is no defence against code that means harm.
 """
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
-from warmbase.effects.process import Finished
+from warmbase.effects.process import Finished, kill_group, last_lines, mask_secrets, secrets_in
+from warmbase.errors import ProcessError, RunnerError
+from warmbase.oci.manifest import Descriptor
 
 NO_HOSTS: Mapping[str, str] = MappingProxyType({})
+
+RunnerChoice = Literal["auto", "docker", "podman", "none"]
+RUNNERS: tuple[RunnerChoice, ...] = get_args(RunnerChoice)
+"""Which runner to take: the first that works here, a container engine, or none of these, but namespaces."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blob:
+    """A packed layer: its descriptor, the digest of its uncompressed tar, and its file."""
+
+    descriptor: Descriptor
+    diff_id: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Root:
+    """A root filesystem as layers, lowest first, which stay unchanged.
+
+    They come in two forms, and a runner takes the one that it can use: `folders` are unpacked trees as overlayfs has
+    them, `blobs` the same layers packed. Where only namespaces will ever run it, there need be no blobs.
+    """
+
+    folders: tuple[Path, ...]
+    blobs: tuple[Blob, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +71,9 @@ class Sandbox(Protocol):
     ) -> Finished:
         """Run a command to its end and return its exit code and output, whatever the code is.
 
-        `env` is the exact environment, `user` the numeric "uid:gid" without other groups, `timeout` in
-        seconds. Raises ProcessError when the time is up, after killing every process in the sandbox.
+        The code is 128 + N where signal N ended the command, as shells and engines have it. `env` is the exact
+        environment, `user` the numeric "uid:gid" without other groups, `timeout` in seconds. Raises ProcessError when
+        the time is up, after killing every process in the sandbox.
         """
         ...
 
@@ -69,14 +97,14 @@ class Runner(Protocol):
 
     def open(
         self,
-        layers: Sequence[Path],
+        root: Root,
         *,
         binds: Sequence[Bind] = (),
         hosts: Mapping[str, str] = NO_HOSTS,
         network: bool = False,
         hostname: str = "warmbase",
     ) -> AbstractContextManager[Sandbox]:
-        """Open a sandbox over `layers`, unpacked trees, lowest first, which stay unchanged.
+        """Open a sandbox over `root`.
 
         `hosts` maps names to addresses for /etc/hosts. Without `network` only the loopback device exists.
         Raises RunnerError if this machine cannot do it.
@@ -84,11 +112,75 @@ class Runner(Protocol):
         ...
 
 
-def find_runner(scratch: Path) -> Runner:
-    """Return a runner that works on this machine, proven by opening a sandbox; its writes go to `scratch`.
+def find_runner(scratch: Path, choice: RunnerChoice = "auto") -> Runner:
+    """Return the runner of `choice`, proven to work on this machine; what it leaves behind for a while is in `scratch`.
 
-    Raises RunnerError that says why there is none, with the line to run.
+    "auto" is namespaces, which cost least and need no daemon, or else Docker, or else Podman. Raises RunnerError that
+    says why there is none, with the line to run.
     """
     from warmbase.effects.namespace_runner import find_namespace_runner
 
-    return find_namespace_runner(scratch)
+    if choice in ("docker", "podman"):
+        return _find_engine_runner(scratch, [choice])
+    try:
+        return find_namespace_runner(scratch)
+    except RunnerError as error:
+        if choice == "none":
+            raise
+        try:
+            return _find_engine_runner(scratch, ["docker", "podman"])
+        except RunnerError as other:
+            raise RunnerError(f"{error.message}\n{other.message}", next_step=error.next_step) from None
+
+
+def _find_engine_runner(scratch: Path, wanted: Sequence[Literal["docker", "podman"]]) -> Runner:
+    from warmbase.effects.docker.engine import find_engine
+    from warmbase.effects.docker.runner import EngineRunner
+
+    return EngineRunner(find_engine(wanted), scratch)
+
+
+def check_binds(binds: Sequence[Bind]) -> None:
+    """Raise RunnerError for a bind that no runner could make."""
+    for bind in binds:
+        if not bind.source.exists():
+            raise RunnerError(f"cannot open a sandbox: {bind.source} does not exist")
+        if not bind.target.startswith("/"):
+            raise RunnerError(f"cannot open a sandbox: the target {bind.target!r} of a bind is not absolute")
+
+
+def numeric_ids(user: str) -> tuple[str, str]:
+    """The user's and the group's id of "uid:gid". Raises RunnerError for names."""
+    uid, _, gid = user.partition(":")
+    if not (uid.isdecimal() and gid.isdecimal()):
+        raise RunnerError(f"user {user!r} is not numeric", next_step='write "uid:gid" in numbers, e.g. "1000:0"')
+    return uid, gid
+
+
+def converse(
+    process: subprocess.Popen[bytes],
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    input: bytes,
+    timeout: float,
+    kill: Callable[[], object],
+) -> Finished:
+    """Give a command its input and take its output; `kill` ends it on a time limit and on any interruption.
+
+    Raises ProcessError when the time is up.
+    """
+    with process:
+        try:
+            stdout, stderr = process.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            kill()
+            said = last_lines(process.communicate()[1])
+            message = f"{argv[0]} in the sandbox did not end within {timeout:g} s\n{said}".rstrip()
+            raise ProcessError(mask_secrets(message, secrets_in(env))) from None
+        except BaseException:
+            kill()
+            kill_group(process)
+            raise
+    code = process.returncode
+    return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)

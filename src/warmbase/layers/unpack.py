@@ -26,6 +26,7 @@ from typing import BinaryIO, cast
 
 from warmbase.effects.files import make_private
 from warmbase.effects.process import Processes, run_process
+from warmbase.effects.runner import Blob, Root
 from warmbase.errors import ProcessError, StoreError
 from warmbase.layers.codec import decompress
 from warmbase.layers.extraction import Extraction
@@ -118,6 +119,14 @@ class UnpackedLayers:
         Raises StoreError as `unpack_layer` does.
         """
         return tuple(self.folder / name for name in self._names(layers))
+
+    def root(self, layers: Sequence[Layer]) -> Root:
+        """The root filesystem that `layers` make, for a runner. Errors as of `folders`."""
+        return Root(folders=self.folders(layers), blobs=tuple(map(self._blob, layers)))
+
+    def _blob(self, layer: Layer) -> Blob:
+        path = self._store.blob_path(layer.digest)
+        return Blob(descriptor=layer.descriptor(), diff_id=layer.diff_id, path=path)
 
     def unpack(self, layers: Iterable[Layer]) -> None:
         """Unpack what is missing, without help; layers that another process is unpacking come last."""

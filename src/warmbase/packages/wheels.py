@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
+from warmbase.effects.runner import NO_HOSTS, Bind, Root, Runner, Sandbox
 from warmbase.effects.uv import Uv
 from warmbase.errors import PackagesError
 from warmbase.layers.pack import ModePolicy
@@ -56,14 +56,14 @@ class Interpreter:
 class Workshop:
     """Where wheels for `platform` become trees, on any machine.
 
-    uv and an `interpreter` of this machine's own platform work in the root filesystem `roots` (layers, lowest first);
+    uv and an `interpreter` of this machine's own platform work in the root filesystem `root`;
     `python` is its minor version, and the target's. `libc` and `target` are those of the image: the C library that
-    decides about wheels, and the interpreter that the venv belongs to. `tool` is the uv that runs in `roots`, and
+    decides about wheels, and the interpreter that the venv belongs to. `tool` is the uv that runs in `root`, and
     `variables` what programs there need in order to start. `folder` is scratch space on the file system of the layer
     store.
     """
 
-    roots: tuple[Path, ...]
+    root: Root
     interpreter: str
     python: str
     platform: str
@@ -123,7 +123,7 @@ class Workshop:
             Bind(source=self.tool, target="/usr/local/bin/uv", read_only=True),
             Bind(source=Path(inside.__file__).parent, target="/run/warmbase", read_only=True),
         ]
-        with self.runner.open(self.roots, binds=[*own, *binds], hosts=hosts, network=network) as sandbox:
+        with self.runner.open(self.root, binds=[*own, *binds], hosts=hosts, network=network) as sandbox:
             yield sandbox
 
     def make_venv(self, sandbox: Sandbox) -> frozenset[str]:

@@ -9,12 +9,12 @@ the build backends are tried in every image.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warmbase.effects.process import last_lines
-from warmbase.effects.runner import Bind, Runner, Sandbox
+from warmbase.effects.runner import Bind, Root, Runner, Sandbox
 from warmbase.errors import ProcessError
 from warmbase.image.contract import FOLDER
 from warmbase.packages.wheels import CACHE, VENV
@@ -269,13 +269,13 @@ def skipped_children(subject: Subject) -> tuple[Finding, ...]:
     )
 
 
-def run_child(child: Child, subject: Subject, runner: Runner, layers: Sequence[Path]) -> Finding:
+def run_child(child: Child, subject: Subject, runner: Runner, root: Root) -> Finding:
     """Make the child in a fresh sandbox and take its steps, to the first that fails."""
     begun = time.monotonic()
     binds = [Bind(source=Path(inside.__file__).parent, target=INSIDE, read_only=True)]
     said: list[str] = []
     try:
-        with runner.open(layers, binds=binds) as sandbox:
+        with runner.open(root, binds=binds) as sandbox:
             child = _name_user(child, subject, sandbox)
             _write_project(child, subject, sandbox)
             for one in child.steps:

@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from warmbase.effects.runner import NO_HOSTS, Bind, Runner, Sandbox
+from warmbase.effects.runner import NO_HOSTS, Bind, Root, Runner, Sandbox
 from warmbase.errors import ProcessError
 
 
@@ -26,7 +25,7 @@ class ClosableRunner:
     @contextmanager
     def open(
         self,
-        layers: Sequence[Path],
+        root: Root,
         *,
         binds: Sequence[Bind] = (),
         hosts: Mapping[str, str] = NO_HOSTS,
@@ -35,7 +34,7 @@ class ClosableRunner:
     ) -> Iterator[Sandbox]:
         """See `Runner.open`. Raises ProcessError once this is closed."""
         with ExitStack() as stack:
-            opening = self._runner.open(layers, binds=binds, hosts=hosts, network=network, hostname=hostname)
+            opening = self._runner.open(root, binds=binds, hosts=hosts, network=network, hostname=hostname)
             sandbox = stack.enter_context(opening)
             with self._lock:
                 if self._closed:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warmbase.effects.platforms import runs_by
-from warmbase.effects.runner import Bind, Runner
+from warmbase.effects.runner import Bind, Root, Runner
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.store import LayerStore
@@ -66,14 +66,14 @@ def verify_image(
     known = None if layout else read_record(records, image.digest, name_runner(runner.name, how))
     if known and known.smoke == hash_ and known.has_passed:
         return accept_image(image, known)
-    folders = unpacked.folders(image.layers)
-    files = ImageFiles(listings=unpacked.listings(image.layers), folders=folders)
+    root = unpacked.root(image.layers)
+    files = ImageFiles(listings=unpacked.listings(image.layers), folders=root.folders)
     subject = Subject(image=image, lock=lock, environment=environment_of(image))
     traces = traces_of(environment, (store.root, records, unpacked.folder, *paths), addresses)
     with _start_threads(runner, jobs) as (executor, closable):
         # The longest come first, so that none of them is left alone at the end.
-        children = _start_children(executor, subject, closable, folders) if how else []
-        running = executor.submit(_run_image, subject, closable, folders, smoke) if how else None
+        children = _start_children(executor, subject, closable, root) if how else []
+        running = executor.submit(_run_image, subject, closable, root, smoke) if how else None
         findings = [_check_blobs(image, layout)] if layout else []  # else unpacking them has just proven it
         findings += check_image(image, lock, files, traces)
         findings += check_fitness(image, lock, files.tree) if how != "native" else ()
@@ -130,13 +130,13 @@ def _check_blobs(image: BuiltImage, layout: Layout) -> Finding:
 
 
 def _start_children(
-    executor: ThreadPoolExecutor, subject: Subject, runner: Runner, folders: tuple[Path, ...]
+    executor: ThreadPoolExecutor, subject: Subject, runner: Runner, root: Root
 ) -> list[Future[Finding]]:
-    return [executor.submit(run_child, child, subject, runner, folders) for child in children_of(subject)]
+    return [executor.submit(run_child, child, subject, runner, root) for child in children_of(subject)]
 
 
-def _run_image(subject: Subject, runner: Runner, folders: tuple[Path, ...], smoke: Path | None) -> list[Finding]:
-    with runner.open(folders, binds=_binds(smoke)) as sandbox:
+def _run_image(subject: Subject, runner: Runner, root: Root, smoke: Path | None) -> list[Finding]:
+    with runner.open(root, binds=_binds(smoke)) as sandbox:
         return list(check_running(sandbox, subject, smoke))
 
 

@@ -1,11 +1,11 @@
 """The image that the tests of this folder share, and an engine with the store that engines had before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.bases import Bases
-from tests.e2e.docker.engines import CATALOG, DockerEngine, running_engine
+from tests.e2e.docker.engines import CATALOG, DockerEngine, podman_environment, running_engine
 
 
 @pytest.fixture(scope="session")
@@ -13,6 +13,13 @@ def older_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEng
     """An engine with the graph drivers' store, the default before Docker 29."""
     with running_engine("graphdriver", tmp_path_factory.mktemp("graphdriver")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """An environment in which Podman has nothing but what tests give it."""
+    with podman_environment(tmp_path_factory.mktemp("podman")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,28 @@ def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
                 shutil.rmtree(folder / "data", ignore_errors=True)
 
 
+@contextmanager
+def podman_environment(folder: Path) -> Iterator[Mapping[str, str]]:
+    """An environment in which Podman keeps everything in `folder`.
+
+    It has limits of its own: Podman's are above what a CI job may set.
+    """
+    (folder / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/images"\n',
+        encoding="utf-8",
+    )
+    (folder / "containers.conf").write_text(
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+        '[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
+        encoding="utf-8",
+    )
+    settings = {"CONTAINERS_STORAGE_CONF": "storage.conf", "CONTAINERS_CONF": "containers.conf"}
+    environment = os.environ | {name: str(folder / file) for name, file in settings.items()}
+    yield environment
+    run("umount", folder / "images" / "overlay", cwd=folder, env=environment)  # Podman leaves a bind mount
+    shutil.rmtree(folder / "images", ignore_errors=True)
+
+
 def _wait_until_up(engine: DockerEngine, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _UP
     while "ID" not in engine.docker("info", "--format", "ID {{.ID}}", check=False):

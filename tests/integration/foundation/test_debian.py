@@ -22,7 +22,7 @@ import pytest
 
 import warmbase
 from warmbase.catalog.model import DebianFoundation
-from warmbase.effects.runner import Sandbox, find_runner
+from warmbase.effects.runner import Root, Sandbox, find_runner
 from warmbase.errors import FoundationError
 from warmbase.foundation.debian import build_debian, pin_debian
 from warmbase.foundation.model import Drift, Foundation
@@ -74,7 +74,7 @@ def layer(system: DebianSystem, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def sandbox(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     tree = tmp_path_factory.mktemp("tree")
     subprocess.run(["tar", "-xpf", layer, "-C", tree], check=True)
-    with find_runner(tmp_path_factory.mktemp("scratch")).open([tree], network=True) as opened:
+    with find_runner(tmp_path_factory.mktemp("scratch")).open(Root(folders=(tree,)), network=True) as opened:
         yield opened
 
 

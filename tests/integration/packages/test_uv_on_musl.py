@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from warmbase.effects.files import CacheFolders
-from warmbase.effects.runner import Bind, find_runner
+from warmbase.effects.runner import Bind, Root, find_runner
 from warmbase.effects.uv import find_uv
 
 UV = "0.13.8"
@@ -16,7 +16,8 @@ def test_uv_for_musl_is_the_same_version_and_runs_where_there_is_no_library_at_a
     scratch, empty = CacheFolders(root=tmp_path).scratch, tmp_path / "empty"
     scratch.mkdir(parents=True)
     empty.mkdir()
-    with find_runner(scratch).open([empty], binds=[Bind(source=binary, target="/uv", read_only=True)]) as sandbox:
+    root, binds = Root(folders=(empty,)), [Bind(source=binary, target="/uv", read_only=True)]
+    with find_runner(scratch).open(root, binds=binds) as sandbox:
         finished = sandbox.run(["/uv", "--version"], env={})
     assert finished.text.startswith(f"uv {UV}"), finished.stderr.decode()
 

@@ -153,8 +153,8 @@ def run_own_child(verifier: Verifier, user: str) -> Finding:
     """What becomes of the child that acts as the image's own user."""
     subject, folders = started_as(verifier, user), CacheFolders(root=verifier.bases.cache)
     (child,) = (child for child in children_of(subject) if child.owner == IMAGE_USER)
-    layers = UnpackedLayers(folders.unpacked, verifier.bases.store).folders(subject.image.layers)
-    return run_child(child, subject, find_runner(folders.scratch), layers)
+    root = UnpackedLayers(folders.unpacked, verifier.bases.store).root(subject.image.layers)
+    return run_child(child, subject, find_runner(folders.scratch), root)
 
 
 @pytest.mark.parametrize("user", ["nobody", "2000"])

@@ -15,7 +15,7 @@ from tests.baseimages import entries_of
 from tests.unit.verify.conftest import PLATFORM, Tiny, fit_files, locked
 
 from warmbase.effects.process import Finished
-from warmbase.effects.runner import NO_HOSTS, Bind, Sandbox
+from warmbase.effects.runner import NO_HOSTS, Bind, Root, Sandbox
 from warmbase.errors import ProcessError, VerificationError
 from warmbase.image.assemble import BuiltImage
 from warmbase.oci.layout import publish_to_layout
@@ -82,7 +82,7 @@ class PretendedRunner:
     @contextmanager
     def open(
         self,
-        layers: Sequence[Path],
+        root: Root,
         *,
         binds: Sequence[Bind] = (),
         hosts: Mapping[str, str] = NO_HOSTS,
@@ -155,8 +155,8 @@ def test_an_interruption_closes_the_sandboxes_and_starts_no_child_more(
 
     class Hanging(PretendedRunner):
         @contextmanager
-        def open(self, layers: Sequence[Path], **more: Any) -> Iterator[Sandbox]:
-            with super().open(layers, **more) as sandbox:
+        def open(self, root: Root, **more: Any) -> Iterator[Sandbox]:
+            with super().open(root, **more) as sandbox:
                 try:
                     yield sandbox
                 finally:
@@ -283,7 +283,7 @@ def test_the_interpreter_has_to_be_the_venvs(tiny: Tiny, answer: bytes, expected
 def test_the_environment_is_the_images_own(tiny: Tiny) -> None:
     runner = PretendedRunner()
     child = Child(name="c", owner=ROOT, files=lambda _: {}, steps=(step(ANY_UID, "uv sync", UV_OFFLINE="1"),))
-    assert run_child(child, tiny.subject(tiny.build()), runner, []).outcome == "passed"
+    assert run_child(child, tiny.subject(tiny.build()), runner, Root(folders=())).outcome == "passed"
     command, user, environment = runner.ran[-1]
     assert (command, user) == ("uv sync", "12345:0")
     assert environment.items() >= {"HOME": "/tmp", "UV_OFFLINE": "1", "UV_CACHE_DIR": "/opt/uv/cache"}.items()
@@ -295,7 +295,7 @@ def test_a_child_stops_at_its_first_failure(tiny: Tiny) -> None:
     child = Child(
         name="c", owner=ROOT, files=lambda _: {}, steps=tuple(step(ROOT, f"uv {n}") for n in ("one", "two", "three"))
     )
-    finding = run_child(child, tiny.subject(tiny.build()), runner, [])
+    finding = run_child(child, tiny.subject(tiny.build()), runner, Root(folders=()))
     assert (finding.outcome, finding.detail) == ("failed", "uv two as 0:0 ended with code 1\nno")
     assert [command for command, _, _ in runner.ran][1:] == ["uv one", "uv two"]
 
@@ -304,14 +304,14 @@ def test_what_must_never_be_said_fails_a_step(tiny: Tiny) -> None:
     said = Finished(code=0, stdout=b"", stderr=b"Would download 1 package")
     child = Child(name="c", owner=ROOT, files=lambda _: {}, steps=(step(ROOT, "uv sync --dry-run", never="download"),))
     runner = PretendedRunner(lambda argv, user: said if "sync" in argv else None)
-    assert run_child(child, tiny.subject(tiny.build()), runner, []).outcome == "failed"
+    assert run_child(child, tiny.subject(tiny.build()), runner, Root(folders=())).outcome == "failed"
 
 
 def test_time_limits_are_failures_too(tiny: Tiny) -> None:
     def hang(argv: Sequence[str], user: str) -> Finished | None:
         raise ProcessError("uv in the sandbox did not end within 600 s")
 
-    finding = run_child(CHILDREN[0], tiny.subject(tiny.build()), PretendedRunner(hang), [])
+    finding = run_child(CHILDREN[0], tiny.subject(tiny.build()), PretendedRunner(hang), Root(folders=()))
     assert (finding.outcome, finding.detail) == ("failed", "uv in the sandbox did not end within 600 s")
 
 

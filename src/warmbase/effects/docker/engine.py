@@ -1,11 +1,12 @@
 """The container engines of this machine, Docker and Podman, reached through their command lines by python-on-whales."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from warmbase.errors import RunnerError
+from warmbase.oci.archive import ArchivedImage, Blobs, archive_entries, known_ids, stream_tar
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -23,19 +24,26 @@ class Engine:
     name: EngineName
     client: "DockerClient"
 
-    def load(self, archive: Iterator[bytes]) -> None:
-        """Load the images of a tar, given in pieces. Raises RunnerError."""
+    def command(self, *arguments: str) -> list[str]:
+        """A command line of the engine, for what needs a process of its own and not an answer."""
+        return [*map(str, self.client.client_config.docker_cmd), *arguments]
+
+    def load(self, blobs: Blobs, images: Sequence[ArchivedImage]) -> None:
+        """Load images under their names. Raises RunnerError, StoreError for a blob that is missing or damaged."""
         from python_on_whales.exceptions import DockerException
 
+        entries = archive_entries(blobs, images, with_layout=self.name == "docker")
         try:
-            self.client.image.load(archive, quiet=True)
+            self.client.image.load(stream_tar(entries), quiet=True)
         except BrokenPipeError:  # what the engine said, it said on standard error
             raise self._failure("it stopped reading") from None
         except DockerException as error:
             raise self._failure(f"exit code {error.return_code}") from None
+        for image in images:
+            self._check_loaded(image.names, known_ids(blobs, image))
 
-    def check_loaded(self, names: Iterable[str], ids: Sequence[str]) -> None:
-        """See that each name means an image that the engine calls by one of `ids` (digests). Raises RunnerError."""
+    def _check_loaded(self, names: Iterable[str], ids: Sequence[str]) -> None:
+        """See that each name means an image that the engine calls by one of `ids` (digests)."""
         from python_on_whales.exceptions import DockerException
 
         for name in names:

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbase.catalog.model import Catalog
+from warmbase.effects.docker.builder import Builder, find_builder
 from warmbase.effects.registry.model import Registries
 from warmbase.effects.runner import Runner
 from warmbase.effects.uv import Uv
 from warmbase.effects.workspaces import open_workspace
 from warmbase.errors import FoundationError, StoreError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
+from warmbase.foundation.baked import NOTHING_BAKED, Baked
+from warmbase.foundation.baking import bake_missing
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork
 from warmbase.foundation.stage import make_foundation
 from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
@@ -32,9 +35,10 @@ from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
+from warmbase.oci.manifest import loader_variables
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
-from warmbase.packages.wheels import Interpreter, Workshop, loader_variables
+from warmbase.packages.wheels import Interpreter, Workshop
 from warmbase.plan import BuildStep, Plan, check_compiler, image_recipe
 
 if TYPE_CHECKING:
@@ -55,6 +59,7 @@ class Site:
     """Where a build happens: its store and what is unpacked of it, its tools, and where its events go.
 
     `registries` gives the clients of the registries that foundations come from; layers in `shared` are not made.
+    `builder` runs steps in containers, and `baked` is what became of the run's Dockerfile foundations.
     """
 
     store: LayerStore
@@ -66,10 +71,22 @@ class Site:
     jobs: int
     report: Report
     shared: "RegistryLayers | None" = None
+    builder: Callable[[], Builder] = find_builder
+    baked: Baked = NOTHING_BAKED
 
     def ground(self, codec: Codec) -> Groundwork:
         """What foundations are made with."""
-        return Groundwork(store=self.store, unpacked=self.unpacked, registries=self.registries, codec=codec)
+        return Groundwork(
+            store=self.store,
+            unpacked=self.unpacked,
+            registries=self.registries,
+            codec=codec,
+            uv=lambda: self.uv,
+            runner=lambda: self.runner,
+            builder=self.builder,
+            jobs=self.jobs,
+            baked=self.baked,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +110,19 @@ def build(plan: Plan, catalog: Catalog, output: Path, site: Site, *, locked: boo
         publish_to_layout(output, [image.layout_image(registry)], site.store)
 
     with site.store.in_use():
-        return tuple(_attempt(step, site, locked=locked, keep=keep) for step in plan.stale)
+        ready = _bake(plan.stale, site)
+        return tuple(_attempt(step, ready, locked=locked, keep=keep) for step in plan.stale)
+
+
+def _bake(steps: Sequence[BuildStep], site: Site) -> Site:
+    """The site once all Dockerfile foundations are built that steps, or the machine's own platform, need."""
+    pinned = [(step.variant.foundation, step.pin, step.platform, step.variant.python, step.codec) for step in steps]
+    pinned += [
+        (step.native.foundation, step.native.pin, step.native.platform, step.variant.python, step.codec)
+        for step in steps
+        if step.native
+    ]
+    return replace(site, baked=bake_missing(pinned, site.ground(Codec()), site.report))
 
 
 def verify_steps(steps: Sequence[BuildStep], site: Site) -> tuple[Outcome, ...]:
@@ -164,8 +193,8 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     )
 
 
-def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, locked: bool) -> FoundationLayers:
-    """The foundation on which packages are installed for a foreign platform, or `foundation`, if it is no such."""
+def _make_native(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
+    """The foundation on which packages are installed for a foreign platform, and a managed Python is compiled."""
     native = step.native
     if native is None:
         raise FoundationError(
@@ -174,11 +203,16 @@ def _make_native(step: BuildStep, foundation: FoundationLayers, site: Site, *, l
             next_step="run `warmbase lock`, which pins it where the foundation has this platform, or add a foundation"
             f" to the catalog that has it and Python {step.variant.python}",
         )
-    if (native.foundation.name, native.platform) == (step.variant.foundation.name, step.platform):
-        return foundation
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
     with _stage(site, step.name, "foundation", detail):
         return make_foundation(native.foundation, native.pin, native.platform, _ground(step, site), locked=locked)
+
+
+def _is_native(step: BuildStep) -> bool:
+    """Whether packages are installed on the variant's own foundation."""
+    native = step.native
+    own = (step.variant.foundation.name, step.platform)
+    return native is not None and (native.foundation.name, native.platform) == own
 
 
 def _ground(step: BuildStep, site: Site) -> Groundwork:
@@ -207,8 +241,10 @@ def _take_shared(step: BuildStep, site: Site) -> None:
 
 def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
     wanted = step.variant.foundation
+    native = _make_native(step, site, locked=locked) if wanted.managed and not _is_native(step) else None
     with _stage(site, step.name, "foundation", wanted.name):
-        made = make_foundation(wanted, step.pin, step.platform, _ground(step, site), locked=locked)
+        ground = _ground(step, site)
+        made = make_foundation(wanted, step.pin, step.platform, ground, locked=locked, native=native)
         if made.foundation.base:
             check_room(
                 wanted.name, merge_layers(site.unpacked.listings(made.layers), site.unpacked.folders(made.layers))
@@ -222,7 +258,7 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
 
 
 def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, site: Site, *, locked: bool) -> Workshop:
-    native = _make_native(step, foundation, site, locked=locked)
+    native = foundation if _is_native(step) else _make_native(step, site, locked=locked)
     check_compiler(step, native.foundation.python, site.store.recipes())
     target = foundation.foundation
     return Workshop(

@@ -10,21 +10,26 @@ in, and for which architecture, does not matter; the patch release does, because
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from warmbase.catalog.model import CatalogFoundation, Compression, Variant
+from warmbase.catalog.model import CatalogFoundation, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
-from warmbase.foundation.pins import DebianPin, FoundationPin, python_of
-from warmbase.foundation.stage import pinned_recipe
+from warmbase.foundation.groundwork import codec_of
+from warmbase.foundation.pins import FoundationPin, python_of
+from warmbase.foundation.stage import pinned_recipe, shared_recipes
 from warmbase.image.contract import CONTRACT_REVISION
 from warmbase.layers.codec import Codec
 from warmbase.layers.recipe import recipe_key
+from warmbase.lock.index import used_indexes
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs, lock_to_json
 from warmbase.oci.digests import Json
 from warmbase.packages.uvcache import KNOWN
 from warmbase.packages.wheels import CACHE, VENV
 
-WHEEL_REVISION = 2
+WHEEL_REVISION = 3
 """Raised when the same wheel would become another tree, or its layer other notes."""
+
+COMPILING_REVISION = 1
+"""Raised when the same source would be compiled otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +83,15 @@ class BuildStep:
         return f"{self.variant.name} ({self.platform})" if several else self.variant.name
 
     @property
+    def compiled(self) -> tuple[WheelStep, ...]:
+        """Those of `wheels` that are compiled first, because there is only a source."""
+        return tuple(wheel for wheel in self.wheels if wheel.package.is_compiled(self.platform))
+
+    @property
     def shared(self) -> tuple[str, ...]:
-        """The recipes of the layers that any image may have: Debian's system, uv and the wheels."""
-        system = (self.foundation,) if isinstance(self.pin, DebianPin) else ()
-        return (*system, self.uv, *(wheel.recipe for wheel in self.wheels))
+        """The recipes of the layers that any image may have: Debian's system, a managed Python, uv and the wheels."""
+        below = shared_recipes(self.variant.foundation, self.pin, self.platform, self.codec)
+        return (*below, self.uv, *(wheel.recipe for wheel in self.wheels))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,8 +187,15 @@ def _plan_step(
     codec = codec_of(variant.compression)
     pinned = pinned_recipe(variant.foundation, pin, platform, codec)
     uv_wheel = lock.uv.wheel(platform)
+    place: dict[str, Json] = {
+        "revision": COMPILING_REVISION,
+        "foundation": pinned,
+        "python": python_of(pin, variant.python),
+        "system": sorted(variant.build_packages),
+        "platform": platform,
+    }
     wheels = tuple(
-        WheelStep(package=p, recipe=wheel_recipe(p, platform, compiler, codec), group=p.group)
+        WheelStep(package=p, recipe=wheel_recipe(p, platform, compiler, codec, place), group=p.group)
         for p in lock.installed(platform)
     )
     uv_facts: dict[str, Json] = {
@@ -187,6 +204,7 @@ def _plan_step(
         "version": lock.uv.version,
     }
     uv = recipe_key("uv", uv_facts, codec)
+    indexes = used_indexes(variant.indexes, lock)
     contract = hash_inputs(
         {
             "revision": CONTRACT_REVISION,
@@ -195,6 +213,7 @@ def _plan_step(
             "lock": hash_inputs({"lock": lock_to_json(lock)}),
             "requirements": [r.text for r in variant.requirements],
             "warm": [r.text for r in variant.warm],
+            **({"indexes": [[one.name, one.url, *one.mirrors] for one in indexes]} if indexes else {}),
         }
     )
     step = BuildStep(
@@ -218,11 +237,6 @@ def _plan_step(
     return replace(step, recipe=recipe, reason=reason, verified=verified, only_looked_at=looked_at)
 
 
-def codec_of(compression: Compression) -> Codec:
-    """The codec that the catalog means."""
-    return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
-
-
 def check_compiler(step: BuildStep, python: str, layers: Collection[str]) -> None:
     """Raise FoundationError if wheel layers, which are not in `layers`, would be compiled by another Python than the
     recipes say: the native foundation has the version `python`, because an archive no longer had the pinned one."""
@@ -235,10 +249,14 @@ def check_compiler(step: BuildStep, python: str, layers: Collection[str]) -> Non
         )
 
 
-def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Codec) -> str:
+def wheel_recipe(
+    package: LockedPackage, platform: str, python: str, codec: Codec, place: Mapping[str, Json] | None = None
+) -> str:
     """The recipe of a wheel's layer: the wheel, the full version of the Python that compiles it, and where it lies.
 
-    Of uv the series counts, not the version: a new uv does not make anybody pull everything again.
+    Of a package that has no wheel it names the source and the `place` where one is made of it: the foundation, its
+    Python, what of its system is added, and the platform. Of uv the series counts, not the version: a new uv does not
+    make anybody pull everything again.
     """
     wheel = package.wheel(platform)
     facts: dict[str, Json] = {
@@ -251,6 +269,10 @@ def wheel_recipe(package: LockedPackage, platform: str, python: str, codec: Code
         "cache": CACHE,
         "uv": str(KNOWN),
     }
+    if package.source:
+        facts |= {"source": package.source, "asked": package.asked}
+    if package.is_compiled(platform):
+        facts |= {"wheel": "", "sha256": package.identity(platform), "compiled": dict(place or {})}
     return recipe_key("wheel", facts, codec)
 
 
@@ -282,7 +304,9 @@ def _explain(step: BuildStep, recipe: str, existing: Existing, *, verify: bool) 
         return "not verified here" if verify else ""
     missing = sum(wheel.recipe not in existing.layers for wheel in step.wheels)
     counted = f"{missing} of {len(step.wheels)} wheel layers to make"
-    return f"{'its recipe changed' if known else 'not built yet'}, {counted}"
+    compiled = [wheel.package for wheel in step.compiled if wheel.recipe not in existing.layers]
+    named = ", ".join(f"{package.name} {package.version}" for package in compiled)
+    return f"{'its recipe changed' if known else 'not built yet'}, {counted}{f', {named} to compile' if named else ''}"
 
 
 def planned_layers(steps: Sequence[BuildStep], existing: Existing) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from urllib.parse import quote
 
-from warmbase.foundation.pins import DebianPin, FoundationPin
+from warmbase.foundation.pins import DebianPin, FoundationPin, ManagedPin, system_of
 from warmbase.image.bill import pypi_url
 from warmbase.lock.model import LockedFile, LockedPackage, hash_inputs, lock_to_json
 from warmbase.oci.digests import Json, hex_of
@@ -49,7 +49,7 @@ def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
     """Resource descriptors (in-toto attestation framework, "ResourceDescriptor")."""
     yield {"name": "lock", "digest": {"sha256": hash_inputs({"lock": lock_to_json(step.lock)})}}
     yield from _foundation(step.pin, step.platform)
-    if isinstance(step.pin, DebianPin):
+    if isinstance(system_of(step.pin), DebianPin):
         name = f"foundation {step.variant.foundation.name}"
         yield {"name": name, "digest": {"sha256": hex_of(manifest.layers[0].digest)}}
     uv = step.lock.uv.wheel(step.platform)
@@ -60,7 +60,11 @@ def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
 
 
 def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
-    """What a foundation was made from: the states of Debian's archives, or an image."""
+    """What a foundation was made from: the states of Debian's archives, or an image, and a managed Python's archive."""
+    if isinstance(pin, ManagedPin):
+        yield from _foundation(pin.base, platform)
+        yield {"name": pin.archive, "digest": {"sha256": pin.sha256}}
+        return
     if isinstance(pin, DebianPin):
         for archive in pin.archives:
             yield {"name": f"Release file of {archive.suite}, {archive.date}", "digest": {"sha256": archive.sha256}}

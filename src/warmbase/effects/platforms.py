@@ -10,7 +10,8 @@ from pathlib import Path
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
-_QEMUS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+MACHINES = {platform: machine for machine, platform in _PLATFORMS.items()}
+"""OCI platforms and the names that uname(2), qemu and uv have for their machines."""
 
 
 def native_platform(machine: str = os.uname().machine) -> str:
@@ -22,7 +23,7 @@ def runs_by(platform: str, *, native: str | None = None, binfmt: Path = BINFMT) 
     """What runs programs of `platform` here: "native", "qemu", or "" where nothing does."""
     if platform == (native or native_platform()):
         return "native"
-    return "qemu" if platform in _QEMUS and has_qemu(_QEMUS[platform], binfmt=binfmt) else ""
+    return "qemu" if platform in MACHINES and has_qemu(MACHINES[platform], binfmt=binfmt) else ""
 
 
 def has_qemu(machine: str, *, binfmt: Path = BINFMT) -> bool:

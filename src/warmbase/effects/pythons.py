@@ -1,9 +1,9 @@
 """The CPythons that uv manages (python-build-standalone), as uv finds, downloads and installs them.
 
 Which there are is what uv knows, or what the list says that UV_PYTHON_DOWNLOADS_JSON_URL names; where their archives
-come from may be changed by UV_PYTHON_INSTALL_MIRROR. Both reach uv as all that it is told of packages' origins does, and
-so do the same settings of its configuration files. Archives are kept in UV_PYTHON_CACHE_DIR, or, where that is not
-set, in warmbase's own cache; one that is there is not asked for again.
+come from may be changed by UV_PYTHON_INSTALL_MIRROR. Both reach uv as all that it is told of packages' origins, and so
+do the same settings of its configuration files. Archives are kept in UV_PYTHON_CACHE_DIR, or, where that is not set, in
+warmbase's own cache; one that is there is not asked for again.
 
 uv keeps an archive under the first digits of the hash that it expects and the archive's name, so that archives with the
 same name may lie side by side.
@@ -16,14 +16,17 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from packaging.version import Version
 
 from warmbase.effects.process import Finished
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
 
+_SOURCES = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_CACHE_DIR")
 _ROOT = Path("/")  # uv looks for projects and uv.toml from its folder upwards
 
 
@@ -37,6 +40,12 @@ class PythonDownload:
     machine: str
     libc: str
     archive: str
+
+    @classmethod
+    def named(cls, version: str, machine: str, libc: str, archive: str) -> "PythonDownload":
+        """What uv calls a CPython of that kind."""
+        key = f"cpython-{version}-linux-{machine}-{libc}"
+        return cls(key=key, version=version, machine=machine, libc=libc, archive=archive)
 
 
 def list_pythons(uv: Uv) -> tuple[PythonDownload, ...]:
@@ -76,21 +85,61 @@ def install_python(uv: Uv, python: PythonDownload, folder: Path, home: str, *, s
     kept.mkdir(parents=True, exist_ok=True)
     name = python.archive.replace("+", "-")
     with tempfile.TemporaryDirectory(prefix=".python-", dir=folder.parent) as text:
-        archives, scratch = Path(text, "archives"), Path(text, "installed")
-        archives.mkdir()
-        for archive in _usable(kept.glob(f"*-{name}"), sha256):
-            (archives / archive.name).symlink_to(archive)
-        _run(uv, "install", "--no-bin", "--install-dir", scratch, python.key, archives=archives)
-        fresh = [path for path in archives.iterdir() if path.is_file() and not path.is_symlink()]
-        (used,) = fresh or archives.iterdir()
-        digest = hash_file(used)
-        for path in fresh:
-            with suppress(OSError):  # the folder may be somebody else's, and serves as it is
-                shutil.move(path, kept / path.name)
-        installed = scratch / python.key
+        scratch = Path(text)
+        found = _usable(kept.glob(f"*-{name}"), sha256)
+        if found and sha256:
+            _install_from(uv, python, found[0], sha256, scratch)
+            digest = sha256
+        else:
+            digest = _install_by_list(uv, python, found, kept, scratch)
+        installed = scratch / "installed" / python.key
         _move_home(installed, home, also=scratch)
         installed.rename(folder)
     return digest
+
+
+def _install_from(uv: Uv, python: PythonDownload, archive: Path, sha256: str, scratch: Path) -> None:
+    """Install from an archive that is here, whatever archives uv knows: a list names this one alone."""
+    version = Version(python.version)
+    entry = {
+        "name": "cpython",
+        "arch": {"family": python.machine, "variant": None},
+        "os": "linux",
+        "libc": python.libc,
+        **{name: getattr(version, name) for name in ("major", "minor")},
+        "patch": version.micro,
+        "prerelease": "".join(map(str, version.pre or ())),
+        "url": archive.as_uri(),
+        "sha256": sha256,
+        "variant": None,
+    }
+    (scratch / "list.json").write_text(json.dumps({python.key: entry}))
+    source = {"UV_PYTHON_DOWNLOADS_JSON_URL": str(scratch / "list.json")}
+    kept = {name: value for name, value in uv.environment.items() if name not in _SOURCES}
+    _install(replace(uv, environment=kept | source), python, scratch, "--no-config")
+
+
+def _install_by_list(uv: Uv, python: PythonDownload, found: Iterable[Path], kept: Path, scratch: Path) -> str:
+    """Install what uv knows, from an archive of those `found` if it is that, and return the archive's SHA-256.
+
+    What is downloaded goes to `kept`, by way of a folder in which nothing else can be taken for it.
+    """
+    archives = scratch / "archives"
+    archives.mkdir()
+    for archive in found:
+        (archives / archive.name).symlink_to(archive)
+    _install(replace(uv, environment={**uv.environment, "UV_PYTHON_CACHE_DIR": str(archives)}), python, scratch)
+    fresh = [path for path in archives.iterdir() if not path.is_symlink() and path.is_file()]
+    (used,) = fresh or archives.iterdir()
+    digest = hash_file(used)
+    for path in fresh:
+        with suppress(OSError):  # the folder may be somebody else's, and serves as it is
+            shutil.move(path, kept / path.name)
+    return digest
+
+
+def _install(uv: Uv, python: PythonDownload, scratch: Path, *options: str) -> None:
+    _run(uv, "install", "--no-bin", "--install-dir", scratch / "installed", python.key, *options)
 
 
 def _move_home(installed: Path, home: str, *, also: Path) -> None:
@@ -127,9 +176,7 @@ def _usable(found: Iterable[Path], sha256: str) -> list[Path]:
     return whole if len(whole) == 1 else []
 
 
-def _run(uv: Uv, command: str, *arguments: str | Path, archives: Path | None = None) -> Finished:
+def _run(uv: Uv, command: str, *arguments: str | Path) -> Finished:
     environment = {**uv.environment, "UV_PYTHON_DOWNLOADS": "manual"}
-    if archives:
-        environment["UV_PYTHON_CACHE_DIR"] = str(archives)
     options = ("--no-progress", "--color", "never")
     return uv.processes([uv.binary, "python", command, *arguments, *options], env=environment, cwd=_ROOT)

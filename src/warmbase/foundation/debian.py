@@ -113,7 +113,8 @@ def foundation_recipe(
 
 
 def _wanted(foundation: DebianFoundation) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*mmdebstrap.ALWAYS, *foundation.packages)))
+    own = () if foundation.managed else mmdebstrap.PYTHON
+    return tuple(dict.fromkeys((*mmdebstrap.ALWAYS, *own, *foundation.packages)))
 
 
 def _ask_archives(
@@ -215,12 +216,13 @@ def _describe(
     drift = find_drift(pin.packages, ((package.name, package.version) for package in contents.packages))
     if drift and locked:
         raise _drifted(foundation, drift)
+    own = not foundation.managed
     described = Foundation(
         name=foundation.name,
         platform=platform,
-        interpreter=f"/usr/bin/python{foundation.python}",
-        stdlib=f"/usr/lib/python{foundation.python}",
-        python=_python_version(foundation, contents.packages),
+        interpreter=f"/usr/bin/python{foundation.python}" if own else "",
+        stdlib=f"/usr/lib/python{foundation.python}" if own else "",
+        python=_python_version(foundation, contents.packages) if own else "",
         libc=("glibc", upstream_of(_version_of("libc6", contents.packages))),
         os_release=contents.os_release,
         packages=contents.packages,

@@ -7,7 +7,12 @@ and name the records of the layers below.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from warmbase.catalog.model import Compression
+from warmbase.effects.docker.builder import Builder, find_builder
 from warmbase.effects.registry.model import Registries
+from warmbase.effects.runner import Runner
+from warmbase.effects.uv import Uv
+from warmbase.foundation.baked import NOTHING_BAKED, Baked
 from warmbase.foundation.model import Foundation, foundation_from_json, foundation_to_json
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
@@ -21,13 +26,19 @@ class Groundwork:
     """Where foundations come from and go to: registries, the layer store, and what is unpacked of it.
 
     `registries` gives the clients, which only images from registries need; `codec` compresses what comes without
-    compression. `advance` is told how many layers of how many are there.
+    compression. `advance` is told how many layers of how many are there. Managed Pythons are installed by `uv`, and
+    compiled by `runner` in `jobs` processes. Dockerfiles are built by `builder`, and `baked` is what it built.
     """
 
     store: LayerStore
     unpacked: UnpackedLayers
     registries: Callable[[], Registries]
     codec: Codec
+    uv: Callable[[], Uv]
+    runner: Callable[[], Runner]
+    builder: Callable[[], Builder] = find_builder
+    jobs: int = 1
+    baked: Baked = NOTHING_BAKED
     advance: Callable[[int, int], object] = lambda *_: None
 
 
@@ -39,6 +50,11 @@ class FoundationLayers:
     foundation: Foundation
     layers: tuple[Layer, ...]
     recipe: str
+
+
+def codec_of(compression: Compression) -> Codec:
+    """The codec that the catalog means."""
+    return Codec(name="gzip" if compression.codec == "gzip" else "zstd", level=compression.level)
 
 
 def find_foundation(store: LayerStore, recipe: str) -> FoundationLayers | None:

@@ -11,9 +11,17 @@ from datetime import UTC, datetime
 from warmbase.catalog.model import ImageFoundation, LayoutFoundation
 from warmbase.errors import FoundationError
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork, foundation_notes
-from warmbase.foundation.model import Base, Foundation, Package
-from warmbase.foundation.pins import ImagePin
-from warmbase.foundation.python import FoundPython, find_libc, find_other_builds, find_pythons, full_version, is_for
+from warmbase.foundation.model import Base, Drift, Foundation, Package
+from warmbase.foundation.pins import DockerfilePin, ImagePin
+from warmbase.foundation.python import (
+    FoundPython,
+    find_libc,
+    find_other_builds,
+    find_pythons,
+    find_system_libc,
+    full_version,
+    is_for,
+)
 from warmbase.foundation.rootfs import parse_os_release
 from warmbase.foundation.sources import UPGRADE, open_source
 from warmbase.foundation.system import find_packages
@@ -21,7 +29,7 @@ from warmbase.foundation.upstream import ImageSource, PlatformImage, again, read
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.recipe import recipe_key
-from warmbase.layers.tree import merge_layers
+from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.oci.digests import Json
 from warmbase.oci.manifest import variables_of
 from warmbase.oci.reference import Reference
@@ -32,9 +40,9 @@ IMAGE_FORMAT = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inspection:
-    """What an image was found to have."""
+    """What an image was found to have; no `python` and "" as its `version` where none was looked for."""
 
-    python: FoundPython
+    python: FoundPython | None
     version: str
     libc: tuple[str, str]
     os_release: tuple[tuple[str, str], ...]
@@ -61,7 +69,8 @@ def pin_image(
     known = previous and (previous.reference, previous.index, previous.manifest)
     if previous and known == (reference, image.index, image.digest):
         return previous
-    seen = inspect_image(source, image, take_layers(source, image, ground), python, ground)
+    asked = "" if wanted.managed else python
+    seen = inspect_image(source, image, take_layers(source, image, ground), asked, ground)
     return ImagePin(
         reference=reference,
         platform=platform,
@@ -69,7 +78,7 @@ def pin_image(
         manifest=image.digest,
         created=_to_the_second(image.config.created),
         python=seen.version,
-        interpreter=seen.python.interpreter,
+        interpreter=seen.python.interpreter if seen.python else "",
         libc=seen.libc,
     )
 
@@ -79,9 +88,9 @@ def _find_image(
 ) -> tuple[ImageSource, PlatformImage]:
     if index:
         with suppress(FoundationError):  # it is gone, or was not there for this platform
-            source = open_source(wanted, python, ground.registries, digest=index)
+            source = open_source(wanted, wanted.reference(python), ground.registries, digest=index)
             return source, read_image(source, platform)
-    source = open_source(wanted, python, ground.registries)
+    source = open_source(wanted, wanted.reference(python), ground.registries)
     return source, read_image(source, platform)
 
 
@@ -95,43 +104,91 @@ def make_image_foundation(
     wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, key: str, ground: Groundwork
 ) -> FoundationLayers:
     """Take the pinned image into the store. Raises FoundationError, also if it is not what the pin says."""
-    minor = ".".join(pin.python.split(".")[:2])
-    source = open_source(wanted, minor, ground.registries, digest=pin.manifest)
+    minor = ".".join(pin.python.split(".")[:2])  # of a managed Python, which is not in the image, ""
+    source = open_source(wanted, pin.reference, ground.registries, digest=pin.manifest)
     image = read_manifest(source, source.root())
     layers = take_layers(source, image, ground)
     seen = inspect_image(source, image, layers, minor, ground)
-    if (seen.version, seen.python.interpreter, seen.libc) != (pin.python, pin.interpreter, pin.libc):
+    found = (seen.version, seen.python.interpreter if seen.python else "", seen.libc)
+    if found != (pin.python, pin.interpreter, pin.libc):
         raise FoundationError(f"{source.name} has not what its pin says", next_step=UPGRADE)
-    foundation = Foundation(
-        name=wanted.name,
+    base = _base_of(wanted, pin, layers)
+    foundation = describe_image(wanted.name, pin, image, seen, base)
+    return keep_image(foundation, layers, key, key, ground)
+
+
+def describe_image(
+    name: str,
+    pin: ImagePin | DockerfilePin,
+    image: PlatformImage,
+    seen: Inspection,
+    base: Base,
+    drift: tuple[Drift, ...] = (),
+) -> Foundation:
+    """The foundation called `name` that an image is."""
+    return Foundation(
+        name=name,
         platform=pin.platform,
-        interpreter=pin.interpreter,
-        stdlib=seen.python.stdlib,
-        python=pin.python,
-        libc=pin.libc,
+        interpreter=seen.python.interpreter if seen.python else "",
+        stdlib=seen.python.stdlib if seen.python else "",
+        python=seen.version,
+        libc=seen.libc,
         os_release=seen.os_release,
         packages=seen.packages,
         created=pin.created,
+        drift=drift,
         run=image.config.run,
         history=image.config.history,
-        base=_base_of(wanted, pin, layers),
+        base=base,
     )
+
+
+def keep_image(
+    foundation: Foundation, layers: tuple[Layer, ...], key: str, recipe: str, ground: Groundwork
+) -> FoundationLayers:
+    """Keep an image, whose layers are in the store, under the recipe `key` of its pin; `recipe` is the key of what it
+    really is."""
     *below, top = layers
     with ground.store.workspace() as work:
-        notes = foundation_notes(foundation, key, below)
+        notes = foundation_notes(foundation, recipe, below)
         kept = ground.store.put(key, again(top, work / "top", ground), notes)
-    return FoundationLayers(foundation=foundation, layers=(*below, kept), recipe=key)
+    return FoundationLayers(foundation=foundation, layers=(*below, kept), recipe=recipe)
 
 
 def inspect_image(
     source: ImageSource, image: PlatformImage, layers: tuple[Layer, ...], minor: str, ground: Groundwork
 ) -> Inspection:
-    """Look into an image whose layers are in the store. Raises FoundationError if it has no Python `minor`."""
+    """Look into an image whose layers are in the store; "" as `minor` does not look for a Python.
+
+    Raises FoundationError if it has no Python `minor`, or no C library.
+    """
     tree = merge_layers(ground.unpacked.listings(layers), ground.unpacked.folders(layers))
+    os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
+    packages = find_packages(tree)
+    if not minor:
+        libc = find_system_libc(tree, f"linux/{image.config.platform.architecture}")
+        if libc is None:
+            raise _without_libc(f"{source.name} for {image.config.platform} has no C library that is known")
+        return Inspection(python=None, version="", libc=libc, os_release=os_release, packages=packages)
+    python = _find_python(source, image, tree, minor, os_release)
+    libc = find_libc(tree, python.interpreter)
+    if libc is None:
+        named = f"{python.interpreter} names no C library that is there"
+        raise _without_libc(f"{source.name} for {image.config.platform}: {named}")
+    version = full_version(tree, python, packages)
+    return Inspection(python=python, version=version, libc=libc, os_release=os_release, packages=packages)
+
+
+def _without_libc(message: str) -> FoundationError:
+    return FoundationError(message, next_step="name an image with glibc or musl")
+
+
+def _find_python(
+    source: ImageSource, image: PlatformImage, tree: ImageTree, minor: str, os_release: tuple[tuple[str, str], ...]
+) -> FoundPython:
     variables = variables_of(image.config.run)
     pythons = find_pythons(tree, variables)
     python = next((one for one in pythons if one.minor == minor), None)
-    os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
     if python is None:
         system = dict(os_release).get("PRETTY_NAME", "a system without a name")
         known = [f"Python {one.minor} ({one.interpreter})" for one in pythons]
@@ -139,22 +196,15 @@ def inspect_image(
         has = " and ".join(known) or "no Python on its PATH"
         raise FoundationError(
             f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
-            next_step="correct `python` of the foundation in the catalog, or name an image that has it",
+            next_step="correct `python` of the foundation in the catalog, name an image that has it, or write"
+            " `python: managed`, which brings one",
         )
     if not is_for(tree, python, f"linux/{image.config.platform.architecture}"):
         raise FoundationError(
             f"{source.name} says that it is for {image.config.platform}, but {python.interpreter} is not",
             next_step="push an image that is what it says, or take the platform out of `platforms`",
         )
-    libc = find_libc(tree, python.interpreter)
-    if libc is None:
-        raise FoundationError(
-            f"{source.name} for {image.config.platform}: {python.interpreter} names no C library that is there",
-            next_step="name an image with glibc or musl",
-        )
-    packages = find_packages(tree)
-    version = full_version(tree, python, packages)
-    return Inspection(python=python, version=version, libc=libc, os_release=os_release, packages=packages)
+    return python
 
 
 def _base_of(wanted: ImageFoundation | LayoutFoundation, pin: ImagePin, layers: tuple[Layer, ...]) -> Base:

@@ -22,8 +22,10 @@ from warmbase.foundation.pins import DebianPin
 from warmbase.foundation.rootfs import DPKG_OPTIONS
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-ALWAYS = ("ca-certificates", "python3")
-"""What every foundation has beside the minimal system. `python3-minimal` would lack ctypes and asyncio."""
+ALWAYS = ("ca-certificates",)
+"""What every foundation has beside the minimal system."""
+PYTHON = ("python3",)
+"""The suite's own Python, where none is put on it. `python3-minimal` would lack ctypes and asyncio."""
 
 _ARCHITECTURES = {
     "linux/386": "i386",

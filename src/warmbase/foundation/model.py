@@ -53,13 +53,22 @@ class Base:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    """What a managed Python was installed from: the file's name and its SHA-256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Foundation:
     """A root filesystem with an interpreter.
 
     `interpreter` is the path of Python in it, `stdlib` of its standard library, `python` its full version, `libc` its
     name and version, `os_release` what its os-release(5) file says, `packages` those of the system's package manager,
     `created` RFC 3339 text. Of an image, `run` is what its containers start as (config.md, "config"), `history` says
-    how its layers came to be, and `base` which image it is.
+    how its layers came to be, and `base` which image it is. `archive` is what a managed Python was installed from; of
+    the system below such a one there is no interpreter ("").
     """
 
     name: str
@@ -75,6 +84,7 @@ class Foundation:
     run: Mapping[str, Json] = field(default_factory=dict, hash=False)
     history: tuple[History, ...] = ()
     base: Base | None = None
+    archive: Archive | None = None
 
 
 def find_drift(pinned: Iterable[tuple[str, str]], installed: Iterable[tuple[str, str]]) -> tuple[Drift, ...]:
@@ -106,6 +116,7 @@ def foundation_from_json(text: str) -> Foundation:
             run=document["run"],
             history=tuple(History(**step) for step in document["history"]),
             base=_base(document["base"]) if document["base"] else None,
+            archive=Archive(**archive) if (archive := document.get("archive")) else None,
         )
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise FoundationError(

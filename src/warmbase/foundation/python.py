@@ -23,6 +23,10 @@ _GLIBC_BANNER = re.compile(rb"GNU C Library [^\n]*?version (\d+\.\d+)")
 _GLIBC_SYMBOL = re.compile(rb"\0GLIBC_(\d+\.\d+)")
 _MUSL_VERSION = re.compile(rb"\0(1\.\d+\.\d+)(?:-[\w-]+)?\0")
 _OLDEST_MUSL = "1.1"
+_LOADERS = {  # System V ABI's supplements for the machines; musl's own naming
+    "linux/amd64": ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"),
+    "linux/arm64": ("/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,10 +140,24 @@ def find_libc(tree: ImageTree, interpreter: str) -> tuple[str, str] | None:
     None if it names none that is there.
     """
     program = read_elf(tree.read(interpreter) or b"")  # all of it: patchelf moves the loader's name behind the code
-    path = tree.resolve(program.interpreter) if program and program.interpreter else None
-    if program is None or path is None:
+    return _library_of(tree, program.interpreter) if program and program.interpreter else None
+
+
+def find_system_libc(tree: ImageTree, platform: str) -> tuple[str, str] | None:
+    """The C library for which programs of `platform` are to be made, as `find_libc` has it: its shell's, else the one
+    whose loader is where programs made elsewhere look for it. None if there is neither."""
+    found = find_libc(tree, "/bin/sh")
+    for loader in _LOADERS.get(platform, ()):
+        found = found or _library_of(tree, loader)
+    return found
+
+
+def _library_of(tree: ImageTree, loader: str) -> tuple[str, str] | None:
+    """The C library whose loader is at a path."""
+    path = tree.resolve(loader)
+    if path is None:
         return None
-    if "/ld-musl" in program.interpreter:
+    if "/ld-musl" in loader:
         version = _MUSL_VERSION.search(tree.read(path) or b"")
         return "musl", version[1].decode() if version else _OLDEST_MUSL
     library = tree.read(f"{path.rpartition('/')[0]}/libc.so.6") or b""

@@ -39,18 +39,18 @@ UPGRADE = "run `warmbase lock --upgrade-foundation`, which pins what is there no
 
 
 def open_source(
-    wanted: ImageFoundation | LayoutFoundation, python: str, registries: Callable[[], Registries], *, digest: str = ""
+    wanted: ImageFoundation | LayoutFoundation, text: str, registries: Callable[[], Registries], *, digest: str = ""
 ) -> ImageSource:
-    """The source of a foundation's image; with `digest`, of the manifest that was pinned.
+    """The source of a foundation's image that `text` names (`reference`); with `digest`, of the pinned manifest.
 
     Raises FoundationError for a path that holds neither a layout nor an archive.
     """
     if isinstance(wanted, ImageFoundation):
-        reference = Reference.parse(wanted.reference(python))
+        reference = Reference.parse(text)
         if digest:
             reference = reference.at(digest=digest)
         return RegistryImage(registry=registries().at(reference.registry), reference=reference)
-    return open_layout(wanted.folder, wanted.reference(python), digest=digest)
+    return open_layout(wanted.folder, text, digest=digest)
 
 
 def open_layout(folder: Path, text: str, *, digest: str = "") -> ImageSource:

@@ -2,17 +2,21 @@
 
 A Debian foundation is one layer, made here. Under a pin's recipe lies what the pin became on this machine; where the
 archives no longer had the pinned versions, the layer's notes say so, and an image on it takes the recipe of what is
-really in it. A foundation that is an image keeps that image's layers (see `image`).
+really in it. A foundation that is an image keeps that image's layers (see `image`). A managed Python is one more layer
+on either (see `managed`).
 """
 
 from pathlib import Path
 
-from warmbase.catalog.model import CatalogFoundation, DebianFoundation
+from warmbase.catalog.model import CatalogFoundation, DebianFoundation, DockerfileFoundation
 from warmbase.errors import FoundationError
 from warmbase.foundation.debian import build_debian, foundation_recipe, pin_debian
+from warmbase.foundation.dockerfile import dockerfile_recipe
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork, find_foundation, foundation_notes
 from warmbase.foundation.image import image_recipe, make_image_foundation, pin_image
-from warmbase.foundation.pins import DebianPin, FoundationPin, ImagePin
+from warmbase.foundation.inputs import hash_inputs
+from warmbase.foundation.managed import make_managed, managed_recipe, minor_of, pin_managed, python_recipe
+from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ImagePin, ManagedPin, SystemPin, system_of
 from warmbase.foundation.rootfs import DebianSystem, foundation_entries
 from warmbase.layers.codec import Codec
 from warmbase.layers.pack import pack_entries
@@ -21,10 +25,18 @@ from warmbase.layers.recipe import recipe_key
 
 def pin_fits(wanted: CatalogFoundation, pin: FoundationPin | None, python: str) -> bool:
     """Whether a pin was made from what the catalog asks for now."""
+    if isinstance(pin, ManagedPin):
+        return wanted.managed and minor_of(pin) == python and _system_fits(wanted, pin.base, python)
+    return not wanted.managed and _system_fits(wanted, pin, python)
+
+
+def _system_fits(wanted: CatalogFoundation, pin: SystemPin | None, python: str) -> bool:
     match wanted, pin:
         case DebianFoundation(), DebianPin():
             return pin.suite == wanted.suite and set(wanted.packages) <= {name for name, _ in pin.packages}
-        case DebianFoundation(), _:
+        case DockerfileFoundation(), DockerfilePin():
+            return pin.inputs == hash_inputs(wanted, python)
+        case ((DebianFoundation() | DockerfileFoundation()), _):
             return False
         case _, ImagePin():
             return pin.reference == wanted.reference(python)
@@ -43,10 +55,31 @@ def pin_foundation(
     """Pin what the foundation is now, `previous` itself if that is the same.
 
     Platforms of one image stay together: with `sibling`, another platform's pin, it is what the image was for that
-    one, as long as that is there. Raises FoundationError, RegistryError.
+    one, as long as that is there; so are the versions of a managed Python. Raises FoundationError, RegistryError.
     """
+    if isinstance(previous, ManagedPin) != wanted.managed:
+        previous = None  # it tells of the system's own Python, or does not
+    old, other = (system_of(pin) if pin else None for pin in (previous, sibling))
+    base = _pin_system(wanted, platform, python, ground, previous=old, sibling=other)
+    if not wanted.managed:
+        return base
+    known, others = (pin if isinstance(pin, ManagedPin) else None for pin in (previous, sibling))
+    return pin_managed(base, python, ground, previous=known, sibling=others)
+
+
+def _pin_system(
+    wanted: CatalogFoundation,
+    platform: str,
+    python: str,
+    ground: Groundwork,
+    *,
+    previous: SystemPin | None,
+    sibling: SystemPin | None,
+) -> SystemPin:
     if isinstance(wanted, DebianFoundation):
         return pin_debian(wanted, platform, previous=previous if isinstance(previous, DebianPin) else None)
+    if isinstance(wanted, DockerfileFoundation):
+        return ground.baked.pin(wanted.name, platform, python)
     known = previous if isinstance(previous, ImagePin) else None
     index = sibling.index if isinstance(sibling, ImagePin) else ""
     return pin_image(wanted, platform, python, ground, previous=known, index=index)
@@ -54,24 +87,65 @@ def pin_foundation(
 
 def pinned_recipe(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> str:
     """The key under which a pinned foundation lies in the store."""
+    if isinstance(pin, ManagedPin):
+        return managed_recipe(system_recipe(wanted, pin.base, platform, codec), pin, codec)
+    return system_recipe(wanted, pin, platform, codec)
+
+
+def system_recipe(wanted: CatalogFoundation, pin: SystemPin, platform: str, codec: Codec) -> str:
+    """The key under which the system of a foundation lies in the store, without a managed Python."""
     if isinstance(wanted, DebianFoundation) and isinstance(pin, DebianPin):
         facts = foundation_recipe(wanted, pin.packages, epoch=pin.epoch, platform=platform)
         return recipe_key("foundation", facts, codec)
+    if isinstance(wanted, DockerfileFoundation) and isinstance(pin, DockerfilePin):
+        return dockerfile_recipe(pin, codec)
     if isinstance(pin, ImagePin):
         return image_recipe(pin, codec)
     raise FoundationError(f"the pin of {wanted.name} is of another kind", next_step="run `warmbase lock`")
 
 
+def shared_recipes(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> tuple[str, ...]:
+    """The keys of those of a foundation's layers that are made by warmbase, wherever it runs: Debian's system and a
+    managed Python. An image's own are in its registry."""
+    system = system_of(pin)
+    made = (system_recipe(wanted, system, platform, codec),) if isinstance(system, DebianPin) else ()
+    return (*made, python_recipe(pin, codec)) if isinstance(pin, ManagedPin) else made
+
+
 def make_foundation(
-    wanted: CatalogFoundation, pin: FoundationPin, platform: str, ground: Groundwork, *, locked: bool
+    wanted: CatalogFoundation,
+    pin: FoundationPin,
+    platform: str,
+    ground: Groundwork,
+    *,
+    locked: bool,
+    native: FoundationLayers | None = None,
 ) -> FoundationLayers:
-    """Take the foundation from the store, or make it. Raises FoundationError, with `locked` for a drift too."""
+    """Take the foundation from the store, or make it. Raises FoundationError, with `locked` for a drift too.
+
+    `native` is one of this machine's own platform, which a managed Python for another one is compiled on.
+    """
+    if not isinstance(pin, ManagedPin):
+        return _make_system(wanted, pin, platform, ground, locked=locked)
     key = pinned_recipe(wanted, pin, platform, ground.codec)
+    known = find_foundation(ground.store, key)
+    if known and not (known.foundation.drift and locked):
+        return known
+    base = _make_system(wanted, pin.base, platform, ground, locked=locked)
+    return make_managed(wanted, pin, key, base, ground, native=native)
+
+
+def _make_system(
+    wanted: CatalogFoundation, pin: SystemPin, platform: str, ground: Groundwork, *, locked: bool
+) -> FoundationLayers:
+    key = system_recipe(wanted, pin, platform, ground.codec)
     known = find_foundation(ground.store, key)
     if known is None:
         if isinstance(wanted, DebianFoundation):
             assert isinstance(pin, DebianPin)  # or it had no recipe
             known = _make_debian(wanted, pin, platform, key, ground, locked=locked)
+        elif isinstance(wanted, DockerfileFoundation):  # it is in the store after the bake, if it could be built
+            raise ground.baked.failure(wanted.name, platform)
         else:
             assert isinstance(pin, ImagePin)
             known = make_image_foundation(wanted, pin, key, ground)

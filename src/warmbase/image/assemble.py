@@ -16,6 +16,7 @@ from warmbase.oci.manifest import CONFIG, MANIFEST, Config, Descriptor, History,
 
 RECIPE_LABEL = "dev.warmbase.recipe"
 PYTHON_LABEL = "dev.warmbase.python"
+ARCHIVE_LABEL = "dev.warmbase.python.archive"
 UV_LABEL = "dev.warmbase.uv"
 LOCK_LABEL = "dev.warmbase.lock"
 
@@ -25,6 +26,7 @@ class Provenance:
     """What an image states of its origin. `created` is RFC 3339 text, `lock` the lock's SHA-256.
 
     `foundation` is a Debian foundation's name, or that of the image which it is, `base_digest` that image's digest.
+    `archive` names what a managed Python was installed from.
     """
 
     recipe: str
@@ -34,6 +36,7 @@ class Provenance:
     uv: str
     foundation: str
     base_digest: str = ""
+    archive: str = ""
 
 
 class Image(Protocol):
@@ -163,6 +166,7 @@ def image_labels(variant: Variant, provenance: Provenance) -> Mapping[str, str]:
         RECIPE_LABEL: provenance.recipe,
         LOCK_LABEL: provenance.lock,
         PYTHON_LABEL: provenance.python,
+        ARCHIVE_LABEL: provenance.archive,
         UV_LABEL: provenance.uv,
         **dict(variant.labels),
     }

@@ -77,11 +77,14 @@ def image_parts(
     system, version = release.get("ID", "linux"), release.get("VERSION_ID", release.get("VERSION_CODENAME", ""))
     yield Part(kind="operating-system", name=system, version=version, ref=f"{system}-{version}")
     yield from (_system_part(package, system, version) for package in foundation.packages)
+    archive = foundation.archive
+    file = f"?checksum=sha256:{archive.sha256}&file_name={_quoted(archive.name)}" if archive else ""
     yield Part(
         kind="platform",
         name="python",
         version=foundation.python,
-        purl=f"pkg:generic/python@{foundation.python}",
+        purl=f"pkg:generic/python@{foundation.python}{file}",
+        sha256=archive.sha256 if archive else "",
         licences=(_PYTHON_LICENCE,),
         cpe=f"cpe:2.3:a:python:python:{foundation.python}:*:*:*:*:*:*:*",
     )

@@ -85,7 +85,7 @@ def read_pins(catalog: Catalog, foundation: CatalogFoundation) -> Mapping[PinKey
         remedy = f"remove {path}, and run `warmbase lock`"
         raise FoundationError(f"{path} cannot be read: {_reason(error)}", next_step=remedy) from None
     pins = pins_from_json(text, source=str(path))
-    own = foundation.pythons[0]  # of a Debian system, whose pin does not name its one Python
+    own = next(iter(foundation.pythons), "")  # of a Debian system, whose pin does not name its one Python
     return {(platform, python or own): pin for (platform, python), pin in pins.items()}
 
 

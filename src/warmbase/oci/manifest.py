@@ -232,6 +232,11 @@ def variables_of(run: Mapping[str, Json]) -> dict[str, str]:
     return dict(str(pair).partition("=")[::2] for pair in pairs) if isinstance(pairs, list) else {}
 
 
+def loader_variables(run: Mapping[str, Json]) -> dict[str, str]:
+    """What an image's config object, `run`, tells its dynamic loader (ld.so(8)): without it programs may not start."""
+    return {name: value for name, value in variables_of(run).items() if name in ("LD_LIBRARY_PATH", "LD_PRELOAD")}
+
+
 def is_index(media_type: str) -> bool:
     """Whether a media type is that of an index, or of what Docker calls a manifest list."""
     return "image.index" in media_type or "manifest.list" in media_type

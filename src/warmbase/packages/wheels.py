@@ -7,7 +7,6 @@ release; where the trees of two wheels share a path, the fixed
 order of layers decides, not the order in which uv's threads happened to run.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,16 +19,18 @@ from warmbase.errors import PackagesError
 from warmbase.layers.pack import ModePolicy
 from warmbase.lock.model import LockedPackage
 from warmbase.lock.wheels import Libc
-from warmbase.oci.digests import Json
-from warmbase.oci.manifest import variables_of
-from warmbase.oci.tar import MTIME
-from warmbase.packages import inside, uvcache
+from warmbase.packages import uvcache
+from warmbase.packages.bytecode import PROGRAMS, compile_folders
 from warmbase.packages.fetch import Fetcher, requirements
+from warmbase.packages.origin import settle_origin
 
 VENV = "opt/venv"
 CACHE = "opt/uv/cache"
-WHEEL_POLICY = ModePolicy(group_writable=(VENV,))
+WHEEL_POLICY = ModePolicy(shared=(VENV,))
 """The modes of a wheel layer."""
+
+FROM_COMPILED = ["--no-index", "--find-links", "/opt/compiled"]
+NO_WHEELS: Mapping[str, Path] = {}
 
 SANDBOX_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -86,27 +87,36 @@ class Workshop:
         """What fetches wheels for this workshop's platform and Python."""
         return Fetcher(uv=self.uv, platform=self.platform, python=self.python, libc=self.libc)
 
-    def build_trees(self, packages: Sequence[LockedPackage], done: Callable[[LockedPackage, Path], None]) -> None:
+    def build_trees(
+        self,
+        packages: Sequence[LockedPackage],
+        done: Callable[[LockedPackage, Path], None],
+        compiled: Mapping[str, Path] = NO_WHEELS,
+    ) -> None:
         """Make the tree of each package's wheel; `done` is called with each as soon as it stands.
 
-        Packages for which `use` is "warm" are not installed: their tree has the archive alone.
+        Packages for which `use` is "warm" are not installed: their tree has the archive alone. `compiled` are the
+        wheels, by name, of packages for which no index has one.
         """
         if not packages:
             return
         cache = self.folder / CACHE
         cache.mkdir(parents=True, exist_ok=True)
-        archives = self.fetcher.fetch(packages, cache)
+        archives = dict(self.fetcher.fetch([one for one in packages if one.name not in compiled], cache))
         by_hash = {self._hash(package): package for package in packages}
         ordered = sorted(by_hash, key=lambda sha256: (-self._size(by_hash[sha256]), sha256))
-        index = self.uv.serving_index()
         with self.open_sandbox() as sandbox:
             skeleton = self.make_venv(sandbox)
+            if compiled:
+                archives |= self._unpack(sandbox, [one for one in packages if one.name in compiled], compiled)
             for sha256 in self.compile_archives(sandbox, self._inside(archives, ordered)):
                 package = by_hash[sha256]
                 tree = self.folder / "trees" / sha256
                 if package.use == "venv":
-                    self._install(sandbox, package, index)
+                    self._install(sandbox, package)
                     take_installed(self.folder / VENV, skeleton, tree / VENV)
+                    if package.name in compiled:
+                        settle_origin(tree / VENV, package)
                 archive = tree / CACHE / uvcache.ARCHIVES / uvcache.archive_id(sha256)
                 archive.parent.mkdir(parents=True)
                 archives[sha256].rename(archive)
@@ -121,7 +131,7 @@ class Workshop:
         own = [
             Bind(source=self.folder / "opt", target="/opt"),
             Bind(source=self.tool, target="/usr/local/bin/uv", read_only=True),
-            Bind(source=Path(inside.__file__).parent, target="/run/warmbase", read_only=True),
+            PROGRAMS,
         ]
         with self.runner.open(self.root, binds=[*own, *binds], hosts=hosts, network=network) as sandbox:
             yield sandbox
@@ -142,38 +152,17 @@ class Workshop:
 
     def compile_archives(self, sandbox: Sandbox, folders: Sequence[tuple[str, str]]) -> Iterator[str]:
         """Compile all Python files in `folders` (name, folder in the sandbox); each name is yielded when it is done."""
-        command = [self.interpreter, "-I", "-S", "-B", "/run/warmbase/compile.py", str(MTIME), str(self.jobs)]
-        process = sandbox.start(command, env=self.environment)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write(json.dumps(list(folders)).encode())
-        process.stdin.close()
-        for line in process.stdout:
-            yield line.decode().strip()
-        said = process.stderr.read().decode(errors="replace")
-        if process.wait():
-            raise PackagesError(
-                f"the foundation's interpreter cannot compile the wheels\n{said}",
-                next_step="see that the machine has enough memory, or choose another foundation in the catalog",
-            )
+        return compile_folders(sandbox, self.interpreter, folders, self.jobs, environment=self.environment)
 
-    def _install(self, sandbox: Sandbox, package: LockedPackage, index: str) -> None:
-        environment = self.environment | {"UV_DEFAULT_INDEX": index}
-        command = [
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "-r",
-            "-",
-            "--python",
-            f"/{VENV}/bin/python",
-            *self.fetcher.for_platform,
-        ]
-        finished = sandbox.run(command, env=environment, input=requirements([package], self.platform).encode())
+    def _install(self, sandbox: Sandbox, package: LockedPackage) -> None:
+        environment = self.environment | {"UV_DEFAULT_INDEX": self.uv.address_of(package.index)}
+        target = ["--python", f"/{VENV}/bin/python", *self.fetcher.for_platform]
+        if package.is_compiled(self.platform):
+            origin, wanted = FROM_COMPILED, f"{package.name}=={package.version}\n"
+        else:
+            origin, wanted = ["--require-hashes"], requirements([package], self.platform)
+        command = ["uv", "pip", "install", "--quiet", "--no-deps", *origin, "-r", "-", *target]
+        finished = sandbox.run(command, env=environment, input=wanted.encode())
         if finished.code:
             said = finished.stderr.decode(errors="replace")
             raise PackagesError(
@@ -181,7 +170,30 @@ class Workshop:
                 next_step="report it with the wheel's name",
             )
 
+    def _unpack(
+        self, sandbox: Sandbox, packages: Sequence[LockedPackage], wheels: Mapping[str, Path]
+    ) -> Mapping[str, Path]:
+        """Have uv unpack compiled wheels as it does any: identity of a package → its unpacked files."""
+        folder = self.folder / "opt/compiled"
+        folder.mkdir()
+        for path in wheels.values():
+            shutil.copy(path, folder / path.name)
+        target = ["--python", self.interpreter, "--target", "/opt/unpacked", *self.fetcher.for_platform]
+        command = ["uv", "pip", "install", "--quiet", "--no-deps", *FROM_COMPILED, "-r", "-", *target]
+        wanted = "".join(f"{package.name}=={package.version}\n" for package in packages)
+        finished = sandbox.run(command, env=self.environment, input=wanted.encode())
+        if finished.code:
+            said = finished.stderr.decode(errors="replace")
+            raise PackagesError(
+                f"uv cannot install what was compiled for {self.platform}\n{said}",
+                next_step="see that the package's build makes a wheel for the foundation's own Python",
+            )
+        unpacked = dict(uvcache.find_local_archives(self.folder / CACHE))
+        return {package.identity(self.platform): unpacked[package.name] for package in packages}
+
     def _hash(self, package: LockedPackage) -> str:
+        if package.is_compiled(self.platform):
+            return package.identity(self.platform)
         wheel = package.wheel(self.platform)
         if wheel is None:
             raise PackagesError(
@@ -191,16 +203,11 @@ class Workshop:
         return wheel.sha256
 
     def _size(self, package: LockedPackage) -> int:
-        wheel = package.wheel(self.platform)
-        return wheel.size if wheel else 0
+        file = package.file(self.platform)
+        return file.size if file else 0
 
     def _inside(self, archives: Mapping[str, Path], ordered: Sequence[str]) -> list[tuple[str, str]]:
         return [(sha256, "/" + str(archives[sha256].relative_to(self.folder))) for sha256 in ordered]
-
-
-def loader_variables(run: Mapping[str, Json]) -> dict[str, str]:
-    """What an image's config object, `run`, tells its dynamic loader (ld.so(8)): without it programs may not start."""
-    return {name: value for name, value in variables_of(run).items() if name in ("LD_LIBRARY_PATH", "LD_PRELOAD")}
 
 
 def retarget_venv(venv: Path, target: Interpreter) -> None:

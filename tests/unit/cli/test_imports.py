@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "catalog": set(),
     "layers": {"effects"},
     "packages.uvcache": set(),
-    "foundation": {"catalog", "effects", "layers"},
+    "foundation": {"catalog", "effects", "layers", "packages.bytecode"},
     "lock": {"catalog", "effects", "foundation", "packages.uvcache"},
     "plan": {"catalog", "foundation", "layers", "lock", "image.contract", "packages.uvcache", "packages.wheels"},
     "packages": {"catalog", "effects", "layers", "lock", "plan", "image.contract", "packages.uvcache"},

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from warmbase.catalog.dockerfile import BuilderName, DockerfileKeys
 from warmbase.catalog.shape import UNIQUE, Text, WholeNumber, about
 
 # OCI distribution specification 1.1, "Pulling manifests": the grammar of a repository's name.
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
 REPOSITORY_PATTERN = rf"{_COMPONENT}(/{_COMPONENT})*"
 _HOST = r"([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
+
+MANAGED = "managed"
+"""What stands instead of a foundation's Python version where uv brings one."""
 
 Registry = Annotated[
     str,
@@ -59,6 +63,15 @@ PythonVersion = Annotated[
         pattern=r"3\.(0|[1-9][0-9]?)",
         advice='write the minor version in quotes, e.g. "3.13"',
         examples=("3.13",),
+    ),
+]
+FoundationPython = Annotated[
+    str,
+    Text(
+        noun="a Python version",
+        pattern=rf"3\.(0|[1-9][0-9]?)|{MANAGED}",
+        advice=f'write the minor version in quotes, e.g. "3.13", or {MANAGED}',
+        examples=("3.13", MANAGED),
     ),
 ]
 FoundationName = Annotated[
@@ -127,6 +140,25 @@ ArchiveAddress = Annotated[
         pattern=r"(https?|file)://[^ \t\r\n]+",
         advice="write an http, https or file address",
         examples=("https://mirror.example/debian",),
+    ),
+]
+# uv's documentation, "Package indexes": what a name may hold; here one spelling, so that each has variables of its own
+IndexName = Annotated[
+    str,
+    Text(
+        noun="an index's name",
+        pattern=r"[a-z0-9]+([._-][a-z0-9]+)*",
+        advice="use lowercase letters and digits with single '.', '_' or '-' between",
+        examples=("company", "pytorch-cpu"),
+    ),
+]
+IndexAddress = Annotated[
+    str,
+    Text(
+        noun="an index's address",
+        pattern=r"https?://[^ \t\r\n]+",
+        advice="write an http or https address, without a user and a password",
+        examples=("https://index.example/simple",),
     ),
 ]
 Requirement = Annotated[
@@ -211,8 +243,9 @@ class CompressionEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FoundationEntry:
-    """What variants stand on: a root filesystem with Python. It has one of the keys `debian`, `image` and `oci`."""
+class FoundationEntry(DockerfileKeys):
+    """What variants stand on: a root filesystem with Python. It has one of the keys `debian`, `image`, `oci` and
+    `dockerfile`."""
 
     debian: Suite | None = field(
         default=None, metadata=about("The Debian suite to make it from, e.g. trixie, with the suite's own Python.")
@@ -228,9 +261,12 @@ class FoundationEntry:
             "version. Where it holds several images, :name says which."
         ),
     )
-    python: PythonVersion | Annotated[tuple[PythonVersion, ...], UNIQUE] | None = field(
+    python: FoundationPython | Annotated[tuple[PythonVersion, ...], UNIQUE] | None = field(
         default=None,
-        metadata=about("The Python versions that it offers. Left out for Debian's releases, whose Python is known."),
+        metadata=about(
+            "The Python versions that it offers, left out for Debian's releases, whose Python is known; or managed: a "
+            "Python that uv manages is put on it, in the versions that images ask for."
+        ),
     )
     packages: Annotated[tuple[DebianPackage, ...], UNIQUE] = field(
         default=(), metadata=about("Debian packages to add to the minimal system.")
@@ -241,6 +277,19 @@ class FoundationEntry:
     snapshot: ArchiveAddress | None = field(
         default=None,
         metadata=about("An archive that keeps old versions; {timestamp} in it becomes the time of the lock."),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexEntry:
+    """A package index and its other addresses. One that has none may be written as its address alone."""
+
+    url: IndexAddress | None = field(
+        default=None, metadata=about("Where it is; left out for `default`, the index that uv uses by itself.")
+    )
+    mirrors: Annotated[tuple[IndexAddress, ...], UNIQUE] = field(
+        default=(),
+        metadata=about("Further addresses of the same index: children whose uv.lock names one hit the cache too."),
     )
 
 
@@ -343,6 +392,9 @@ class ImageEntry(DefaultsEntry):
     smoke: RelativePath | None = field(
         default=None, metadata=about("The check run in every variant; bases/<image>/smoke.py if it exists.")
     )
+    sources: Mapping[PackageName, IndexName] = field(
+        default_factory=dict, metadata=about("Package → the index that it comes from, in this image.")
+    )
     compression: CodecName | CompressionEntry | None = field(
         default=None, metadata=about("How its layers are compressed, where that is not as in all other images.")
     )
@@ -363,6 +415,10 @@ class CatalogDocument:
     insecure: Annotated[tuple[RegistryHost, ...], UNIQUE] = field(
         default=(), metadata=about("Registries to speak to without TLS; localhost always is one.")
     )
+    builder: BuilderName | None = field(
+        default=None,
+        metadata=about("The Buildx builder that runs steps in containers; left out: the current one."),
+    )
     platforms: Annotated[tuple[Platform, ...], UNIQUE] = field(
         default=("linux/amd64",), metadata=about("The platforms that every variant is built for.")
     )
@@ -371,5 +427,12 @@ class CatalogDocument:
     )
     sets: Mapping[SetName, tuple[Requirement, ...] | SetEntry] = field(
         default_factory=dict, metadata=about("Named lists of requirements that images include.")
+    )
+    indexes: Mapping[IndexName, IndexAddress | IndexEntry] = field(
+        default_factory=dict,
+        metadata=about("Package indexes beside uv's own, which is `default`. Credentials stand in uv's variables."),
+    )
+    sources: Mapping[PackageName, IndexName] = field(
+        default_factory=dict, metadata=about("Package → the index that it comes from, e.g. torch: pytorch-cpu.")
     )
     defaults: DefaultsEntry = field(default=DefaultsEntry(), metadata=about("What every image has."))

@@ -5,7 +5,7 @@ only add.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,17 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
-from warmbase.catalog.model import CatalogFoundation, CatalogRequirement, Compression, Image, ImageConfig, Variant
+from warmbase.catalog.indexes import resolve_sources
+from warmbase.catalog.managed import check_asked
+from warmbase.catalog.model import (
+    CatalogFoundation,
+    CatalogRequirement,
+    Compression,
+    Image,
+    ImageConfig,
+    PackageIndex,
+    Variant,
+)
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.product import Pair, Product, check_product
 from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
@@ -58,6 +68,9 @@ class ImageContext:
     sets: PackageSets
     reader: RequirementReader
     report: Report
+    indexes: tuple[PackageIndex, ...] = ()
+    declared_indexes: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict)  # of all images
 
 
 def resolve_images(entries: Mapping[str, ImageEntry], context: ImageContext) -> tuple[Image, ...]:
@@ -188,12 +201,15 @@ class _ImageResolver(_EntryResolver):
         self.check_packages()
         smoke = self.smoke()
         compression = self.compression()
+        sources = self.sources()
         seen: set[str] = set()
         variants = []
         for pair in pairs:
             applied = [override for match, override in overrides if pair.fits(match)]
             made = self.variant(pair, applied, smoke=smoke, first=pair.python not in seen)
-            variants.append(replace(made, compression=compression))
+            variants.append(
+                replace(made, compression=compression, indexes=self.context.indexes, sources=sources)
+            )
             seen.add(pair.python)
         return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
 
@@ -202,6 +218,11 @@ class _ImageResolver(_EntryResolver):
         if written is None:
             return self.context.compression
         return resolve_compression(written, (*self.path, "compression"), self.report)
+
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        path = (*self.path, "sources")
+        own = resolve_sources(self.entry.sources, self.context.declared_indexes, path, self.report)
+        return tuple(sorted({**self.context.sources, **own}.items()))
 
     def check_name(self) -> None:
         first = self.name.split("/")[0]
@@ -235,6 +256,8 @@ class _ImageResolver(_EntryResolver):
             return []
         known = [(self.context.foundations[name], path) for name, path in named if name in self.context.foundations]
         pythons, python_path = self.written("python")
+        if not pythons:
+            check_asked(known, self.path, self.report)
         product = Product(
             path=self.path,
             foundations=known,

@@ -15,6 +15,8 @@ from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import CatalogDocument
 from warmbase.catalog.foundations import resolve_foundations, resolve_platforms
 from warmbase.catalog.images import ImageContext, resolve_images
+from warmbase.catalog.indexes import resolve_indexes, resolve_sources
+from warmbase.catalog.managed import offer_managed
 from warmbase.catalog.model import Catalog
 from warmbase.catalog.problems import DocumentPath, Report
 from warmbase.catalog.requirements import PackageSets, RequirementReader
@@ -71,11 +73,16 @@ class _ReportOnRemainder(Report):
 
 def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catalog:
     reader = RequirementReader(source, report)
-    foundations = resolve_foundations(document.foundations, source.file.parent, report)
+    foundations = offer_managed(
+        resolve_foundations(document.foundations, source.file.parent, report), document.images, document.defaults
+    )
     platforms = resolve_platforms(document.platforms, report)
     compression = resolve_compression(document.compression, ("compression",), report)
     if not document.images:
         report.add(("images",), "the catalog has no images", "add one, or there is nothing to build")
+    declared_indexes = _declared_names(source, "indexes")
+    named = [document.sources, *(image.sources for image in document.images.values())]
+    indexes = resolve_indexes(document.indexes, named, report)
     context = ImageContext(
         folder=source.file.parent,
         registry=document.registry,
@@ -87,6 +94,9 @@ def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catal
         sets=PackageSets(document.sets, _declared_names(source, "sets"), reader, report),
         reader=reader,
         report=report,
+        indexes=indexes,
+        declared_indexes=declared_indexes,
+        sources=resolve_sources(document.sources, declared_indexes, ("sources",), report),
     )
     return Catalog(
         path=source.file,
@@ -98,6 +108,8 @@ def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catal
         images=resolve_images(document.images, context),
         mirrors=tuple(document.mirrors.items()),
         insecure=document.insecure,
+        builder=document.builder or "",
+        indexes=indexes,
     )
 
 

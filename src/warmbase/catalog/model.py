@@ -45,7 +45,8 @@ class DebianFoundation:
 
     `packages` are added to the minimal system; `mirror` replaces mmdebstrap's own default, `snapshot` is an
     archive that keeps old versions (`{timestamp}` in it becomes the pin's time); `python` is the minor
-    version of the suite's own interpreter, e.g. "3.13".
+    version of the suite's own interpreter, e.g. "3.13", and "" where it is `managed`: then the system has no Python of
+    its own, and `asked` are the versions that images ask for.
     """
 
     name: str
@@ -54,11 +55,13 @@ class DebianFoundation:
     packages: tuple[str, ...] = ()
     mirror: str | None = None
     snapshot: str | None = None
+    managed: bool = False
+    asked: tuple[str, ...] = ()
 
     @property
     def pythons(self) -> tuple[str, ...]:
         """The Python versions that it offers."""
-        return (self.python,)
+        return self.asked if self.managed else (self.python,)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +71,7 @@ class ImageFoundation:
     name: str
     image: str
     pythons: tuple[str, ...]
+    managed: bool = False
 
     def reference(self, python: str) -> str:
         """The name of the image with this Python."""
@@ -82,14 +86,61 @@ class LayoutFoundation:
     oci: str
     folder: Path
     pythons: tuple[str, ...]
+    managed: bool = False
 
     def reference(self, python: str) -> str:
         """The path of the image with this Python, as the catalog has it."""
         return self.oci.replace(PYTHON_FIELD, python)
 
 
-CatalogFoundation = DebianFoundation | ImageFoundation | LayoutFoundation
-"""What variants stand on. Each has a `name` and the `pythons` that it offers."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSecret:
+    """A secret of a build by its id: a variable `env` of the environment, or the content of `file`."""
+
+    id: str
+    env: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DockerfileFoundation:
+    """What a Dockerfile makes. `dockerfile` is its path relative to `folder`, the catalog's; the folder that it lies in
+    is its build context. `target` is the stage to build, "" the last one; `args`, `contexts`, `secrets` and `ssh` are
+    as the catalog has them, paths relative to `folder`.
+    """
+
+    name: str
+    dockerfile: str
+    folder: Path
+    pythons: tuple[str, ...]
+    managed: bool = False
+    target: str = ""
+    args: tuple[tuple[str, str], ...] = ()
+    contexts: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[BuildSecret, ...] = ()
+    ssh: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> Path:
+        """The Dockerfile."""
+        return self.folder / self.dockerfile
+
+    @property
+    def context(self) -> Path:
+        """The folder that its steps copy from."""
+        return self.file.parent
+
+    def arguments(self, python: str) -> dict[str, str]:
+        """The build arguments for this Python."""
+        return {name: value.replace(PYTHON_FIELD, python) for name, value in self.args}
+
+
+CatalogFoundation = DebianFoundation | ImageFoundation | LayoutFoundation | DockerfileFoundation
+"""What variants stand on. Each has a `name` and the `pythons` that it offers.
+
+Where it is `managed`, a Python that uv manages is put on it, whatever it has itself, in the versions that images ask
+for: those are then its `pythons`.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +161,26 @@ class Compression:
     level: int = 1
 
 
+DEFAULT_INDEX = "default"
+"""The name of uv's own index in the catalog; locks leave it out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageIndex:
+    """A package index. `url` is empty for uv's own (`DEFAULT_INDEX`), whose address uv knows; `mirrors` are further
+    addresses of the same index that the locks of children may name. No address holds credentials or ends in '/'.
+
+    One that `sources` anywhere in the catalog names is `explicit`: only what names it comes from it. Any other is
+    searched before uv's own, in the catalog's order, and the first that has a package at all is the package's
+    (uv's index strategy first-index): nobody can put another one of that name into a public index.
+    """
+
+    name: str
+    url: str = ""
+    mirrors: tuple[str, ...] = ()
+    explicit: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
     """One image for one Python version on one foundation: what is locked, built, verified and tagged."""
@@ -128,6 +199,8 @@ class Variant:
     labels: tuple[tuple[str, str], ...]
     platforms: tuple[str, ...]
     compression: Compression = Compression()
+    indexes: tuple[PackageIndex, ...] = ()  # all of the catalog's
+    sources: tuple[tuple[str, str], ...] = ()  # (package, the name of the index that it comes from), sorted
     build_packages: tuple[str, ...] = ()  # of the foundation's system, where packages are compiled
     no_binary: tuple[str, ...] = ()  # packages that are compiled whatever wheels they have, by normalized name
 
@@ -161,7 +234,7 @@ class Catalog:
     """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version.
 
     `mirrors` are pairs: a registry's host, and where its images are pulled from instead. `insecure` are the hosts that
-    are spoken to without TLS.
+    are spoken to without TLS. `builder` is the Buildx builder to use, "" for the current one.
     """
 
     path: Path
@@ -173,6 +246,13 @@ class Catalog:
     images: tuple[Image, ...]
     mirrors: tuple[tuple[str, str], ...] = ()
     insecure: tuple[str, ...] = ()
+    builder: str = ""
+    indexes: tuple[PackageIndex, ...] = ()
+
+    @property
+    def index_addresses(self) -> dict[str, str]:
+        """The addresses of the catalog's own indexes, by name."""
+        return {index.name: index.url for index in self.indexes if index.url}
 
     @property
     def folder(self) -> Path:

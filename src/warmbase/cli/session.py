@@ -7,29 +7,32 @@ from functools import cached_property
 from pathlib import Path
 
 from warmbase.catalog.load import load_catalog
-from warmbase.catalog.model import Catalog, Variant
+from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.select import select_variants
+from warmbase.effects.docker.builder import Builder, find_builder
 from warmbase.effects.files import CacheFolders, cache_folders
 from warmbase.effects.platforms import native_platform, runs_by
 from warmbase.effects.registry.model import Registries
+from warmbase.effects.runner import find_runner
 from warmbase.effects.uv import Uv, find_uv
-from warmbase.errors import LockError, SelectionError
+from warmbase.errors import FoundationError, LockError, SelectionError
 from warmbase.events import Report, Warned
-from warmbase.foundation.groundwork import Groundwork, find_foundation
-from warmbase.foundation.pins import DebianPin
+from warmbase.foundation.groundwork import Groundwork, codec_of, find_foundation
+from warmbase.foundation.pins import FoundationPin, ImagePin, system_of
 from warmbase.foundation.stage import pin_fits, pinned_recipe
 from warmbase.layers.codec import Codec
 from warmbase.layers.store import Damage, LayerStore
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
-from warmbase.plan import Existing, Plan, codec_of, plan_builds
+from warmbase.plan import Existing, Plan, plan_builds
 
 
 class Session:
     """One run of a command on one catalog: its tools are found on first use."""
 
-    def __init__(self, catalog: Path, report: Report) -> None:
+    def __init__(self, catalog: Path, report: Report, *, builder: str = "") -> None:
         self._path = catalog
+        self._builder = builder
         self.report = report
         self.folders: CacheFolders = cache_folders(os.environ)
 
@@ -56,7 +59,8 @@ class Session:
     @cached_property
     def uv(self) -> Uv:
         """The uv that the catalog pins."""
-        return find_uv(self.catalog.uv, cache=self.folders.root, environment=os.environ)
+        catalog = self.catalog
+        return find_uv(catalog.uv, cache=self.folders.root, environment=os.environ, indexes=catalog.index_addresses)
 
     @cached_property
     def registries(self) -> Registries:
@@ -68,6 +72,11 @@ class Session:
         return open_registries(os.environ, insecure=self.catalog.insecure, mirrors=dict(self.catalog.mirrors))
 
     @cached_property
+    def builder(self) -> Builder:
+        """The Buildx builder that the command line or the catalog names, or the current one. Raises BuilderError."""
+        return find_builder(self._builder or self.catalog.builder)
+
+    @cached_property
     def unpacked(self) -> UnpackedLayers:
         """What is unpacked of the layer store."""
         return UnpackedLayers(self.folders.unpacked, self.store)
@@ -76,7 +85,13 @@ class Session:
     def ground(self) -> Groundwork:
         """What foundations are made with."""
         return Groundwork(
-            store=self.store, unpacked=self.unpacked, registries=lambda: self.registries, codec=self.codec
+            store=self.store,
+            unpacked=self.unpacked,
+            registries=lambda: self.registries,
+            codec=self.codec,
+            uv=lambda: self.uv,
+            runner=lambda: find_runner(self.folders.scratch),
+            builder=lambda: self.builder,
         )
 
     def select(self, names: Sequence[str]) -> tuple[Variant, ...]:
@@ -182,7 +197,7 @@ class Session:
         codecs = {codec_of(variant.compression) for variant in self.catalog.variants}
         for (name, platform, python), pin in read_all_pins(self.catalog).items():
             foundation = next(f for f in self.catalog.foundations if f.name == name)
-            if not isinstance(pin, DebianPin) or not pin_fits(foundation, pin, python):
+            if isinstance(system_of(pin), ImagePin) or not self._fits(foundation, pin, python):
                 continue  # an image is what its digest says
             for codec in codecs:
                 pinned = pinned_recipe(foundation, pin, platform, codec)
@@ -190,6 +205,12 @@ class Session:
                 if found and found.recipe != pinned:
                     drifted[pinned] = found.recipe
         return drifted
+
+    def _fits(self, foundation: CatalogFoundation, pin: FoundationPin, python: str) -> bool:
+        try:
+            return pin_fits(foundation, pin, python)
+        except FoundationError:  # what its Dockerfile is made from cannot be read: its own variants will tell
+            return False
 
     def _report_damage(self, damage: Damage) -> None:
         message = f"dropped the damaged blob {damage.digest}: {damage.reason}; it will be made again"

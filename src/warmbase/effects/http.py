@@ -1,5 +1,6 @@
 """HTTP requests that warmbase makes itself. Proxies, CA bundles and netrc are the environment's."""
 
+import hashlib
 import ipaddress
 import logging
 import os
@@ -8,8 +9,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from warmbase.errors import PackagesError
+
 if TYPE_CHECKING:
     import httpx
+
+_REMEDY = "see that the index gives the file to whoever asks with these credentials, or let it offer SHA-256 hashes"
 
 
 def ask_size(address: str) -> int:
@@ -21,6 +26,25 @@ def ask_size(address: str) -> int:
         return int(response.headers.get("Content-Length", 0)) if response.is_success else 0
     except (httpx.HTTPError, ValueError):
         return 0
+
+
+def measure_file(address: str) -> tuple[str, int]:
+    """Download the file at `address` and say its SHA-256 and its size. Raises PackagesError."""
+    import httpx
+
+    digest, size = hashlib.sha256(), 0
+    try:
+        with _client().stream("GET", address, headers={"Accept-Encoding": "identity"}) as response:
+            response.raise_for_status()
+            for chunk in response.iter_raw():
+                digest.update(chunk)
+                size += len(chunk)
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        raise PackagesError(f"{address} cannot be downloaded: HTTP status {code}", next_step=_REMEDY) from None
+    except httpx.HTTPError as error:
+        raise PackagesError(f"{address} cannot be downloaded: {type(error).__name__}", next_step=_REMEDY) from None
+    return digest.hexdigest(), size
 
 
 def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:

@@ -16,10 +16,19 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from warmbase.effects.indexes import (
+    credential_variables,
+    login_of,
+    same_host,
+    take_indexes,
+    with_credentials,
+    with_login,
+    without_credentials,
+)
 from warmbase.effects.process import Finished, Processes, run_process
 from warmbase.errors import PackagesError, ProcessError
 
@@ -27,7 +36,8 @@ _PASSED = re.compile(
     r"""HOME|PATH|USER|LANG|LC_.*|TMPDIR|NETRC|XDG_CONFIG_.*|NO_COLOR
       | SSL_CERT_(FILE|DIR)|SSL_CLIENT_CERT|(HTTPS?|ALL|NO)_PROXY
       | UV_(DEFAULT_INDEX|INDEX_URL|INDEX|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER
-          |INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|CONFIG_FILE|OFFLINE)""",
+          |INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|CONFIG_FILE|OFFLINE
+          |PYTHON_INSTALL_MIRROR|PYTHON_DOWNLOADS_JSON_URL|PYTHON_CACHE_DIR)""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -37,13 +47,17 @@ _NEUTRAL = Path("/")  # uv looks for projects and uv.toml from its folder upward
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Uv:
-    """A uv binary of a known version; `environment` is what it runs in, `home` the folder for what is fetched of it."""
+    """A uv binary of a known version; `environment` is what it runs in, `home` the folder for what is fetched of it.
+
+    `indexes` says where the catalog's own indexes are asked from here, by name; the addresses hold no credentials.
+    """
 
     binary: Path
     version: str
     environment: Mapping[str, str] = field(repr=False)
     home: Path
     processes: Processes = run_process
+    indexes: Mapping[str, str] = field(default_factory=dict)
     answers: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
     def run(
@@ -78,6 +92,36 @@ class Uv:
     def serving_index(self) -> str:
         """The address of the index that uv uses here: the default one or the user's mirror of it."""
         return self._ask_index(self.environment)
+
+    def address_of(self, index: str) -> str:
+        """The address, without credentials, at which the catalog's `index` is asked from here; "" is uv's own."""
+        return self.indexes[index] if index else without_credentials(self.serving_index())
+
+    def for_index(self, index: str) -> "Uv":
+        """A uv that asks the catalog's `index` alone, and its configuration files' ones; this one for the default."""
+        if not index:
+            return self
+        lists = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
+        environment = {name: value for name, value in self.environment.items() if name not in lists}
+        environment["UV_DEFAULT_INDEX"] = f"{index}={self.indexes[index]}"  # the name leads uv to the credentials
+        return replace(self, environment=environment, answers={})
+
+    def login_of(self, index: str) -> tuple[str, str]:
+        """The user and the password for an index, "" where only netrc may know; uv's keyring is asked as uv does."""
+        if not index:
+            return login_of(self.serving_index())
+        user, password = (self.environment.get(name, "") for name in credential_variables(index))
+        if user and not password and self.environment.get("UV_KEYRING_PROVIDER") == "subprocess":
+            command = ["keyring", "get", self.indexes[index], user]
+            password = self.processes(command, env=self.environment, cwd=_NEUTRAL, check=False).text.strip()
+        return user, password
+
+    def file_address(self, address: str, index: str) -> str:
+        """The address of a file as it can be asked for now: with its index's credentials where that is on its host."""
+        if not index:
+            return with_credentials(address, self.serving_index())
+        user, password = self.login_of(index)
+        return with_login(address, user, password) if user and same_host(address, self.indexes[index]) else address
 
     def _ask_index(self, environment: Mapping[str, str], *options: str) -> str:
         """Ask uv which index it uses, once: every answer takes a process."""
@@ -115,23 +159,26 @@ def find_uv(
     cache: Path,
     environment: Mapping[str, str] = os.environ,
     processes: Processes = run_process,
+    indexes: Mapping[str, str] | None = None,
 ) -> Uv:
     """Find uv `wanted`: the one that is installed with warmbase, or one fetched once into `cache`.
 
-    Raises PackagesError when the index does not have it.
+    `indexes` are the catalog's, name → address. Raises PackagesError when the index does not have it.
     """
     from uv import find_uv_bin
 
-    kept = uv_environment(environment)
+    addresses, kept = take_indexes(uv_environment(environment), indexes or {})
     installed = Path(find_uv_bin())
     home = cache / "uv"
     try:
         if version("uv") == wanted:
-            return Uv(binary=installed, version=wanted, environment=kept, home=home, processes=processes)
+            return Uv(
+                binary=installed, version=wanted, environment=kept, home=home, processes=processes, indexes=addresses
+            )
     except PackageNotFoundError:
         pass
     binary = _fetch(wanted, home / wanted, installed, (), kept, processes)
-    return Uv(binary=binary, version=wanted, environment=kept, home=home, processes=processes)
+    return Uv(binary=binary, version=wanted, environment=kept, home=home, processes=processes, indexes=addresses)
 
 
 def _fetch(

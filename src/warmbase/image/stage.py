@@ -5,6 +5,7 @@ From the lowest: the foundation's layer, uv, the wheels (large ones alone, small
 
 from collections.abc import Callable, Mapping, Sequence
 
+from warmbase.catalog.model import DEFAULT_INDEX
 from warmbase.errors import StoreError
 from warmbase.foundation.groundwork import FoundationLayers
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
@@ -17,7 +18,10 @@ from warmbase.layers.pack import pack_entries
 from warmbase.layers.plan import SizedWheel, layer_budget, plan_layers
 from warmbase.layers.recipe import pool_recipe, recipe_key
 from warmbase.layers.store import LayerStore
+from warmbase.lock.index import used_indexes
 from warmbase.lock.model import Lock, hash_inputs, lock_to_json
+from warmbase.packages.asking import Asking
+from warmbase.packages.index import ServedIndex, served_indexes
 from warmbase.packages.installed import InstalledWheel, order_wheels
 from warmbase.packages.licence import licences_of
 from warmbase.packages.raw import pack_raw
@@ -44,8 +48,11 @@ def make_contract_layer(
     known = store.get(key)
     if known:
         return known
-    requirements = [requirement.text for requirement in step.variant.requirements]
-    warm = warm_cache(workshop, step.lock, requirements, [requirement.text for requirement in step.variant.warm])
+    requirements, extra = (
+        [requirement.text for requirement in asked] for asked in (step.variant.requirements, step.variant.warm)
+    )
+    asking = Asking(lock=step.lock, requirements=requirements, warm=extra)
+    warm = warm_cache(workshop, asking, _indexes(step, workshop))
     identity = _identity(step, recipe, foundation, workshop, reproducible=True)
     bill = _write_bill(step, recipe, foundation, wheels())
     venv, stdlib = workshop.folder / VENV, foundation.foundation.stdlib
@@ -82,13 +89,18 @@ def make_raw_layers(
 
 def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayers, layers: Mapping[str, Layer]) -> str:
     """The bill of materials, with the licences that the notes of `layers` tell; they are by recipe."""
-    recipes = {wheel.sha256: made.recipe for made in step.wheels if (wheel := made.package.wheel(step.platform))}
+    recipes = {made.package.identity(step.platform): made.recipe for made in step.wheels}
     uv = step.lock.uv.wheel(step.platform)
     if uv:
         recipes[uv.sha256] = step.uv
     licences = {sha256: licences_of(layers[key].notes.get(LICENCE)) for sha256, key in recipes.items() if key in layers}
     parts = image_parts(step.lock, step.platform, foundation.foundation, licences)
     return write_bill(step.variant.name, recipe, created(step.lock, foundation.foundation.created), parts)
+
+
+def _indexes(step: BuildStep, workshop: Workshop) -> tuple[ServedIndex, ...]:
+    used = used_indexes(step.variant.indexes, step.lock)
+    return served_indexes(used, workshop.uv.default_index())
 
 
 def _identity(
@@ -102,6 +114,9 @@ def _identity(
         index=workshop.uv.default_index() if reproducible else workshop.uv.serving_index(),
         recipe=recipe,
         reproducible=reproducible,
+        indexes={index.name or DEFAULT_INDEX: index.addresses for index in _indexes(step, workshop)}
+        if reproducible and used_indexes(step.variant.indexes, step.lock)
+        else {},
     )
 
 
@@ -144,8 +159,10 @@ def make_image(
     contract: Layer,
 ) -> BuiltImage:
     """Put an image together from its layers."""
+    below, archive = f"foundation {step.variant.foundation.name}", foundation.foundation.archive
     stack = [
-        *((layer, f"foundation {step.variant.foundation.name}") for layer in foundation.layers),
+        *((layer, below) for layer in (foundation.layers[:-1] if archive else foundation.layers)),
+        *((layer, f"managed Python {archive.name}") for layer in foundation.layers[-1:] if archive),
         (uv, f"uv {step.lock.uv.version}"),
         *packages,
         (contract, "contract"),
@@ -159,6 +176,7 @@ def make_image(
         uv=step.lock.uv.version,
         foundation=(base.name if base else "") or step.variant.foundation.name,
         base_digest=base.digest if base else "",
+        archive=archive.name if archive else "",
     )
     return assemble_image(step.variant, step.platform, stack, provenance, foundation.foundation)
 

@@ -5,43 +5,41 @@ below their own root too, and their mirrors keep it: two, two and sixty hex digi
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex
+from warmbase.effects.indexes import same_host, without_credentials
+from warmbase.lock.model import Lock
 
 _HASHED = re.compile(r"/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+)$")
 
 
-def path_below_index(address: str, index: str) -> str:
+def path_below_index(address: str, index: str, *, whole: bool = False) -> str:
     """The path of the file at `address` relative to the root of `index` (the index's address without its last part).
 
-    A file elsewhere than below that root and without the common layout keeps its whole path.
+    A file elsewhere than below that root and without the common layout keeps its whole path. With `whole`, as for an
+    index that the catalog names, no layout is taken for granted: such a file keeps what leads to it, a path that begins
+    with '/', or its address where it is on another host, without credentials, query and fragment.
     """
     path = unquote(urlsplit(address).path)
-    hashed = _HASHED.search(path)
+    hashed = None if whole else _HASHED.search(path)
     if hashed:
         return f"packages/{hashed[1]}"
     root = urlsplit(index).path.rsplit("/", 1)[0] + "/"
-    if _same_host(address, index) and path.startswith(root):
+    if same_host(address, index) and path.startswith(root):
         return path.removeprefix(root)
+    if whole:
+        return path if same_host(address, index) else without_credentials(_bare(address))
     return path.lstrip("/")
 
 
-def with_credentials(address: str, index: str) -> str:
-    """The address of a file with the user information of its index's address, if it is on the same host.
-
-    uv leaves it out of what it writes.
-    """
-    user, at, _ = urlsplit(index).netloc.rpartition("@")
-    parts = urlsplit(address)
-    if not at or "@" in parts.netloc or not _same_host(address, index):
-        return address
-    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+def used_indexes(indexes: Iterable[PackageIndex], lock: Lock) -> tuple[PackageIndex, ...]:
+    """Those of the catalog's indexes of which an image shows something: all that packages of its lock come from, and
+    the default one where it has mirrors."""
+    names = {package.index or DEFAULT_INDEX for package in lock.packages} | {DEFAULT_INDEX}
+    return tuple(index for index in indexes if index.name in names and (index.url or index.mirrors))
 
 
-def without_credentials(index: str) -> str:
-    """The address of an index without user information and final slashes: two that are the same serve the same."""
-    parts = urlsplit(index)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
-
-
-def _same_host(one: str, other: str) -> bool:
-    return urlsplit(one).netloc.rpartition("@")[2] == urlsplit(other).netloc.rpartition("@")[2]
+def _bare(address: str) -> str:
+    return urlunsplit(urlsplit(address)._replace(query="", fragment=""))

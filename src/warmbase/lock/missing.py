@@ -22,11 +22,12 @@ _MOST = 3  # versions that are named
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class MissingWheel:
-    """A package at a version that has no wheel for a platform."""
+    """A package at a version that has no wheel for a platform, and the catalog's name of its index."""
 
     name: str
     version: str
     platform: str
+    index: str = ""
 
 
 def explain_missing(
@@ -43,7 +44,7 @@ def explain_missing(
     """
     lines, remedies = [], []
     for one in sorted(missing):
-        versions = versions_with_wheels(uv, cache, one, variant.python, libc[one.platform])
+        versions = versions_with_wheels(uv.for_index(one.index), cache, one, variant.python, libc[one.platform])
         having = f"versions that have one: {', '.join(versions)}" if versions else "and no other version has one"
         lines.append(
             f"{one.name} {one.version} has no wheel for Python {variant.python} on {one.platform}; {having}"

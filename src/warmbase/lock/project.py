@@ -10,7 +10,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,17 @@ from packaging.utils import canonicalize_name
 from warmbase.effects.process import describe_exit, mask_secrets, secrets_in
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
+from warmbase.lock.indexes import Indexes
+
+PINNED = "pinned"
+"""The dependency group of packages that come from a certain index: uv keeps to `tool.uv.sources` for what a project
+asks for itself, and not for what only others need."""
 
 Key = tuple[str, str]
 """A package's name and version."""
+
+Pins = Mapping[str, tuple[str, str]]
+"""A version for each of some packages, and the catalog's name of the index that it came from."""
 
 Record = Mapping[str, Any]
 """A package as uv.lock has it: `wheels` and `sdist` with `url`, `hash`, `size`, `upload-time`."""
@@ -31,7 +39,7 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectText:
     """What a scratch project asks for. Nothing is built for one with `wheels_only`; with `required` too, every
-    environment must have wheels."""
+    environment must have wheels. `pinned` are asked for so that their index counts (see `PINNED`)."""
 
     dependencies: tuple[str, ...]
     warm: tuple[str, ...] = ()
@@ -39,6 +47,7 @@ class ProjectText:
     constraints: tuple[str, ...] = ()
     wheels_only: bool = False
     required: bool = False
+    pinned: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """The pyproject.toml. TOML's basic strings and JSON's are written alike for what requirements may contain."""
@@ -51,6 +60,7 @@ class ProjectText:
             f"dependencies = {json.dumps(list(self.dependencies))}",
             "[dependency-groups]",
             f"warm = {json.dumps(list(self.warm))}",
+            *([f"{PINNED} = {json.dumps(sorted(self.pinned))}"] if self.pinned else []),
             "[tool.uv]",
             "package = false",
             "default-groups = []",
@@ -81,25 +91,45 @@ class LockedProject:
         said = self.uv.run([*command, *options, "--python", sys.executable], cache=self.cache, cwd=self.folder).text
         return tuple(Requirement(line) for line in said.splitlines())
 
+    def without_pinned(self) -> "LockedProject":
+        """The project without what only the group `PINNED` leads to."""
+        names = {canonicalize_name(requirement.name) for requirement in self.export(warm=True)}
+        return replace(self, records={key: record for key, record in self.records.items() if key[0] in names})
+
 
 @contextmanager
-def locked_project(
-    text: ProjectText, uv: Uv, cache: Path, *, pins: Mapping[str, str], index: str
-) -> Iterator[LockedProject]:
-    """Lock a scratch project; versions in `pins` are preferred. Raises ProcessError with all that uv says."""
+def locked_project(text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexes: Indexes) -> Iterator[LockedProject]:
+    """Lock a scratch project; versions in `pins` are preferred. Every package of the catalog's `sources` comes from its
+    index. Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named."""
     with tempfile.TemporaryDirectory(prefix="warmbase-lock-") as name:
         folder = Path(name)
-        (folder / "pyproject.toml").write_text(str(text))
         if pins:
-            (folder / "uv.lock").write_text(preferences(pins, index))
-        _lock(uv, cache, folder)
-        document = tomllib.loads((folder / "uv.lock").read_text())
-        records: dict[Key, Record] = {
-            (str(canonicalize_name(package["name"])), package["version"]): package
-            for package in document["package"]
-            if "registry" in package["source"]
-        }
-        yield LockedProject(folder=folder, records=records, uv=uv, cache=cache)
+            (folder / "uv.lock").write_text(preferences(pins, indexes))
+        blind = False
+        while True:
+            (folder / "pyproject.toml").write_text(f"{text}{indexes.tables()}")
+            try:
+                _lock(uv, cache, folder)
+            except ProcessError:
+                if text.pinned >= indexes.sources.keys():
+                    raise
+                text, blind = replace(text, pinned=frozenset(indexes.sources)), True  # they may be nowhere else
+                continue
+            project = LockedProject(folder=folder, records=_read_records(folder), uv=uv, cache=cache)
+            strayed = indexes.strayed(project.records.items())
+            if strayed <= text.pinned:
+                break
+            text = replace(text, pinned=text.pinned | strayed)
+        yield project.without_pinned() if blind else project
+
+
+def _read_records(folder: Path) -> dict[Key, Record]:
+    document = tomllib.loads((folder / "uv.lock").read_text())
+    return {
+        (str(canonicalize_name(package["name"])), package["version"]): package
+        for package in document["package"]
+        if "registry" in package["source"]
+    }
 
 
 def _lock(uv: Uv, cache: Path, folder: Path) -> None:
@@ -110,10 +140,11 @@ def _lock(uv: Uv, cache: Path, folder: Path) -> None:
         raise ProcessError(mask_secrets(message, secrets_in(uv.environment)))
 
 
-def preferences(pins: Mapping[str, str], index: str) -> str:
+def preferences(pins: Pins, indexes: Indexes) -> str:
     """A uv.lock that names versions and nothing else: uv resolves anew and prefers them."""
     packages = "".join(
-        f'\n[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {{ registry = "{index}" }}\n'
-        for name, version in sorted(pins.items())
+        f'\n[[package]]\nname = "{name}"\nversion = "{version}"\n'
+        f'source = {{ registry = "{indexes.address_for(name, index)}" }}\n'
+        for name, (version, index) in sorted(pins.items())
     )
     return f'version = 1\nrequires-python = ">=3.8"\n{packages}'

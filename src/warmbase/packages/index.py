@@ -1,23 +1,43 @@
-"""The index of a lock: what a package index says about exactly the locked versions (PEP 691, PEP 658, PEP 700).
+"""The indexes of a lock: what package indexes say about exactly the locked versions (PEP 691, PEP 658, PEP 700).
 
-It is served to uv inside a sandbox, under an alias of the real index's address that has the same length, so that the
+They are served to uv inside a sandbox, each under an alias of its real address that has the same length, so that the
 alias can be replaced in what uv caches. Pages give `max-age=0`: an online uv asks the real index again and sees every
 version; an offline one resolves to the base's own.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex
 from warmbase.errors import PackagesError
-from warmbase.lock.model import Lock, LockedFile, LockedPackage
+from warmbase.lock.model import LockedFile, LockedPackage
 
 PAGE_TYPE = "application/vnd.pypi.simple.v1+json"
 
 _LONGEST_LABEL = 63  # RFC 1035, section 2.3.4
+_LETTERS = "wvutsrqponmlkjihgfedcbayzx"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedIndex:
+    """An index that the image's cache answers for: the name that the lock has for it, and all its `addresses`, the one
+    that the image's own locks name first."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+def served_indexes(indexes: Iterable[PackageIndex], default: str) -> tuple[ServedIndex, ...]:
+    """The indexes of an image: uv's own, whose address is `default`, and those of the catalog that it uses."""
+    by_name = {index.name: index for index in indexes}
+    own = by_name.pop(DEFAULT_INDEX, PackageIndex(name=DEFAULT_INDEX))
+    public = ServedIndex(name="", addresses=tuple(dict.fromkeys((default, *own.mirrors))))
+    others = (ServedIndex(name=one.name, addresses=(one.url, *one.mirrors)) for one in by_name.values())
+    return public, *others
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +56,22 @@ class IndexAlias:
         return self.alias + self.path
 
 
-def alias_index(index: str) -> IndexAlias:
+def alias_indexes(addresses: Iterable[str]) -> dict[str, IndexAlias]:
+    """The alias of each of `addresses`; no two hosts share one."""
+    letters: dict[str, str] = {}
+    aliases = {}
+    for address in addresses:
+        host = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+        if host not in letters and len(letters) == len(_LETTERS):
+            raise PackagesError(
+                f"the lock's packages are on more than {len(_LETTERS)} hosts", next_step="name fewer mirrors"
+            )
+        letter = letters.setdefault(host, _LETTERS[len(letters) % len(_LETTERS)])
+        aliases[address] = alias_index(address, letter)
+    return aliases
+
+
+def alias_index(index: str, letter: str = _LETTERS[0]) -> IndexAlias:
     """Make the alias of `index` (http or https). Port 80 of a host name that is as long as it has to be."""
     parts = urlsplit(index)
     address = f"{parts.scheme}://{parts.netloc}"
@@ -47,34 +82,58 @@ def alias_index(index: str) -> IndexAlias:
     length = len(address) - len("http://")
     labels = length // _LONGEST_LABEL + 1
     letters, more = divmod(length - labels + 1, labels)
-    host = ".".join("w" * (letters + (number < more)) for number in range(labels))
+    host = ".".join(letter * (letters + (number < more)) for number in range(labels))
     return IndexAlias(address=address, alias=f"http://{host}", host=host, path=parts.path.rstrip("/"))
 
 
-def index_responses(lock: Lock, index: IndexAlias) -> Mapping[str, Mapping[str, str]]:
-    """Everything that the index answers: path → body, media type and Cache-Control."""
+def file_hosts(packages: Iterable[LockedPackage]) -> list[str]:
+    """The addresses of files that are on other hosts than their index."""
+    return [file.path for package in packages for file in package.files if "://" in file.path]
+
+
+def index_responses(
+    packages: Sequence[LockedPackage], index: IndexAlias, elsewhere: Mapping[str, IndexAlias] | None = None
+) -> Mapping[str, Mapping[str, str]]:
+    """Everything that the index answers about its `packages`: host and path → body, media type and Cache-Control.
+
+    `elsewhere` are the aliases of files that are on other hosts, by address.
+    """
     by_name: dict[str, list[LockedPackage]] = {}
-    for package in lock.packages:
+    for package in packages:
         by_name.setdefault(package.name, []).append(package)
-    root = index.path.rsplit("/", 1)[0]
     responses = {}
     for name, versions in by_name.items():
-        responses[f"{index.path}/{name}/"] = _response(PAGE_TYPE, json.dumps(_page(name, versions)), "max-age=0")
+        page = f"{index.url}/{name}/"
+        addresses = {file: _address(file, elsewhere or {}) for package in versions for file in package.files}
+        body = json.dumps(_page(name, versions, addresses))
+        responses[_asked(page)] = _response(PAGE_TYPE, body, "max-age=0")
         for package in versions:
             metadata = package.metadata()
             for file in package.files:
                 if file.is_wheel:
                     response = _response("binary/octet-stream", metadata, "max-age=365000000, immutable, public")
-                    responses[f"{root}/{file.path}.metadata"] = response
+                    responses[_asked(urljoin(page, addresses[file]) + ".metadata")] = response
     return responses
+
+
+def _asked(address: str) -> str:
+    """What a request for an address names: a host and a path."""
+    return address.partition("://")[2]
+
+
+def _address(file: LockedFile, elsewhere: Mapping[str, IndexAlias]) -> str:
+    """Where a file is, from its page."""
+    if "://" in file.path:
+        return elsewhere[file.path].url
+    return file.path if file.path.startswith("/") else f"../../{file.path}"
 
 
 def _response(kind: str, body: str, cache: str) -> dict[str, str]:
     return {"type": kind, "body": body, "cache": cache}
 
 
-def _page(name: str, versions: list[LockedPackage]) -> dict[str, Any]:
-    files = [_file(file, package) for package in versions for file in package.files]
+def _page(name: str, versions: list[LockedPackage], addresses: Mapping[LockedFile, str]) -> dict[str, Any]:
+    files = [_file(file, package, addresses[file]) for package in versions for file in package.files]
     return {
         "meta": {"api-version": "1.1"},
         "name": name,
@@ -83,10 +142,10 @@ def _page(name: str, versions: list[LockedPackage]) -> dict[str, Any]:
     }
 
 
-def _file(file: LockedFile, package: LockedPackage) -> dict[str, Any]:
+def _file(file: LockedFile, package: LockedPackage, address: str) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "filename": file.name,
-        "url": f"../../{file.path}",
+        "url": address,
         "hashes": {"sha256": file.sha256},
         "size": file.size,
         "upload-time": file.time,

@@ -4,7 +4,6 @@ An upgrade of uv is never held up: uv fills its own cache and the venv, and both
 one layer. Such an image works like any other, but it is not reproducible, and every change makes that layer anew.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,9 +15,11 @@ from warmbase.errors import PackagesError
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Packed
 from warmbase.layers.pack import ModePolicy, pack_entries, scan_tree
+from warmbase.lock.indexes import indexes_of
 from warmbase.lock.model import Lock
 from warmbase.lock.project import preferences
-from warmbase.oci.tar import Entry, Kind, default_acl
+from warmbase.oci.tar import OPEN_TO_ALL, Entry, Kind
+from warmbase.packages.asking import ALL, Asking
 from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
 from warmbase.packages.wheels import (
@@ -42,7 +43,7 @@ class RawPolicy(ModePolicy):
         return ModePolicy.mode(self, path, kind, host_mode)
 
 
-RAW_POLICY = RawPolicy(group_writable=(VENV,))
+RAW_POLICY = RawPolicy(shared=(VENV,))
 
 
 def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, work: Path) -> tuple[Packed, WarmCache]:
@@ -58,13 +59,13 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
     cache = workshop.folder / CACHE
     cache.mkdir(parents=True)
     packages = lock.installed(workshop.platform)
-    workshop.fetcher.sync(packages, cache, workshop.folder / "unused", link_mode="hardlink")
+    workshop.fetcher.fill(packages, cache)
     project = workshop.folder / PROJECT.lstrip("/")
-    project.mkdir()
-    (project / "pyproject.toml").write_text(_pyproject(variant))
-    (project / "uv.lock").write_text(preferences(lock.versions(), workshop.uv.serving_index()))
-    (project / "all.txt").write_text("".join(f"{name}=={version}\n" for name, version in lock.versions().items()))
-    wanted = requirements([package for package in packages if package.use == "venv"], workshop.platform)
+    pinned = [f"{name}=={version}" for name, version in lock.versions().items()]
+    asking = Asking(lock=lock, requirements=[requirement.text for requirement in variant.requirements], warm=pinned)
+    asking.write(project, workshop.uv.indexes)
+    pins = {package.name: (package.version, package.index) for package in packages}
+    (project / "uv.lock").write_text(preferences(pins, indexes_of(variant, workshop.uv)))
     certificates, environment = _network(workshop)
     for_platform = workshop.fetcher.for_platform
     with workshop.open_sandbox(network=True, binds=certificates) as sandbox:
@@ -83,8 +84,11 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
         for _ in workshop.compile_archives(sandbox, folders):
             pass
         install = ["pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", "-", *for_platform]
-        run(*install, "--python", f"/{VENV}/bin/python", input=wanted, env=environment | {"UV_OFFLINE": "1"})
-        run("pip", "compile", "--quiet", "all.txt", "--python", workshop.interpreter, *for_platform)
+        for index in sorted({package.index for package in packages}):
+            wanted = requirements([p for p in packages if p.use == "venv" and p.index == index], workshop.platform)
+            offline = environment | {"UV_OFFLINE": "1", "UV_DEFAULT_INDEX": workshop.uv.address_of(index)}
+            run(*install, "--python", f"/{VENV}/bin/python", input=wanted, env=offline)
+        run("pip", "compile", "--quiet", ALL, "--python", workshop.interpreter, *for_platform)
         run("lock", "--quiet", "--python", workshop.interpreter)
         pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
     retarget_venv(workshop.folder / VENV, workshop.target)
@@ -96,13 +100,11 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
 def raw_entries(shipped: Path) -> Iterator[Entry]:
     """The entries of the layer that is made of the tree `shipped`.
 
-    What root's uv makes in a child stays writable for group 0, and in the cache for everyone (see `image.contract`).
+    What root's uv makes in a child stays writable for everyone (see `image.contract`).
     """
     for entry in scan_tree(shipped, RAW_POLICY):
         if entry.kind == "dir" and entry.mode == _OPEN:
-            yield replace(entry, xattrs=default_acl(others=7))
-        elif entry.kind == "dir" and f"{entry.path}/".startswith(f"{VENV}/"):
-            yield replace(entry, xattrs=default_acl(others=5))
+            yield replace(entry, xattrs=OPEN_TO_ALL)
         else:
             yield entry
 
@@ -129,11 +131,3 @@ def _network(workshop: Workshop) -> tuple[tuple[Bind, ...], dict[str, str]]:
         return (), environment
     environment["SSL_CERT_FILE"] = "/run/warmbase-ca.pem"
     return (Bind(source=bundle, target="/run/warmbase-ca.pem", read_only=True),), environment
-
-
-def _pyproject(variant: Variant) -> str:
-    wanted = [requirement.text for requirement in variant.requirements]
-    return (
-        '[project]\nname = "app"\nversion = "0.1.0"\n'
-        f'requires-python = ">={variant.python}"\ndependencies = {json.dumps(wanted)}\n'
-    )

@@ -19,10 +19,11 @@ seen to hold. Everything here fails with `UnknownLayoutError` rather than write 
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from packaging.specifiers import SpecifierSet
 
@@ -37,6 +38,10 @@ DEFAULT_INDEX_BUCKET = "pypi"  # uv files its own default index under this name,
 
 _ALIGNMENT = 16
 _NONCE = b"0" * 16
+_SEEDS = (0x16F11FE89B0D677C, 0xB480A793D8E6C86C, 0x6FE2E5AAF078EBC9, 0x14F994A4C5259381)
+_PRIME = 0x6EED0E9DA4D94A4F
+_PORTS = {"http": ":80", "https": ":443"}
+_MASK = 2**64 - 1
 
 
 class UnknownLayoutError(WarmbaseError):
@@ -101,15 +106,15 @@ def write_framed(framed: Framed) -> bytes:
     return framed.data + padded + struct.pack("<I", zlib.crc32(padded + length)) + length
 
 
-def settle(framed: Framed, *, alias: bytes, address: bytes, run: tuple[int, int], time: int) -> Framed:
-    """Take out of an entry what differs between two runs, and put the real index's address in the place of its alias.
+def settle(framed: Framed, *, hosts: Mapping[bytes, bytes], run: tuple[int, int], time: int) -> Framed:
+    """Take out of an entry what differs between two runs, and put real addresses in the place of their aliases.
 
-    `alias` and `address` are of one length and both name scheme and host. `run` is the first and last second
-    (Unix time) in which uv ran: every time in that span becomes `time`.
+    `hosts` are scheme and host, alias → real one, both of one length. `run` is the first and last second (Unix time)
+    in which uv ran: every time in that span becomes `time`.
     """
-    if len(alias) != len(address):
+    if any(len(alias) != len(address) for alias, address in hosts.items()):
         raise ValueError("an alias must be as long as the address that it stands for")
-    at = framed.policy.find(alias)
+    at = min((found for alias in hosts if (found := framed.policy.find(alias)) >= 0), default=-1)
     if at < len(_NONCE):
         raise UnknownLayoutError(
             "the HTTP policy of a uv cache entry does not start with a nonce and the address asked"
@@ -121,7 +126,10 @@ def settle(framed: Framed, *, alias: bytes, address: bytes, run: tuple[int, int]
         raise UnknownLayoutError("the HTTP policy of a uv cache entry holds no time of this run")
     for offset in offsets:
         struct.pack_into("<Q", policy, offset, time)
-    return Framed(data=framed.data.replace(alias, address), policy=bytes(policy).replace(alias, address))
+    data, settled = framed.data, bytes(policy)
+    for alias, address in hosts.items():
+        data, settled = data.replace(alias, address), settled.replace(alias, address)
+    return Framed(data=data, policy=settled)
 
 
 def read_metadata(entry: bytes) -> CoreMetadata:
@@ -169,8 +177,56 @@ def archive_id(sha256: str) -> str:
     return sha256[:24]
 
 
+def index_bucket(address: str, default: str) -> str:
+    """The folder below `WHEELS` and `PAGES` in which uv keeps what the index at `address` says; `default` is uv's own.
+
+    For any but its own it is named by SeaHash (the crate seahash 4, version of 2017) of the address, as a URL without
+    user information and final slash, and of the byte 255 that ends a string in Rust's hashes.
+    """
+    if address == default:
+        return DEFAULT_INDEX_BUCKET
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(_PORTS.get(parts.scheme, "-"))
+    bare = urlunsplit(parts._replace(netloc=host, path=parts.path.rstrip("/").removesuffix(".git") or "/"))
+    return f"index/{_seahash(bare.encode() + bytes([255])).to_bytes(8, 'little').hex()}"
+
+
+def find_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
+    """The metadata entries in `cache`, each with the bucket of its index (see `index_bucket`)."""
+    wheels = cache / WHEELS
+    for pattern in (f"{DEFAULT_INDEX_BUCKET}/*/*.msgpack", "index/*/*/*.msgpack"):
+        for path in sorted(wheels.glob(pattern)):
+            yield path, str(path.parent.parent.relative_to(wheels))
+
+
 def find_archives(cache: Path) -> Iterator[tuple[str, str, Path]]:
     """Every wheel that uv has unpacked in `cache`: (SHA-256 of the wheel, its file name, folder of its files)."""
     for path in sorted(cache.glob(f"{WHEELS}/**/*.http")):
         pointer = read_pointer(path.read_bytes())
         yield pointer.sha256, pointer.filename, cache / ARCHIVES / pointer.archive
+
+
+def find_local_archives(cache: Path) -> Iterator[tuple[str, Path]]:
+    """Every wheel that uv has unpacked in `cache` from a folder of wheels: (name of the package, folder of its files).
+
+    Such a wheel's pointer ends in `.rev`.
+    """
+    for pointer in sorted(cache.glob(f"{WHEELS}/index/*/*/*.rev")):
+        yield pointer.parent.name, pointer.with_suffix("").resolve()
+
+
+def _seahash(data: bytes) -> int:
+    lanes = list(_SEEDS)
+    for number, start in enumerate(range(0, len(data), 8)):
+        lane = number % len(lanes)
+        lanes[lane] = _diffuse(lanes[lane] ^ int.from_bytes(data[start : start + 8], "little"))
+    mixed = len(data)
+    for lane in lanes:
+        mixed ^= lane
+    return _diffuse(mixed)
+
+
+def _diffuse(value: int) -> int:
+    value = value * _PRIME & _MASK
+    value ^= (value >> 32) >> (value >> 60)
+    return value * _PRIME & _MASK

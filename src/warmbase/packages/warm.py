@@ -1,29 +1,29 @@
 """The part of the warm cache that is not the wheels: index pages, metadata and the pointers to the archives.
 
-uv itself writes the pages and the metadata, told by an index that offers exactly the lock, inside a sandbox without
-a network; the pointers are written from the lock. What differs between two runs is then taken out (see
-`uvcache.settle`), so that one lock gives the same bytes everywhere. The same run locks a project that asks for all
-the packages: the `uv.lock` that a project can start from.
+uv itself writes the pages and the metadata, told by indexes that offer exactly the lock, inside a sandbox without
+a network; the pointers are written from the lock. What differs between two runs is then taken out (see `entries`),
+so that one lock gives the same bytes everywhere. The same run locks a project that asks for all the packages: the
+`uv.lock` that a project can start from.
+
+uv looks for a package below the address that a child's lock has for its index. Where the catalog names several
+addresses of an index, uv is asked once more for each.
 """
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from warmbase.effects.runner import Sandbox
 from warmbase.errors import PackagesError
-from warmbase.lock.model import Lock, LockedFile
-from warmbase.oci.tar import Entry, directory, file_of, symlink
-from warmbase.packages import uvcache
-from warmbase.packages.index import IndexAlias, alias_index, index_responses
+from warmbase.lock.model import Lock
+from warmbase.oci.tar import Entry
+from warmbase.packages.asking import ALL, Asking
+from warmbase.packages.entries import FilledCache, settled_entries
+from warmbase.packages.index import IndexAlias, ServedIndex, alias_indexes, file_hosts, index_responses
 from warmbase.packages.wheels import CACHE, VENV, Workshop, retarget_venv
 
 PROJECT = "/opt/project"
-SHARED_FOLDER = 0o777
-"""Bucket folders admit every user: uv writes into them even for a pure hit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,35 +35,69 @@ class WarmCache:
     pylock: str
 
 
-def warm_cache(workshop: Workshop, lock: Lock, requirements: Sequence[str], warm: Sequence[str]) -> WarmCache:
-    """Make the warm cache of `lock` for `workshop`'s platform, and the empty venv in the workshop's folder.
+_Round = Mapping[str, IndexAlias]
+"""One way to address all indexes of a lock: index name → an alias of one of its addresses."""
 
-    `requirements` and `warm` are the catalog's, as PEP 508 text. Raises PackagesError when uv, told the lock, comes to
-    other versions than the lock has, and UnknownLayoutError when its cache is not as expected.
+
+def warm_cache(workshop: Workshop, asking: Asking, indexes: Sequence[ServedIndex]) -> WarmCache:
+    """Make the warm cache of a lock for `workshop`'s platform, and the empty venv in the workshop's folder.
+
+    It answers for every address of `indexes`. Raises PackagesError when uv, told the lock, comes to other versions than
+    the lock has, and UnknownLayoutError when its cache is not as expected.
     """
-    index = alias_index(workshop.uv.default_index())
+    lock = asking.lock
+    addresses = [address for index in indexes for address in index.addresses]
+    aliases = alias_indexes([*addresses, *file_hosts(lock.packages)])
+    rounds = _plan_rounds(indexes, aliases)
     project = workshop.folder / PROJECT.lstrip("/")
     project.mkdir(parents=True)
-    (project / "responses.json").write_text(json.dumps(index_responses(lock, index)))
-    (project / "pyproject.toml").write_text(_pyproject(requirements, lock.python))
-    (project / "all.txt").write_text("\n".join([*requirements, *warm]) + "\n")
+    (project / "responses.json").write_text(json.dumps(_responses(lock, indexes, aliases)))
+    for number, addressed in enumerate(rounds):
+        asking.write(project / str(number), {name: alias.url for name, alias in addressed.items() if name})
     started = int(time.time())
-    with workshop.open_sandbox(hosts={index.host: "127.0.0.1"}) as sandbox:
+    hosts = {alias.host: "127.0.0.1" for alias in aliases.values()}
+    with workshop.open_sandbox(hosts=hosts) as sandbox:
         workshop.make_venv(sandbox)
-        uv_lock, pylock = _ask_uv(sandbox, workshop, index)
+        pylock = _ask_uv(sandbox, workshop, rounds)
     run = (started, int(time.time()))
     retarget_venv(workshop.folder / VENV, workshop.target)
-    _compare(lock, uv_lock)
-    cache = workshop.folder / CACHE
-    entries = _entries(cache, lock, workshop.platform, index, run)
-    return WarmCache(
-        entries=tuple(entries),
-        uv_lock=uv_lock.replace(index.alias, index.address),
-        pylock=pylock.replace(index.alias, index.address),
-    )
+    uv_lock = (project / "0/uv.lock").read_text()
+    _compare(lock, uv_lock, rounds[0])
+    real = {alias.alias: alias.address for alias in aliases.values()}
+    cache = FilledCache(folder=workshop.folder / CACHE, indexes=indexes, aliases=aliases, run=run)
+    entries = settled_entries(cache, lock, workshop.platform)
+    return WarmCache(entries=tuple(entries), uv_lock=_named(uv_lock, real), pylock=_named(pylock, real))
 
 
-def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[str, str]:
+def _plan_rounds(indexes: Sequence[ServedIndex], aliases: Mapping[str, IndexAlias]) -> list[_Round]:
+    """Rounds in which every address of every index comes up, each index's own in the first."""
+    most = max(len(index.addresses) for index in indexes)
+    return [
+        {index.name: aliases[index.addresses[number if number < len(index.addresses) else 0]] for index in indexes}
+        for number in range(most)
+    ]
+
+
+def _responses(
+    lock: Lock, indexes: Sequence[ServedIndex], aliases: Mapping[str, IndexAlias]
+) -> Mapping[str, Mapping[str, str]]:
+    responses: dict[str, Mapping[str, str]] = {}
+    for index in indexes:
+        packages = [package for package in lock.packages if package.index == index.name]
+        for address in index.addresses:
+            responses |= index_responses(packages, aliases[address], aliases)
+    return responses
+
+
+def _named(text: str, hosts: Mapping[str, str]) -> str:
+    """The text with real addresses in the place of their aliases."""
+    for alias, address in hosts.items():
+        text = text.replace(alias, address)
+    return text
+
+
+def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round]) -> str:
+    """Have uv look at the lock in every round; the first one's pylock.toml."""
     server = sandbox.start(
         [workshop.interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
         env=workshop.environment,
@@ -78,89 +112,39 @@ def _ask_uv(sandbox: Sandbox, workshop: Workshop, index: IndexAlias) -> tuple[st
             next_step="see that the foundation's interpreter starts, or choose another foundation in the catalog",
         )
     environment = {name: value for name, value in workshop.environment.items() if name != "UV_OFFLINE"}
-    environment["UV_DEFAULT_INDEX"] = index.url
 
-    def run(*command: str) -> str:
-        finished = sandbox.run(["uv", *command, "--python", workshop.interpreter], env=environment, cwd=PROJECT)
+    def run(number: int, *command: str) -> str:
+        aliases = rounds[number]
+        finished = sandbox.run(
+            ["uv", *command, "--python", workshop.interpreter],
+            env=environment | {"UV_DEFAULT_INDEX": aliases[""].url},
+            cwd=f"{PROJECT}/{number}",
+        )
         if finished.code:
-            said = finished.stderr.decode(errors="replace").replace(index.alias, index.address)
+            said = finished.stderr.decode(errors="replace")
             raise PackagesError(
-                f"uv cannot resolve the lock's own packages from the lock\n{said}",
+                "uv cannot resolve the lock's own packages from the lock\n"
+                + _named(said, {alias.alias: alias.address for alias in aliases.values()}),
                 next_step="run `warmbase lock --upgrade`",
             )
         return finished.text
 
-    run("pip", "compile", "--quiet", "all.txt", *workshop.fetcher.for_platform)
-    run("lock", "--quiet")
-    pylock = run("export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
-    return (workshop.folder / PROJECT.lstrip("/") / "uv.lock").read_text(), pylock
+    for number in range(len(rounds)):
+        run(number, "pip", "compile", "--quiet", ALL, *workshop.fetcher.for_platform)
+        run(number, "lock", "--quiet")
+    return run(0, "export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
 
 
-def _pyproject(requirements: Sequence[str], python: str) -> str:
-    return (
-        '[project]\nname = "app"\nversion = "0.1.0"\n'
-        f'requires-python = ">={python}"\ndependencies = {json.dumps(list(requirements))}\n'
-    )
-
-
-def _compare(lock: Lock, uv_lock: str) -> None:
+def _compare(lock: Lock, uv_lock: str, addressed: _Round) -> None:
     import tomllib
 
-    locked = {(package.name, package.version) for package in lock.packages}
-    found = {(p["name"], p["version"]) for p in tomllib.loads(uv_lock)["package"] if "registry" in p["source"]}
+    locked = {(package.name, package.version, package.index) for package in lock.packages}
+    names = {alias.url: name for name, alias in addressed.items()}
+    found = {
+        (p["name"], p["version"], names.get(p["source"]["registry"].rstrip("/")))
+        for p in tomllib.loads(uv_lock)["package"]
+        if "registry" in p["source"]
+    }
     if found - locked:
-        names = ", ".join(f"{name} {version}" for name, version in sorted(found - locked))
-        raise PackagesError(f"uv resolves to what the lock does not have: {names}", next_step="run `warmbase lock`")
-
-
-def _entries(cache: Path, lock: Lock, platform: str, index: IndexAlias, run: tuple[int, int]) -> Iterator[Entry]:
-    """Everything below `opt/uv/cache`, settled."""
-    newest = lock.newest()
-    moment = int(datetime.fromisoformat(newest).timestamp()) if newest else 0
-    bucket = uvcache.DEFAULT_INDEX_BUCKET
-    pages, wheels = f"{CACHE}/{uvcache.PAGES}/{bucket}", f"{CACHE}/{uvcache.WHEELS}/{bucket}"
-    for folder in (
-        CACHE,
-        f"{CACHE}/{uvcache.ARCHIVES}",
-        f"{CACHE}/{uvcache.SOURCES}",
-        f"{CACHE}/{uvcache.PAGES}",
-        pages,
-        f"{CACHE}/{uvcache.WHEELS}",
-        wheels,
-    ):
-        yield directory(folder, SHARED_FOLDER)
-    yield file_of(f"{CACHE}/CACHEDIR.TAG", (cache / "CACHEDIR.TAG").read_bytes())
-    yield file_of(f"{CACHE}/.gitignore", b"*\n")
-    yield file_of(f"{CACHE}/.lock", b"", 0o666)
-    yield file_of(f"{CACHE}/{uvcache.SOURCES}/.gitignore", b"*\n")
-    yield file_of(f"{CACHE}/{uvcache.SOURCES}/.git", b"", 0o666)
-
-    def settled(path: Path) -> uvcache.Framed:
-        framed = uvcache.read_framed(path.read_bytes())
-        return uvcache.settle(framed, alias=index.alias.encode(), address=index.address.encode(), run=run, time=moment)
-
-    for page in sorted((cache / uvcache.PAGES).glob("index/*/*.rkyv")):
-        yield file_of(f"{pages}/{page.name}", uvcache.write_framed(settled(page)), 0o666)
-    metadata: dict[str, list[tuple[str, uvcache.Framed]]] = {}
-    for path in sorted((cache / uvcache.WHEELS).glob("index/*/*/*.msgpack")):
-        metadata.setdefault(path.parent.name, []).append((path.name.removesuffix(".msgpack"), settled(path)))
-    for name, found in metadata.items():
-        yield directory(f"{wheels}/{name}", SHARED_FOLDER)
-        for stem, framed in found:
-            yield file_of(f"{wheels}/{name}/{stem}.msgpack", uvcache.write_framed(framed), 0o666)
-    for package, wheel in lock.wheels(platform):
-        yield from _pointer(f"{wheels}/{package.name}", wheel, metadata.get(package.name, []))
-
-
-def _pointer(folder: str, wheel: LockedFile, metadata: Sequence[tuple[str, uvcache.Framed]]) -> Iterator[Entry]:
-    """A wheel's pointer and link, under the stem that uv gave to its metadata."""
-    asked = f"/{wheel.name}.metadata".encode()
-    for stem, framed in metadata:
-        if asked in framed.policy:
-            archive = uvcache.archive_id(wheel.sha256)
-            data = uvcache.pointer_data(archive=archive, sha256=wheel.sha256, filename=wheel.name, size=wheel.size)
-            pointer = uvcache.Framed(data=data, policy=framed.policy)
-            yield file_of(f"{folder}/{stem}.http", uvcache.write_framed(pointer), 0o666)
-            yield symlink(f"{folder}/{stem}", f"../../../{uvcache.ARCHIVES}/{archive}")
-            return
-    raise PackagesError(f"uv did not read the metadata of {wheel.name}", next_step="run `warmbase lock --upgrade`")
+        listed = ", ".join(sorted(f"{name} {version}" for name, version, _ in found - locked))
+        raise PackagesError(f"uv resolves to what the lock does not have: {listed}", next_step="run `warmbase lock`")

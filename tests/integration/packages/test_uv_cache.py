@@ -68,7 +68,7 @@ def test_the_nonce_lies_before_the_address_and_can_be_settled(cache: Path, mirro
         framed = uvcache.read_framed(path.read_bytes())
         at = framed.policy.find(host)
         assert re.fullmatch(rb"[A-Za-z0-9_-]{16}", framed.policy[at - 16 : at]), path
-        uvcache.settle(framed, alias=host, address=host.replace(b"127", b"721"), run=(0, 1), time=0)
+        uvcache.settle(framed, hosts={host: host.replace(b"127", b"721")}, run=(0, 1), time=0)
 
 
 def test_metadata_is_read_as_the_wheel_gives_it(cache: Path) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from warmbase.lock.index import path_below_index, with_credentials, without_credentials
+from warmbase.effects.indexes import with_credentials, without_credentials
+from warmbase.lock.index import path_below_index
 
 HASHED = f"ab/cd/{'e' * 60}/six-1.0-py3-none-any.whl"
 

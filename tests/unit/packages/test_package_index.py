@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from warmbase.catalog.model import PackageIndex
 from warmbase.errors import PackagesError
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
-from warmbase.packages.index import PAGE_TYPE, alias_index, index_responses
+from warmbase.packages.index import PAGE_TYPE, alias_index, alias_indexes, file_hosts, index_responses, served_indexes
 
 
 def package(name: str, version: str, *files: LockedFile) -> LockedPackage:
@@ -39,6 +40,7 @@ LOCK = Lock(
     packages=(package("six", "1.0", WHEEL, SOURCE), package("six", "2.0", NEWER)),
 )
 INDEX = "https://index.example/root/simple"
+ALIAS = alias_index(INDEX)
 
 
 @example("http://" + "a." * 30 + "a")
@@ -60,11 +62,11 @@ def test_an_address_with_credentials_is_refused_without_repeating_them() -> None
 
 
 def test_a_page_offers_exactly_the_locked_versions_and_all_their_files() -> None:
-    responses = index_responses(LOCK, alias_index(INDEX))
-    page = json.loads(responses["/root/simple/six/"]["body"])
+    responses = index_responses(LOCK.packages, ALIAS)
+    page = json.loads(responses[f"{ALIAS.host}/root/simple/six/"]["body"])
     assert page["versions"] == ["1.0", "2.0"]
     assert [file["filename"] for file in page["files"]] == [WHEEL.name, SOURCE.name, NEWER.name]
-    assert responses["/root/simple/six/"]["type"] == PAGE_TYPE
+    assert responses[f"{ALIAS.host}/root/simple/six/"]["type"] == PAGE_TYPE
     assert page["files"][0] == {
         "filename": WHEEL.name,
         "url": f"../../{WHEEL.path}",
@@ -80,21 +82,52 @@ def test_a_page_offers_exactly_the_locked_versions_and_all_their_files() -> None
 
 
 def test_an_online_uv_asks_again_and_an_offline_one_does_not_need_to() -> None:
-    responses = index_responses(LOCK, alias_index(INDEX))
-    assert responses["/root/simple/six/"]["cache"] == "max-age=0"
+    responses = index_responses(LOCK.packages, ALIAS)
+    assert responses[f"{ALIAS.host}/root/simple/six/"]["cache"] == "max-age=0"
 
 
 def test_the_metadata_lies_where_the_page_says_with_the_hash_that_it_says() -> None:
-    responses = index_responses(LOCK, alias_index(INDEX))
-    page = json.loads(responses["/root/simple/six/"]["body"])
+    responses = index_responses(LOCK.packages, ALIAS)
+    page = json.loads(responses[f"{ALIAS.host}/root/simple/six/"]["body"])
     for file in page["files"]:
         if not file["filename"].endswith(".whl"):
             continue
         path = urljoin("/root/simple/six/", file["url"]) + ".metadata"
-        body = responses[path]["body"]
+        body = responses[f"{ALIAS.host}{path}"]["body"]
         assert hashlib.sha256(body.encode()).hexdigest() == file["core-metadata"]["sha256"]
         assert "Requires-Dist: idna>=2" in body
 
 
 def test_the_same_lock_gives_the_same_answers() -> None:
-    assert index_responses(LOCK, alias_index(INDEX)) == index_responses(LOCK, alias_index(INDEX))
+    assert index_responses(LOCK.packages, ALIAS) == index_responses(LOCK.packages, ALIAS)
+
+
+def test_hosts_of_equal_length_have_different_aliases_and_one_host_has_one() -> None:
+    addresses = [f"https://{host}.example/{path}" for host, path in (("one", "a"), ("two", "a"), ("one", "b"))]
+    aliases = alias_indexes(addresses)
+    first, second, third = (aliases[address] for address in addresses)
+    assert first.host != second.host
+    assert (first.alias, third.path) == (third.alias, "/b")
+
+
+def test_an_index_answers_for_files_that_lie_elsewhere() -> None:
+    """A path that begins with '/' is one of the index's host; an address is one of another."""
+    beside = LockedFile(name="a-1-py3-none-any.whl", sha256="d" * 64, path="/files/a-1-py3-none-any.whl")
+    away = LockedFile(name="b-1-py3-none-any.whl", sha256="e" * 64, path="https://files.example/b-1-py3-none-any.whl")
+    packages = [package("a", "1", beside), package("b", "1", away)]
+    aliases = alias_indexes([INDEX, *file_hosts(packages)])
+    responses = index_responses(packages, aliases[INDEX], aliases)
+    other = aliases[away.path]
+    assert f"{aliases[INDEX].host}/files/{beside.name}.metadata" in responses
+    assert f"{other.host}/{away.name}.metadata" in responses
+    page = json.loads(responses[f"{aliases[INDEX].host}/root/simple/b/"]["body"])
+    assert page["files"][0]["url"] == other.url
+
+
+def test_an_image_answers_for_its_indexes_mirrors_each_address_once() -> None:
+    mirror = "https://mirror.example/simple"
+    default = PackageIndex(name="default", mirrors=(mirror, INDEX))
+    company = PackageIndex(name="company", url="https://company.example/simple")
+    public, other = served_indexes([company, default], INDEX)
+    assert (public.name, public.addresses) == ("", (INDEX, mirror))
+    assert (other.name, other.addresses) == ("company", (company.url,))

@@ -69,7 +69,7 @@ def test_nothing_else_passes_for_an_entry(content: bytes) -> None:
 def test_two_runs_give_the_same_bytes_once_settled(one: bytes, other: bytes, times: list[tuple[int, int]]) -> None:
     def settled(nonce: bytes, moments: list[int]) -> bytes:
         entry = Framed(data=b"page at " + ALIAS, policy=policy(nonce, *moments, 42))
-        return uvcache.write_framed(uvcache.settle(entry, alias=ALIAS, address=ADDRESS, run=RUN, time=1_600_000_000))
+        return uvcache.write_framed(uvcache.settle(entry, hosts={ALIAS: ADDRESS}, run=RUN, time=1_600_000_000))
 
     first = settled(one, [moment for moment, _ in times])
     assert first == settled(other, [moment for _, moment in times])
@@ -77,7 +77,7 @@ def test_two_runs_give_the_same_bytes_once_settled(one: bytes, other: bytes, tim
 
 def test_settling_sets_the_nonce_and_the_times_and_puts_the_real_address_in_place() -> None:
     entry = Framed(data=b"data", policy=policy(b"ABCDEFGHIJKLMNOP", RUN[0], RUN[1], RUN[1] + 1, 7))
-    settled = uvcache.settle(entry, alias=ALIAS, address=ADDRESS, run=RUN, time=1_600_000_000)
+    settled = uvcache.settle(entry, hosts={ALIAS: ADDRESS}, run=RUN, time=1_600_000_000)
     expected = policy(b"0" * 16, 1_600_000_000, 1_600_000_000, RUN[1] + 1, 7, address=ADDRESS)
     assert settled == Framed(data=b"data", policy=expected)
 
@@ -85,18 +85,18 @@ def test_settling_sets_the_nonce_and_the_times_and_puts_the_real_address_in_plac
 def test_a_policy_without_a_time_of_the_run_is_not_taken_for_settled() -> None:
     entry = Framed(data=b"data", policy=policy(b"ABCDEFGHIJKLMNOP", RUN[1] + 1, 7))
     with pytest.raises(UnknownLayoutError, match="no time of this run"):
-        uvcache.settle(entry, alias=ALIAS, address=ADDRESS, run=RUN, time=1_600_000_000)
+        uvcache.settle(entry, hosts={ALIAS: ADDRESS}, run=RUN, time=1_600_000_000)
 
 
 def test_the_alias_has_to_be_as_long_as_the_address() -> None:
     with pytest.raises(ValueError, match="as long as"):
-        uvcache.settle(Framed(data=b"", policy=b""), alias=b"http://w", address=ADDRESS, run=RUN, time=0)
+        uvcache.settle(Framed(data=b"", policy=b""), hosts={b"http://w": ADDRESS}, run=RUN, time=0)
 
 
 @pytest.mark.parametrize("wrong", [b"", b"0123456789abcdef" + ADDRESS, b"too short" + ALIAS])
 def test_a_policy_without_a_nonce_and_the_alias_is_of_an_unknown_layout(wrong: bytes) -> None:
     with pytest.raises(UnknownLayoutError, match="nonce"):
-        uvcache.settle(Framed(data=b"", policy=wrong), alias=ALIAS, address=ADDRESS, run=RUN, time=0)
+        uvcache.settle(Framed(data=b"", policy=wrong), hosts={ALIAS: ADDRESS}, run=RUN, time=0)
 
 
 def test_metadata_is_read() -> None:

@@ -2,8 +2,8 @@
 
     python serve.py RESPONSES PORT
 
-RESPONSES maps a path to `{"type": media type, "body": text, "cache": Cache-Control}`. The headers that a
-client's HTTP cache records are fixed: Date is the epoch, ETag the body's hash. Prints "ready" when it listens.
+RESPONSES maps a host and a path on it to `{"type": media type, "body": text, "cache": Cache-Control}`. The headers
+that a client's HTTP cache records are fixed: Date is the epoch, ETag the body's hash. Prints "ready" when it listens.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        response = RESPONSES.get(self.path)
+        response = RESPONSES.get(self.headers.get("Host", "") + self.path)
         body = response["body"].encode() if response else b"not offered\n"
         self.send_response_only(200 if response else 404)
         self.send_header("Date", "Thu, 01 Jan 1970 00:00:00 GMT")

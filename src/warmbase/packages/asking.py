@@ -1,0 +1,42 @@
+"""Projects in a sandbox that have uv look at everything in a lock.
+
+One asks for what the catalog installs; the `uv.lock` that a project can start from is its lock. The other asks for all
+that is in the cache, as `uv pip` does.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from warmbase.lock.indexes import index_tables
+from warmbase.lock.model import Lock
+from warmbase.lock.project import PINNED
+
+ALL = "all/pyproject.toml"
+"""The second project, below the folder of the first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """What is asked for in the name of `lock`; `requirements` and `warm` are the catalog's, as PEP 508 text."""
+
+    lock: Lock
+    requirements: Sequence[str]
+    warm: Sequence[str]
+
+    def write(self, folder: Path, addresses: Mapping[str, str]) -> None:
+        """Write both projects into `folder`. `addresses` are those of the lock's indexes but uv's own, by name."""
+        sources = {package.name: package.index for package in self.lock.packages if package.index}
+        tables = index_tables({name: (address, True) for name, address in addresses.items()}, sources)
+        group = f"[dependency-groups]\n{PINNED} = {json.dumps(sorted(sources))}\n" if sources else ""
+        (folder / "all").mkdir(parents=True)
+        (folder / "pyproject.toml").write_text(self._project(self.requirements) + group + tables)
+        everything = [*self.requirements, *self.warm, *sorted(sources)]
+        (folder / ALL).write_text(self._project(everything) + tables)
+
+    def _project(self, requirements: Sequence[str]) -> str:
+        return (
+            '[project]\nname = "app"\nversion = "0.1.0"\n'
+            f'requires-python = ">={self.lock.python}"\ndependencies = {json.dumps(list(requirements))}\n'
+        )

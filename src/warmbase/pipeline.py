@@ -27,6 +27,7 @@ from warmbase.foundation.baking import bake_missing
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork
 from warmbase.foundation.stage import make_foundation
 from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
+from warmbase.image.compiling import open_yard
 from warmbase.image.room import check_room
 from warmbase.image.stage import make_contract_layer, make_image, make_raw_layers, stack_wheels
 from warmbase.layers.codec import Codec
@@ -34,6 +35,7 @@ from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
+from warmbase.lock.model import LockedPackage
 from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
 from warmbase.oci.manifest import loader_variables
 from warmbase.packages import uvcache
@@ -280,15 +282,38 @@ def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, si
 def _size_of_trees(step: BuildStep, site: Site) -> int:
     """About how many bytes the trees of the wheels to be made will take: unpacked, and with bytecode."""
     known = site.store.recipes()
-    missing = [wheel.package.wheel(step.platform) for wheel in step.wheels if wheel.recipe not in known]
-    sizes = [wheel.size if wheel and wheel.size else _UNKNOWN_SIZE for wheel in missing]
+    missing = [wheel.package.file(step.platform) for wheel in step.wheels if wheel.recipe not in known]
+    sizes = [file.size if file and file.size else _UNKNOWN_SIZE for file in missing]
     return _UV_SIZE + _UNPACKED * sum(sizes)
 
 
-def _make_wheels(step: BuildStep, workshop: Workshop, site: Site) -> tuple[dict[str, Layer], int]:
+def _compile(
+    missing: Sequence[LockedPackage],
+    step: BuildStep,
+    foundation: FoundationLayers,
+    workshop: Workshop,
+    site: Site,
+    uv: Callable[[], Layer],
+) -> Mapping[str, Path]:
+    """Compile those of `missing` that have no wheel: the wheels, by name."""
+    packages = [package for package in missing if package.is_compiled(step.platform)]
+    if not packages:
+        return {}
+    folder = workshop.folder.with_name("yard")
+    with _stage(site, step.name, "compile", ", ".join(f"{package.name} {package.version}" for package in packages)):
+        yard = open_yard(
+            step, foundation, folder, builder=site.builder, store=site.store, unpacked=site.unpacked, uv=(site.uv, uv())
+        )
+        return yard.compile(packages)
+
+
+def _make_wheels(
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site, uv: Callable[[], Layer]
+) -> tuple[dict[str, Layer], int]:
     layers = find_wheel_layers(site.store, step.wheels)
     missing = [wheel for wheel in step.wheels if wheel.recipe not in layers]
     if missing:
+        compiled = _compile([wheel.package for wheel in missing], step, foundation, workshop, site, uv)
         with _stage(site, step.name, "packages", f"{len(missing)} of {len(step.wheels)} wheels"):
             done = 0
 
@@ -297,7 +322,9 @@ def _make_wheels(step: BuildStep, workshop: Workshop, site: Site) -> tuple[dict[
                 done += 1
                 site.report(Advanced(subject=step.name, stage="packages", done=done, total=len(missing), detail=name))
 
-            layers |= make_wheel_layers(missing, workshop, store=site.store, codec=step.codec, progress=progress)
+            layers |= make_wheel_layers(
+                missing, workshop, store=site.store, codec=step.codec, progress=progress, compiled=compiled
+            )
     return layers, len(missing)
 
 
@@ -338,7 +365,7 @@ def _make_layered_image(
             store=site.store,
         )
         try:
-            wheels, count = _make_wheels(step, workshop, site)
+            wheels, count = _make_wheels(step, foundation, workshop, site, uv.result)
         except BaseException as error:
             made.set_exception(error)
             raise

@@ -72,7 +72,7 @@ def write_bill(name: str, recipe: str, created: str, parts: Iterable[Part]) -> s
 def image_parts(
     lock: Lock, platform: str, foundation: Foundation, licences: Mapping[str, tuple[str, ...]]
 ) -> Iterator[Part]:
-    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's SHA-256."""
+    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's identity."""
     release = dict(foundation.os_release)
     system, version = release.get("ID", "linux"), release.get("VERSION_ID", release.get("VERSION_CODENAME", ""))
     yield Part(kind="operating-system", name=system, version=version, ref=f"{system}-{version}")
@@ -99,21 +99,23 @@ def image_parts(
             licences=licences.get(uv.sha256, ()),
             ref="uv",  # the venv may have a package uv too
         )
-    for package, wheel in lock.wheels(platform):
+    for package in lock.installed(platform):
+        origin = package.file(platform)
         yield Part(
             kind="library",
             name=package.name,
             version=package.version,
-            purl=pypi_url(package.name, package.version),
-            sha256=wheel.sha256,
-            licences=licences.get(wheel.sha256, ()),
+            purl=pypi_url(package.name, package.version, package.source),
+            sha256=origin.sha256 if origin else "",
+            licences=licences.get(package.identity(platform), ()),
             needed=package.use == "venv",
         )
 
 
-def pypi_url(name: str, version: str) -> str:
-    """The package URL of a Python package; `name` is normalized."""
-    return f"pkg:pypi/{name}@{_quoted(version)}"
+def pypi_url(name: str, version: str, source: str = "") -> str:
+    """The package URL of a Python package; `name` is normalized, `source` the address of one that no index has."""
+    kind = "vcs_url" if source.startswith("git+") else "download_url"
+    return f"pkg:pypi/{name}@{_quoted(version)}" + (f"?{kind}={_quoted(source)}" if source else "")
 
 
 def system_url(package: Package, system: str, version: str) -> str:

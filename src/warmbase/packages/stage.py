@@ -16,11 +16,17 @@ from warmbase.oci.digests import Json
 from warmbase.packages.installed import read_installed
 from warmbase.packages.licence import read_declared
 from warmbase.packages.uvcache import ARCHIVES
-from warmbase.packages.wheels import CACHE, WHEEL_POLICY, Workshop
+from warmbase.packages.wheels import CACHE, NO_WHEELS, WHEEL_POLICY, Workshop
 from warmbase.plan import BuildStep, WheelStep
 
 LICENCE = "licence"
 """The note in which a layer keeps what its wheel says of its licence."""
+
+UV_PROGRAM = "usr/local/bin/uv"
+"""Where uv lies in its layer."""
+
+COMPILED = "compiled"
+"""The note in which the layer of a package without a wheel keeps the name of the one that was made."""
 
 Progress = Callable[[str], None]
 """Is told the name of each package whose layer is in the store."""
@@ -33,9 +39,18 @@ def find_wheel_layers(store: LayerStore, wheels: Sequence[WheelStep]) -> dict[st
 
 
 def make_wheel_layers(
-    wheels: Sequence[WheelStep], workshop: Workshop, *, store: LayerStore, codec: Codec, progress: Progress
+    wheels: Sequence[WheelStep],
+    workshop: Workshop,
+    *,
+    store: LayerStore,
+    codec: Codec,
+    progress: Progress,
+    compiled: Mapping[str, Path] = NO_WHEELS,
 ) -> Mapping[str, Layer]:
-    """Make the layers of `wheels`, by recipe. Raises PackagesError; the layers made until then stay in the store."""
+    """Make the layers of `wheels`, by recipe; `compiled` are the files, by name, of those that no index has.
+
+    Raises PackagesError; the layers made until then stay in the store.
+    """
     by_name = {wheel.package.name: wheel for wheel in wheels}
     futures: list[Future[Layer]] = []
     with store.workspace() as work, ThreadPoolExecutor(workshop.jobs, thread_name_prefix="pack") as pool:
@@ -47,6 +62,8 @@ def make_wheel_layers(
                 "files": dict(read_installed(tree)),
                 LICENCE: read_declared(archive),
             }
+            if wheel.package.name in compiled:
+                notes[COMPILED] = compiled[wheel.package.name].name
             layer = store.put(wheel.recipe, pack_tree(tree, WHEEL_POLICY, codec, work), notes)
             progress(wheel.package.name)
             return layer
@@ -54,7 +71,7 @@ def make_wheel_layers(
         def take(package: LockedPackage, tree: Path) -> None:
             futures.append(pool.submit(pack, by_name[package.name], tree))
 
-        workshop.build_trees([wheel.package for wheel in wheels], take)
+        workshop.build_trees([wheel.package for wheel in wheels], take, compiled)
         return {layer.recipe: layer for layer in (future.result() for future in as_completed(futures))}
 
 

@@ -199,7 +199,8 @@ def _check_pointers(image: BuiltImage, lock: Lock, tree: ImageTree) -> Iterator[
                 yield f"{path} points to {archive}, which is not there"
             elif tree.resolve(path.removesuffix(".http")) != archive:
                 yield f"{path.removesuffix('.http')} does not lead to {archive}"
-    wheels = {wheel.name: wheel for _, wheel in lock.wheels(image.platform)}
+    # uv keeps those that come from no index under their addresses, which are the projects' own.
+    wheels = {wheel.name: wheel for package, wheel in lock.wheels(image.platform) if not package.source}
     for name in sorted(wheels.keys() - pointed.keys()):
         yield f"the cache has no pointer to {name}"
     for name, pointer in sorted(pointed.items()):

@@ -193,7 +193,7 @@ def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterato
     except ValueError as error:
         yield f"base.json is no JSON: {error}"
     constraints = (files.read(f"{contract.FOLDER}/constraints.txt") or b"").decode().split()
-    pins = [f"{p.name}=={p.version}" for p in lock.packages if p.use == "venv" and p.wheel(image.platform)]
+    pins = [f"{p.name}=={p.version}" for p in lock.installed(image.platform) if p.use == "venv"]
     for pin in sorted(set(pins) ^ set(constraints)):
         yield f"constraints.txt and the lock differ in {pin}"
 

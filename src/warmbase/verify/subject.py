@@ -68,12 +68,12 @@ class Subject:
         """The `count` packages of the top level that cost least to install: without requirements, then small."""
 
         def cost(package: LockedPackage) -> tuple[bool, int, str]:
-            wheel = package.wheel(self.image.platform)
+            file = package.file(self.image.platform)
             needs = any("extra ==" not in requirement for requirement in package.requires_dist)
-            return needs, wheel.size if wheel else 0, package.name
+            return needs, file.size if file else 0, package.name
 
         packages = [package for package in self.lock.packages if package.name in self.top_level]
-        return tuple(sorted((p for p in packages if p.wheel(self.image.platform)), key=cost)[:count])
+        return tuple(sorted((p for p in packages if p.wheel(self.image.platform) and not p.source), key=cost)[:count])
 
     def variables(self, user: User, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The exact environment of a command."""

@@ -96,16 +96,13 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
 
 
 def _make_foundation(root: Path) -> None:
+    from tests.grounds import ground_at
+
     from warmbase.catalog.load import load_catalog
     from warmbase.effects.files import CacheFolders
-    from warmbase.effects.registry.registries import open_registries
     from warmbase.effects.runner import find_runner
     from warmbase.errors import FoundationError, RunnerError
-    from warmbase.foundation.groundwork import Groundwork
     from warmbase.foundation.stage import make_foundation, pin_foundation
-    from warmbase.layers.codec import Codec
-    from warmbase.layers.store import LayerStore
-    from warmbase.layers.unpack import UnpackedLayers
     from warmbase.lock.files import write_pins
 
     bases = Bases(folder=root / "bases", cache=root / "cache")
@@ -118,13 +115,7 @@ def _make_foundation(root: Path) -> None:
         go_without(f"this machine can run no image: {error.message}")
     catalog = load_catalog(bases.catalog)
     wanted = catalog.foundations[0]
-    store = LayerStore(folders.store)
-    ground = Groundwork(
-        store=store,
-        unpacked=UnpackedLayers(folders.unpacked, store),
-        registries=lambda: open_registries({}),
-        codec=Codec(),
-    )
+    ground = ground_at(bases.cache)
     try:
         pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     except FoundationError as error:

@@ -27,10 +27,10 @@ from tests.baseimages import (
     write_index,
 )
 from tests.bases import PLATFORM, Bases
+from tests.grounds import ground_at
 from tests.registries import RunningRegistry, copy_with_skopeo, running_registry, skopeo
 
 from warmbase.catalog.model import CatalogFoundation, ImageFoundation, LayoutFoundation
-from warmbase.effects.files import CacheFolders
 from warmbase.effects.registry.model import Document, Progress, ignore_progress
 from warmbase.effects.registry.registries import open_registries
 from warmbase.errors import FoundationError, RegistryError
@@ -40,8 +40,6 @@ from warmbase.foundation.sources import open_layout
 from warmbase.foundation.stage import make_foundation, pin_foundation, pinned_recipe
 from warmbase.foundation.upstream import read_image, take_layers
 from warmbase.layers.codec import Codec
-from warmbase.layers.store import LayerStore
-from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.manifest import Descriptor
 
 OTHER_PLATFORM = next(platform for platform in ("linux/arm64", "linux/amd64") if platform != PLATFORM)
@@ -57,14 +55,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
 @pytest.fixture
 def ground(tmp_path: Path) -> Groundwork:
     """An empty store."""
-    folders = CacheFolders(root=tmp_path / "cache")
-    store = LayerStore(folders.store)
-    return Groundwork(
-        store=store,
-        unpacked=UnpackedLayers(folders.unpacked, store),
-        registries=lambda: open_registries({}),
-        codec=Codec(),
-    )
+    return ground_at(tmp_path / "cache")
 
 
 @pytest.fixture

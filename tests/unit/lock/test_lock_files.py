@@ -154,7 +154,15 @@ class Keeper:
 def lock_with_keeper(catalog: Catalog, upgrade: Upgrade) -> Locked:
     """Lock the only variant on an amd64 machine, with a resolver that keeps what is."""
     resolver, nothing = cast("Resolver", Keeper()), cast("Any", None)
-    ground = Groundwork(store=nothing, unpacked=nothing, registries=nothing, codec=Codec())
+    ground = Groundwork(
+        store=nothing,
+        unpacked=nothing,
+        registries=nothing,
+        codec=Codec(),
+        uv=nothing,
+        runner=nothing,
+        builder=nothing,
+    )
     (locked,) = lock_variants(
         catalog,
         catalog.variants,

@@ -3,10 +3,13 @@
 Its files and the cache's mutable part are the image's last layer, which is small and changes with every lock. It
 also restates the folders that the wheel layers made, because the topmost layer decides their modes:
 
-- the venv is changed in place by root and by any user of group 0, so its folders are group-writable;
 - the cache serves everyone, so its bucket folders are open to all, and the archives in it to nobody but root;
-- what root's uv writes in a child stays writable for group 0: a default ACL (POSIX 1003.1e draft 17) on those folders
-  overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5)).
+- so does the venv: a child may say `USER app` before its `uv sync` as well as behind it, and the first `uv run` in a
+  container installs an editable project again (uv tells by the ctime, which unpacking a layer sets). Whoever wants it
+  closed closes the folders, in one line of their Dockerfile; the files are root's;
+- what root's uv writes in a child stays writable for all: a default ACL (POSIX 1003.1e draft 17) on those folders
+  overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5));
+- `pip` is a small program that has uv do it (see `image.pip`).
 
 Variables that would leak into a project's lock, break its hits or hide its packages are not set, nor taken over from a
 foundation; neither are those that hold credentials (see `why_left_out`). /usr/local/bin lies directly behind the venv
@@ -19,14 +22,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from warmbase.image.pip import PIP
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
-from warmbase.oci.tar import Entry, default_acl, file_of
+from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory, file_of, symlink
 from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import SHARED_FOLDER, WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
-CONTRACT_REVISION = 3
+CONTRACT_REVISION = 4
 """Raised when the same lock would get other contract files."""
 
 FOLDER = "opt/warmbase"
@@ -65,9 +69,10 @@ esac
 
 _EXTERNALLY_MANAGED = f"""\
 [externally-managed]
-Error=This is the Python of the system. The packages of this image are in /{VENV}.
- In a project: uv add NAME, then uv sync --frozen (UV_PROJECT_ENVIRONMENT names /{VENV}).
- Without a project: uv pip install NAME --python /{VENV}/bin/python.
+Error=This is the Python of the system; the packages of this image are in /{VENV}.
+ Leave out --system, --break-system-packages and UV_SYSTEM_PYTHON, and /{VENV} is used:
+   RUN uv pip install -r requirements.txt
+ In a project: uv add NAME, uv sync --frozen (UV_PROJECT_ENVIRONMENT names /{VENV}).
 """
 
 
@@ -124,22 +129,20 @@ def contract_entries(
         if not text:  # there is no such lock for this image
             continue
         yield file_of(path, text.encode())
+    yield file_of("usr/local/bin/pip", PIP.encode(), 0o755)
+    yield symlink("usr/local/bin/pip3", "pip")
 
 
 def _shared(entry: Entry) -> Entry:
     """The bucket folders pass their openness on to what is made in them."""
-    return (
-        replace(entry, xattrs=default_acl(others=7)) if entry.kind == "dir" and entry.mode == SHARED_FOLDER else entry
-    )
+    return replace(entry, xattrs=OPEN_TO_ALL) if entry.kind == "dir" and entry.mode == SHARED_FOLDER else entry
 
 
 def _venv_entries(venv: Path) -> Iterator[Entry]:
-    inherited = default_acl(others=5)
-    policy = ModePolicy(group_writable=("",), exact=((".lock", 0o666),))
-    yield Entry(path=VENV, kind="dir", mode=0o775, xattrs=inherited)
-    for entry in scan_tree(venv, policy):
+    yield directory(VENV, SHARED_FOLDER, OPEN_TO_ALL)
+    for entry in scan_tree(venv, ModePolicy(exact=((".lock", 0o666),))):
         moved = replace(entry, path=f"{VENV}/{entry.path}")
-        yield replace(moved, mode=0o775, xattrs=inherited) if entry.kind == "dir" else moved
+        yield replace(moved, mode=SHARED_FOLDER, xattrs=OPEN_TO_ALL) if entry.kind == "dir" else moved
 
 
 def _json(value: Mapping[str, object]) -> str:

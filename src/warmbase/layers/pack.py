@@ -26,12 +26,12 @@ from warmbase.oci.tar import Entry, Kind, Xattrs, arrange
 class ModePolicy:
     """The modes that a tree's entries get, whatever the umask was that made it. All belong to uid 0, gid 0.
 
-    Files are 0644, or 0755 where the owner may execute them; directories 0755, or 0775 at and below the
-    paths in `group_writable`. A path in `exact` gets that mode. Directories at and below a path of `xattrs`
+    Files are 0644, or 0755 where the owner may execute them; directories 0755, or 0777 at and below the
+    paths in `shared`. A path in `exact` gets that mode. Directories at and below a path of `xattrs`
     get its extended attributes; the longest such path counts.
     """
 
-    group_writable: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     exact: tuple[tuple[str, int], ...] = ()
     xattrs: tuple[tuple[str, Xattrs], ...] = ()
 
@@ -43,7 +43,7 @@ class ModePolicy:
         if kind == "symlink":
             return 0o777
         if kind == "dir":
-            return 0o775 if any(_within(path, top) for top in self.group_writable) else 0o755
+            return 0o777 if any(_within(path, top) for top in self.shared) else 0o755
         return 0o755 if host_mode & stat.S_IXUSR else 0o644
 
     def directory_xattrs(self, path: str) -> Xattrs:

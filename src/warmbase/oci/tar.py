@@ -77,15 +77,18 @@ def symlink(path: str, target: str) -> Entry:
     return Entry(path=path, kind="symlink", mode=0o777, target=target)
 
 
-def default_acl(*, others: int) -> Xattrs:
-    """A default ACL that gives owner and group everything and `others` these permission bits (0 to 7).
-
-    The layout is that of Linux's `posix_acl_xattr.h`: a version, then tag, permissions and id of each entry.
-    """
+def _default_acl() -> Xattrs:
     user_obj, group_obj, other, undefined = 0x01, 0x04, 0x20, 0xFFFFFFFF
-    entries = ((user_obj, 7), (group_obj, 7), (other, others))
-    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, bits, undefined) for tag, bits in entries)
+    tags = (user_obj, group_obj, other)
+    packed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", tag, 7, undefined) for tag in tags)
     return (("system.posix_acl_default", packed),)
+
+
+OPEN_TO_ALL = _default_acl()
+"""A default ACL by which everybody may write what is made in a directory, whatever the umask.
+
+The layout is that of Linux's `posix_acl_xattr.h`: a version, then tag, permissions and id of each entry.
+"""
 
 
 def encode(path: str) -> bytes:

@@ -25,7 +25,7 @@ from warmbase.oci.layout import LayoutImage, collect_garbage, publish_to_layout
 from warmbase.oci.manifest import CONFIG, MANIFEST, Config, History, Manifest, Platform, describe
 from warmbase.oci.tar import MTIME, Entry, file_of, read_entries
 
-POLICY = ModePolicy(group_writable=("opt/venv",))
+POLICY = ModePolicy(shared=("opt/venv",))
 LONG = "/".join("d" * 60 for _ in range(6))
 
 

@@ -21,7 +21,7 @@ from warmbase.oci.tar import END_OF_ARCHIVE, Entry, directory, file_of
 
 CODECS = [Codec(), Codec(name="zstd", level=3), Codec(name="gzip", level=6)]
 ACL = (("system.posix_acl_default", b"\2\0\0\0"),)
-POLICY = ModePolicy(group_writable=("opt/venv",), exact=(("opt/uv/.lock", 0o666),), xattrs=(("opt/venv", ACL),))
+POLICY = ModePolicy(shared=("opt/venv",), exact=(("opt/uv/.lock", 0o666),), xattrs=(("opt/venv", ACL),))
 
 
 def plant(root: Path, *, backwards: bool = False) -> Path:
@@ -61,9 +61,9 @@ def test_a_tree_becomes_its_directories_then_the_rest_with_the_modes_of_the_poli
         ("opt/uv/archive", "5", "0o755", ""),
         ("opt/uv/archive/x", "5", "0o755", ""),
         ("opt/uv/archive/x/pkg", "5", "0o755", ""),
-        ("opt/venv", "5", "0o775", ""),
-        ("opt/venv/lib", "5", "0o775", ""),
-        ("opt/venv/lib/pkg", "5", "0o775", ""),
+        ("opt/venv", "5", "0o777", ""),
+        ("opt/venv/lib", "5", "0o777", ""),
+        ("opt/venv/lib/pkg", "5", "0o777", ""),
         ("opt/uv/.lock", "0", "0o666", ""),
         ("opt/uv/archive/x/pkg/__init__.py", "0", "0o644", ""),
         ("opt/uv/archive/x/pkg/big.so", "0", "0o644", ""),
@@ -74,14 +74,14 @@ def test_a_tree_becomes_its_directories_then_the_rest_with_the_modes_of_the_poli
     ]
     assert [(item.path, item.mode, item.xattrs) for item in packed.directories][4:6] == [
         ("opt/uv/archive/x/pkg", 0o755, ()),
-        ("opt/venv", 0o775, ACL),
+        ("opt/venv", 0o777, ACL),
     ]
 
 
 def test_the_layer_of_a_known_tree_never_changes(tmp_path: Path) -> None:
     """A change here means a new layer for every wheel there is: raise `LAYER_FORMAT` with it."""
     packed = pack_tree(plant(tmp_path / "tree"), POLICY, Codec(), tmp_path)
-    assert packed.diff_id == "sha256:6246623148b3c9377e22f27f699724f32e2c496f5beba43c361ae3f4ab03ed9a"
+    assert packed.diff_id == "sha256:849b2e38f02410cfe31c0723408e2a72ad13c86be61abaf4174d15da7b82ce38"
 
 
 def test_neither_umask_nor_the_order_of_making_changes_the_layer(tmp_path: Path) -> None:

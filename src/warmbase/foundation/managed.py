@@ -3,9 +3,9 @@
 The layer is the same on every system of a platform and C library, so it is made once and shared. It depends on the
 archive alone: uv writes the path of an installation into some of its files, and that is always the one that the Python
 has in images; the standard library is compiled by the very same version, on this machine's own platform where the
-layer is for another one. In an image it lies at /opt/python/cpython-<minor>, whatever the patch release, so that venvs
-outlive upgrades; `python`, `python3` and `python3.<minor>` of /usr/local/bin lead there, before any Python that
-the system has itself.
+layer is for another one. In an image it lies at /usr/local/cpython-<minor>, as CUDA and Go have theirs, whatever the
+patch release, so that venvs outlive upgrades; `python`, `python3` and `python3.<minor>` of /usr/local/bin lead there,
+before any Python that the system has itself.
 """
 
 import os
@@ -34,7 +34,7 @@ from warmbase.oci.digests import Json
 from warmbase.oci.manifest import loader_variables
 from warmbase.packages.bytecode import PROGRAMS, compile_folders
 
-FOLDER = "/opt/python"
+FOLDER = "/usr/local"
 REVISION = 1
 """Part of every recipe: raise it when the same archive would become another layer."""
 
@@ -102,7 +102,7 @@ def make_managed(
     """
     minor = minor_of(pin)
     tree = merge_layers(ground.unpacked.listings(base.layers), ground.unpacked.folders(base.layers))
-    if tree.resolve(FOLDER) not in (None, FOLDER.lstrip("/")) or tree.find(home_of(minor)):
+    if tree.find(home_of(minor)):
         raise FoundationError(
             f"the system of foundation {wanted.name} has a {home_of(minor)} already, where its managed Python goes",
             next_step="name an image without one, or say with `python` in the catalog which versions it has itself",
@@ -143,7 +143,7 @@ def _make_layer(pin: ManagedPin, base: FoundationLayers, native: FoundationLayer
             )
         _clean(folder, minor_of(pin))
         _compile(pin, work, base if pin.platform == native_platform() else native, ground)
-        _link(tree / "usr/local/bin", home, minor_of(pin))
+        _link(tree / FOLDER.lstrip("/") / "bin", home, minor_of(pin))
         packed = pack_tree(tree, ModePolicy(), ground.codec, work)
         return ground.store.put(python_recipe(pin, ground.codec), packed, {"archive": pin.archive})
 
@@ -165,16 +165,13 @@ def _compile(pin: ManagedPin, work: Path, place: FoundationLayers | None, ground
             " platform, and none is pinned",
             next_step="run `warmbase lock`, or build it once on a machine of that platform that shares its layers",
         )
-    minor = minor_of(pin)
-    compiler, binds = home_of(minor), [PROGRAMS, Bind(source=work / "tree" / FOLDER.lstrip("/"), target=FOLDER)]
+    minor, home = minor_of(pin), home_of(minor_of(pin))
+    binds = [PROGRAMS, Bind(source=work / "tree" / home.lstrip("/"), target=home)]
+    compiler = home
     if pin.platform != native_platform():
         compiler = _COMPILER
+        _install_compiler(pin, place, work / "compiler", ground)
         binds.append(Bind(source=work / "compiler", target=compiler, read_only=True))
-        own = _fitting(_list_pythons(ground), native_platform(), place.foundation.libc[0], minor)
-        same = next((one for one in own if one.version == pin.python), None)
-        if same is None:
-            raise _unknown(tuple(own), native_platform(), place.foundation.libc[0], pin.python, ground.uv().version)
-        _install(ground, same, work / "compiler", compiler)
     interpreter = f"{compiler}/bin/python{minor}"
     environment = {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **loader_variables(place.foundation.run)}
     with ground.runner().open(ground.unpacked.root(place.layers), binds=binds) as sandbox:
@@ -186,15 +183,26 @@ def _compile(pin: ManagedPin, work: Path, place: FoundationLayers | None, ground
                 f"the managed Python {pin.python} does not start on {place.foundation.name}, or is another: {words}",
                 next_step="see that the system has what it needs, or choose another one",
             )
-        stdlib = f"{home_of(minor)}/lib/python{minor}"
-        for _ in compile_folders(sandbox, interpreter, [("stdlib", stdlib)], ground.jobs, environment=environment):
+        folders = [("stdlib", f"{home}/lib/python{minor}")]
+        for _ in compile_folders(sandbox, interpreter, folders, ground.jobs, environment=environment):
             pass
 
 
+def _install_compiler(pin: ManagedPin, place: FoundationLayers, folder: Path, ground: Groundwork) -> None:
+    """Install the same version for this machine's own platform and the C library of `place`."""
+    platform, libc = native_platform(), place.foundation.libc[0]
+    known = _list_pythons(ground)
+    own = _fitting(known, platform, libc, minor_of(pin))
+    same = next((one for one in own if one.version == pin.python), None)
+    if same is None:
+        raise _unknown(known, platform, libc, pin.python, ground.uv().version)
+    _install(ground, same, folder, _COMPILER)
+
+
 def _link(folder: Path, home: str, minor: str) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for name in ("python", "python3", f"python{minor}"):
-        (folder / name).symlink_to(f"../../..{home}/bin/python{minor}")
+        (folder / name).symlink_to(f"..{home.removeprefix(FOLDER)}/bin/python{minor}")
 
 
 def _list_pythons(ground: Groundwork) -> tuple[PythonDownload, ...]:

@@ -19,15 +19,16 @@ on the PATH, so that no folder of the foundation has a uv before the image's own
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warmbase.image.pip import PIP
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory, file_of, symlink
+from warmbase.packages.entries import SHARED_FOLDER
 from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
-from warmbase.packages.warm import SHARED_FOLDER, WarmCache
+from warmbase.packages.warm import WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
 CONTRACT_REVISION = 4
@@ -85,7 +86,8 @@ def why_left_out(name: str, value: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What an image says of itself in `base.json`."""
+    """What an image says of itself in `base.json`. `indexes` are those that its cache answers for, name → addresses,
+    where the catalog names more than uv's own `index`."""
 
     name: str
     python: str
@@ -94,6 +96,7 @@ class Identity:
     index: str
     recipe: str
     reproducible: bool = True
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def contract_entries(
@@ -112,6 +115,7 @@ def contract_entries(
                 "uv": identity.uv,
                 "platform": identity.platform,
                 "index": identity.index,
+                **({"indexes": identity.indexes} if identity.indexes else {}),
                 "buckets": BUCKETS if identity.reproducible else {},
                 "recipe": identity.recipe,
                 "reproducible": identity.reproducible,

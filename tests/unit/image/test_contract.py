@@ -12,7 +12,8 @@ from warmbase.image.contract import (
 )
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory
-from warmbase.packages.warm import SHARED_FOLDER, WarmCache
+from warmbase.packages.entries import SHARED_FOLDER
+from warmbase.packages.warm import WarmCache
 
 LEAKING = (
     "VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",

@@ -35,6 +35,8 @@ def provenance(step: BuildStep, manifest: Manifest, *, version: str) -> Json:
                 "requirements": [requirement.text for requirement in variant.requirements],
                 "warm": [requirement.text for requirement in variant.warm],
                 "winners": dict(variant.winners),
+                **({"indexes": variant.index_addresses} if variant.index_addresses else {}),
+                **({"sources": dict(variant.sources)} if variant.sources else {}),
                 "config": {name: value for name, value in asdict(config).items() if value},
                 "labels": dict(variant.labels),
             },
@@ -54,9 +56,10 @@ def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
         yield {"name": name, "digest": {"sha256": hex_of(manifest.layers[0].digest)}}
     uv = step.lock.uv.wheel(step.platform)
     if uv:
-        yield _wheel(step.lock.uv, uv)
+        yield _wheel(step.lock.uv, uv, "")
+    indexes = step.variant.index_addresses
     for package, wheel in step.lock.wheels(step.platform):
-        yield _wheel(package, wheel)
+        yield _wheel(package, wheel, indexes.get(package.index, ""))
 
 
 def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
@@ -87,9 +90,10 @@ def _image_url(reference: str, platform: str) -> dict[str, Json]:
     return {"uri": f"pkg:docker/{image.repository}{version}?platform={quote(platform, safe='')}{where}"}
 
 
-def _wheel(package: LockedPackage, wheel: LockedFile) -> Json:
+def _wheel(package: LockedPackage, wheel: LockedFile, index: str) -> Json:
+    url = pypi_url(package.name, package.version, package.source, index)
     return {
         "name": wheel.name,
-        "uri": f"{pypi_url(package.name, package.version)}?file_name={quote(wheel.name)}",
+        "uri": f"{url}{'&' if '?' in url else '?'}file_name={quote(wheel.name)}",
         "digest": {"sha256": wheel.sha256},
     }

@@ -181,6 +181,10 @@ class PackageIndex:
     explicit: bool = False
 
 
+def _addresses(indexes: tuple[PackageIndex, ...]) -> dict[str, str]:
+    return {index.name: index.url for index in indexes if index.url}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
     """One image for one Python version on one foundation: what is locked, built, verified and tagged."""
@@ -203,6 +207,11 @@ class Variant:
     sources: tuple[tuple[str, str], ...] = ()  # (package, the name of the index that it comes from), sorted
     build_packages: tuple[str, ...] = ()  # of the foundation's system, where packages are compiled
     no_binary: tuple[str, ...] = ()  # packages that are compiled whatever wheels they have, by normalized name
+
+    @property
+    def index_addresses(self) -> dict[str, str]:
+        """The addresses of the catalog's own indexes, by name."""
+        return _addresses(self.indexes)
 
     @property
     def tag(self) -> str:
@@ -252,7 +261,7 @@ class Catalog:
     @property
     def index_addresses(self) -> dict[str, str]:
         """The addresses of the catalog's own indexes, by name."""
-        return {index.name: index.url for index in self.indexes if index.url}
+        return _addresses(self.indexes)
 
     @property
     def folder(self) -> Path:

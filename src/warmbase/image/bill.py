@@ -16,6 +16,7 @@ from warmbase.lock.model import Lock
 from warmbase.oci.digests import Json
 
 _PYTHON_LICENCE = "PSF-2.0"
+NO_INDEXES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +71,14 @@ def write_bill(name: str, recipe: str, created: str, parts: Iterable[Part]) -> s
 
 
 def image_parts(
-    lock: Lock, platform: str, foundation: Foundation, licences: Mapping[str, tuple[str, ...]]
+    lock: Lock,
+    platform: str,
+    foundation: Foundation,
+    licences: Mapping[str, tuple[str, ...]],
+    indexes: Mapping[str, str] = NO_INDEXES,
 ) -> Iterator[Part]:
-    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's identity."""
+    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's identity,
+    `indexes` are the addresses of the catalog's, by name."""
     release = dict(foundation.os_release)
     system, version = release.get("ID", "linux"), release.get("VERSION_ID", release.get("VERSION_CODENAME", ""))
     yield Part(kind="operating-system", name=system, version=version, ref=f"{system}-{version}")
@@ -105,17 +111,19 @@ def image_parts(
             kind="library",
             name=package.name,
             version=package.version,
-            purl=pypi_url(package.name, package.version, package.source),
+            purl=pypi_url(package.name, package.version, package.source, indexes.get(package.index, "")),
             sha256=origin.sha256 if origin else "",
             licences=licences.get(package.identity(platform), ()),
             needed=package.use == "venv",
         )
 
 
-def pypi_url(name: str, version: str, source: str = "") -> str:
-    """The package URL of a Python package; `name` is normalized, `source` the address of one that no index has."""
-    kind = "vcs_url" if source.startswith("git+") else "download_url"
-    return f"pkg:pypi/{name}@{_quoted(version)}" + (f"?{kind}={_quoted(source)}" if source else "")
+def pypi_url(name: str, version: str, source: str = "", index: str = "") -> str:
+    """The package URL of a Python package; `name` is normalized, `source` the address of one that no index has, `index`
+    that of an index which is not the public one."""
+    kind = "repository_url" if index else "vcs_url" if source.startswith("git+") else "download_url"
+    address = index or source
+    return f"pkg:pypi/{name}@{_quoted(version)}" + (f"?{kind}={_quoted(address)}" if address else "")
 
 
 def system_url(package: Package, system: str, version: str) -> str:

@@ -94,7 +94,7 @@ def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayers, laye
     if uv:
         recipes[uv.sha256] = step.uv
     licences = {sha256: licences_of(layers[key].notes.get(LICENCE)) for sha256, key in recipes.items() if key in layers}
-    parts = image_parts(step.lock, step.platform, foundation.foundation, licences)
+    parts = image_parts(step.lock, step.platform, foundation.foundation, licences, step.variant.index_addresses)
     return write_bill(step.variant.name, recipe, created(step.lock, foundation.foundation.created), parts)
 
 

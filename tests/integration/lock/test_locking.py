@@ -251,18 +251,19 @@ def test_locked_refuses_a_lock_that_does_not_fit_the_catalog(bases: MakeBases, m
 
 
 @pytest.mark.parametrize("variable", ["UV_INDEX", "UV_EXTRA_INDEX_URL"])
-def test_a_package_of_a_second_index_is_refused(
+def test_a_package_of_an_index_that_the_catalog_does_not_name_is_refused(
     bases: MakeBases, mirror: Mirror, other_mirror: Mirror, variable: str
 ) -> None:
-    """The build installs from one index, and could not get it."""
+    """Nobody who builds elsewhere could get it."""
     made = bases("a", mirror, {"app": ["tiny-app"], "own": ["only-here"]})
     other_mirror.wheels = [make_wheel("only-here", "1.0", {"only_here.py": ""})]
     both = replace(made, environment={**made.environment, variable: other_mirror.url})
     finished = both.run("lock", code=1)
     assert "app:py3.13-trixie: changed" in finished.stdout, finished.stderr
     where = f"http://127.0.0.1:{other_mirror.port}/api/team/simple"
-    assert f"own:py3.13-trixie: only-here 1.0 comes from a second index, {where};" in finished.stderr
-    assert "set UV_DEFAULT_INDEX to one index that has everything" in finished.stderr
+    said = f"own:py3.13-trixie: only-here 1.0 comes from an index which the catalog lacks: {where}\n"
+    assert said in finished.stderr
+    assert "name it under `indexes:` in the catalog" in finished.stderr
     assert PASSWORD not in finished.stdout + finished.stderr
 
 

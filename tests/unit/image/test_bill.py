@@ -49,6 +49,8 @@ def test_every_wheel_is_named_with_its_hash_and_licence() -> None:
 
 def test_a_local_version_is_quoted_in_a_url() -> None:
     assert pypi_url("torch", "2.9.0+cpu") == "pkg:pypi/torch@2.9.0%2Bcpu"
+    named = pypi_url("torch", "2.9.0", index="https://index.example/simple")
+    assert named == "pkg:pypi/torch@2.9.0?repository_url=https:%2F%2Findex.example%2Fsimple"
 
 
 def test_what_lies_in_the_cache_alone_is_optional_and_what_other_platforms_need_is_not_there() -> None:

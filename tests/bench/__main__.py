@@ -1,16 +1,18 @@
 """`python -m tests.bench`: measure every case, print the table, and the machine it was measured on.
 
-It ends with 0 when every case was measured, met or missed, and with 1 when one could not be.
+A whole run is written to `report/measured.json`, of which `python -m tests.bench.reporting` makes the report. It ends
+with 0 when every case was measured, met or missed, and with 1 when one could not be.
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.building import (
@@ -23,7 +25,9 @@ from tests.bench.building import (
 )
 from tests.bench.catalog_cases import measure_nothing_changed, measure_sharing
 from tests.bench.children import measure_import, measure_sync
-from tests.bench.model import BenchError, Row
+from tests.bench.docker_builds import measure_against_docker, measure_bake, measure_plain_child
+from tests.bench.docker_pushes import measure_pandas, measure_small_package
+from tests.bench.model import BenchError, Measured, Row
 from tests.bench.publishing import (
     measure_bumped_push,
     measure_nothing_to_publish,
@@ -31,6 +35,7 @@ from tests.bench.publishing import (
     measure_second_machine,
     measure_transfer_memory,
 )
+from tests.bench.reporting import MEASURED
 from tests.bench.usage import Elsewhere
 from tests.bench.workbench import Workbench, open_workbench
 
@@ -53,6 +58,14 @@ CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "second": measure_second_machine,
     "transfer": measure_transfer_memory,
 }
+DOCKER_CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
+    "docker": measure_against_docker,
+    "docker-child": measure_plain_child,
+    "docker-small": measure_small_package,
+    "docker-pandas": measure_pandas,
+    "docker-bake": measure_bake,
+}
+ALL_CASES = CASES | DOCKER_CASES
 BUSY = 0.2
 """From this many cores used by other programs on, a result is marked."""
 
@@ -65,16 +78,16 @@ def main() -> None:
     _warn_if_busy()
     try:
         _check_machine()
-        rows = list(_measure_all(options.only or CASES))
+        rows = list(_measure_all(options.only or ALL_CASES, machine))
     except (BenchError, WarmbaseError) as error:
         sys.exit(f"error: {error}")
     _say("\n" + _table(rows))
     if any(row.others >= BUSY for row in rows):
         _say(f"\n!  other programs used {BUSY:g} cores or more meanwhile: times are longer than they are here alone")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
-        )
+    target = options.json or (None if options.only else MEASURED)
+    if target:
+        measured = Measured(day=datetime.now(UTC).date().isoformat(), machine=machine, rows=tuple(rows))
+        target.write_text(measured.to_json(), encoding="utf-8")
     sys.exit(any(row.met is None for row in rows))
 
 
@@ -84,8 +97,8 @@ def _say(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure what the project promises.")
-    parser.add_argument("--only", metavar="CASE", action="append", choices=CASES, help=f"of {', '.join(CASES)}")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the results there, too")
+    parser.add_argument("--only", metavar="CASE", action="append", choices=ALL_CASES, help=f"of {', '.join(ALL_CASES)}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help=f"write the results there instead of {MEASURED.name}")
     return parser.parse_args()
 
 
@@ -100,22 +113,30 @@ def _check_machine() -> None:
         raise BenchError(f"install {', '.join(missing)}")
 
 
-def _measure_all(names: Iterable[str]) -> Iterator[Row]:
+def _measure_all(names: Iterable[str], machine: dict[str, str]) -> Iterator[Row]:
+    """Measure, and add to `machine` what is known of the programs used only then."""
     with open_workbench() as bench:
         for name in names:
             _say(f"measuring {name} …")
             for row in _measure(name, bench):
                 _say("  " + "  ".join(cell for cell in _cells(row) if cell))
                 yield row
+        machine |= bench.programs
 
 
 def _measure(name: str, bench: Workbench) -> list[Row]:
+    """An engine's containers are no children of this process: the other programs are watched for a second before."""
     elsewhere = Elsewhere([bench.server.pid])
+    before = None
+    if name in DOCKER_CASES:
+        time.sleep(1)
+        before = elsewhere.cores()
     try:
-        rows = list(CASES[name](bench))
+        rows = list(ALL_CASES[name](bench))
     except Exception as error:  # the other cases go on, whatever it is
         rows = [Row(case=name, target="-", note=f"not measured: {type(error).__name__}: {error}")]
-    return [replace(row, others=round(elsewhere.cores(), 2)) for row in rows]
+    others = elsewhere.cores() if before is None else before
+    return [replace(row, others=round(others, 2)) for row in rows]
 
 
 def _machine() -> dict[str, str]:
@@ -139,17 +160,15 @@ def _warn_if_busy() -> None:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    return "\n".join(
-        _lines([("case", "target", "measured", "ratio", "", "n", "CPU s", "others", "note"), *map(_cells, rows)])
-    )
+    head = ("case", "ours", "rival's", "ratio", "target", "", "n", "CPU s", "others", "note")
+    return "\n".join(_lines([head, *map(_cells, rows)]))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    result = {True: "met", False: "MISSED", None: "not measured"}[row.met]
-    ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
+    rival = f"{row.rivals} ({row.against})" if row.against else "-"
     cpu = "-" if row.cpu is None else f"{row.cpu:.2f}"
     busy = f"{row.others:.1f}{'!' if row.others >= BUSY else ''}"
-    return (row.case, row.target, row.measured, ratio, result, str(row.n), cpu, busy, row.note)
+    return (row.case, row.measured, rival, row.compared, row.target, row.result, str(row.n), cpu, busy, row.note)
 
 
 def _lines(table: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -27,11 +27,7 @@ from warmbase.packages.wheels import WHEEL_POLICY
 
 def measure_cold_build(bench: Workbench, times: int = 3) -> Iterator[Row]:
     """A build of W with nothing in the store but the foundation, and the bytecode compiler alone as its limit."""
-    usages = []
-    for _ in range(times):
-        bases = bench.ready.copy(bench.new_folder("cold"))
-        usages.append(bases.build())
-        shutil.rmtree(bases.folder.parent)
+    usages = [bench.build_cold() for _ in range(times)]
     alone = median_of([_compile_alone(bench) for _ in range(2)])
     note = (
         f"store: foundation, unpacked; uv's layer is made, too; page cache warm; compiling alone, {JOBS} processes: "

@@ -1,8 +1,9 @@
 """What a case measures and what comes of it."""
 
+import json
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 
 class BenchError(Exception):
@@ -13,17 +14,21 @@ class BenchError(Exception):
 class Row:
     """One line of the result.
 
-    `value` is the median of `n` measurements in `unit`; `ratio` compares it with the rival or with the limit in
-    `target`; `met` is None where nothing could be measured. `cpu` is the median of the CPU seconds, which drift less
-    than wall time does on a busy machine. `note` says what was compared with what, and which caches were warm.
-    `others` is how many cores other programs of the machine used meanwhile.
+    `value` is the median of `n` measurements in `unit`, `rival` that of the program named `against`; `ratio` compares
+    it with the rival, and may be `most`, or with the limit in `target`; `met` is None where nothing could be measured.
+    `cpu` is the median of the CPU seconds, which drift less than wall time does on a busy machine. `note` says what was
+    compared with what, and which caches were warm. `others` is how many cores other programs of the machine used
+    meanwhile.
     """
 
     case: str
     target: str
     value: float | None = None
     unit: str = "s"
+    rival: float | None = None
+    against: str = ""
     ratio: float | None = None
+    most: float | None = None
     met: bool | None = None
     n: int = 0
     cpu: float | None = None
@@ -33,7 +38,46 @@ class Row:
     @property
     def measured(self) -> str:
         """The value as people read it."""
-        return "-" if self.value is None else f"{in_unit(self.value, self.unit)}"
+        return "-" if self.value is None else in_unit(self.value, self.unit)
+
+    @property
+    def rivals(self) -> str:
+        """The rival's value as people read it."""
+        return "-" if self.rival is None else in_unit(self.rival, self.unit)
+
+    @property
+    def compared(self) -> str:
+        """The ratio as people read it: two digits that mean something, 0.00022 → "0.0002"."""
+        return "-" if self.ratio is None else f"{self.ratio:.2f}" if self.ratio >= 0.01 else f"{self.ratio:.1g}"
+
+    @property
+    def result(self) -> str:
+        """What came of it, in a word."""
+        return {True: "met", False: "MISSED", None: "not measured"}[self.met]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """A run of the bench: its day (UTC, ISO 8601), what it ran on and with, and what it measured."""
+
+    day: str
+    machine: Mapping[str, str]
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> str:
+        """The run as a JSON document."""
+        rows = [asdict(row) for row in self.rows]
+        return json.dumps({"day": self.day, "machine": dict(self.machine), "rows": rows}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Measured":
+        """Read what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            document = json.loads(text)
+            rows = tuple(Row(**row) for row in document["rows"])
+            return cls(day=document["day"], machine=document["machine"], rows=rows)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no measurements of the bench: {error}") from error
 
 
 def in_unit(value: float, unit: str) -> str:
@@ -88,16 +132,39 @@ def size_row(case: str, sizes: Sequence[float], most: float, note: str = "") -> 
     )
 
 
-def rival_row(case: str, took: Sequence[Took], rival: Sequence[Took], most: float, rival_name: str, note: str) -> Row:
+def rival_row(case: str, took: Sequence[Took], rival: Sequence[Took], most: float, against: str, note: str) -> Row:
     """The row of something that may take at most `most` times what its rival takes."""
     ours, other = median_of(took), median_of(rival)
     return Row(
         case=case,
-        target=f"≤ {most:g} × {rival_name}",
+        target=f"≤ {most:g} ×",
         value=ours.seconds,
+        rival=other.seconds,
+        against=against,
         ratio=ours.seconds / other.seconds,
+        most=most,
         met=ours.seconds <= most * other.seconds,
         n=len(took),
         cpu=ours.cpu,
-        note=f"{rival_name}: {in_unit(other.seconds, 's')}, {other.cpu:.2f} CPU s; {note}",
+        note=note,
+    )
+
+
+def rival_size_row(
+    case: str, sizes: Sequence[float], rival: Sequence[float], most: float, against: str, note: str
+) -> Row:
+    """The row of something that may have at most `most` times the bytes of its rival."""
+    ours, other = statistics.median(sizes), statistics.median(rival)
+    return Row(
+        case=case,
+        target=f"≤ {most:g} ×",
+        value=ours,
+        unit="B",
+        rival=other,
+        against=against,
+        ratio=ours / other,
+        most=most,
+        met=ours <= most * other,
+        n=len(sizes),
+        note=note,
     )

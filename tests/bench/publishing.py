@@ -17,17 +17,17 @@ from tests.registries import RunningRegistry, running_registry
 
 LARGE = 2 << 30
 MOST_MEMORY = 200e6
-_PREFIX = "bases"
+PREFIX = "bases"
 
 
 def measure_push(bench: Workbench, times: int = 5) -> Iterator[Row]:
     """Publishing W, verified before, to an empty registry, against skopeo's copy of the same image."""
-    bases = _published(bench)
+    bases = published(bench)
     ours, rival = [], []
     for _ in range(times):
-        with _registry(bench) as registry:
+        with registry_of(bench) as registry:
             ours.append(_publish(bases, registry, "--no-share-layers"))
-        with _registry(bench) as registry:
+        with registry_of(bench) as registry:
             rival.append(_copy(bases, registry))
     note = "an empty registry each time; the command as a whole, with attestations and the journal, layers not shared"
     yield rival_row("push", ours, rival, 1.0, "skopeo copy", note)
@@ -36,10 +36,10 @@ def measure_push(bench: Workbench, times: int = 5) -> Iterator[Row]:
 def measure_nothing_to_publish(bench: Workbench, times: int = 9) -> Iterator[Row]:
     """Publishing the whole catalog where all of it is published."""
     build_catalog(bench)
-    with _registry(bench) as registry:
-        run_on_catalog(bench, "publish", "--registry", f"{registry.host}/{_PREFIX}")
+    with registry_of(bench) as registry:
+        run_on_catalog(bench, "publish", "--registry", f"{registry.host}/{PREFIX}")
         usages = [
-            run_on_catalog(bench, "publish", "--json", "--registry", f"{registry.host}/{_PREFIX}") for _ in range(times)
+            run_on_catalog(bench, "publish", "--json", "--registry", f"{registry.host}/{PREFIX}") for _ in range(times)
         ]
         rows = json.loads(usages[-1].output)
         moved = [row["variant"] for row in rows if row["status"] != "up to date"]
@@ -47,7 +47,7 @@ def measure_nothing_to_publish(bench: Workbench, times: int = 9) -> Iterator[Row
             raise BenchError(f"there was something to publish of {', '.join(moved)}")
         yield time_row("publish nothing", usages, 0.5, f"{len(rows)} variants, page cache warm")
         with fault_proxy(registry.host) as proxy:
-            run_on_catalog(bench, "publish", "--registry", f"{proxy.host}/{_PREFIX}")
+            run_on_catalog(bench, "publish", "--registry", f"{proxy.host}/{PREFIX}")
             methods = sorted({seen.method for seen in proxy.seen})
     yield Row(
         case="publish nothing: bodies",
@@ -63,15 +63,15 @@ def measure_nothing_to_publish(bench: Workbench, times: int = 9) -> Iterator[Row
 
 def measure_bumped_push(bench: Workbench) -> Iterator[Row]:
     """The bytes that publishing sends after one small wheel moved to another version."""
-    bases = _published(bench).copy(bench.new_folder("bumped-push"))
-    with _registry(bench) as registry:
+    bases = published(bench).copy(bench.new_folder("bumped-push"))
+    with registry_of(bench) as registry:
         _publish(bases, registry)
         before = {layer.digest for layer in bases.manifest(W).layers}
         bases.take_lock(BUMPED)
         bases.run("build", "w")
         changed = sum(layer.size for layer in bases.manifest(W).layers if layer.digest not in before)
         with fault_proxy(registry.host) as proxy:
-            usage = bases.run("publish", "w", "--registry", f"{proxy.host}/{_PREFIX}")
+            usage = bases.run("publish", "w", "--registry", f"{proxy.host}/{PREFIX}")
             sent = sum(int(seen.headers.get("content-length", 0)) for seen in proxy.seen)
     yield Row(
         case="publish a bump: bytes",
@@ -88,12 +88,12 @@ def measure_bumped_push(bench: Workbench) -> Iterator[Row]:
 
 def measure_second_machine(bench: Workbench) -> Iterator[Row]:
     """A build on a machine that has nothing but the catalog, its locks and the registry."""
-    bases = _published(bench)
-    with _registry(bench) as registry:
+    bases = published(bench)
+    with registry_of(bench) as registry:
         _publish(bases, registry)
         folder = bench.new_folder("second")
         shutil.copytree(bases.folder, folder / "bases", ignore=shutil.ignore_patterns("dist"))
-        _name_registry(folder / "bases/images.yaml", f"{registry.host}/{_PREFIX}")
+        _name_registry(folder / "bases/images.yaml", f"{registry.host}/{PREFIX}")
         second = Bases(folder=folder / "bases", cache=folder / "cache", environment=bases.environment)
         usage = second.run("build", "w", "--no-verify", "--pull-layers", "--json")
     (row,) = json.loads(usage.output)
@@ -116,7 +116,7 @@ def measure_transfer_memory(bench: Workbench) -> Iterator[Row]:
     file = folder / "layer"
     with file.open("wb") as sparse:
         sparse.truncate(LARGE)
-    with _registry(bench) as registry:
+    with registry_of(bench) as registry:
         script = Path(inside.__file__).with_name("transfer.py")
         command: list[str | Path] = [sys.executable, script, registry.host, file, folder / "pulled"]
         with sample_memory() as peaks:  # what the kernel keeps of a child begins with its parent's size
@@ -137,7 +137,7 @@ def measure_transfer_memory(bench: Workbench) -> Iterator[Row]:
     )
 
 
-def _published(bench: Workbench) -> Bases:
+def published(bench: Workbench) -> Bases:
     """W, built and verified, ready to be published."""
     bases = bench.built
     bases.run("build", "w")
@@ -145,12 +145,12 @@ def _published(bench: Workbench) -> Bases:
 
 
 def _publish(bases: Bases, registry: RunningRegistry, *options: str) -> Usage:
-    return bases.run("publish", "w", "--registry", f"{registry.host}/{_PREFIX}", *options)
+    return bases.run("publish", "w", "--registry", f"{registry.host}/{PREFIX}", *options)
 
 
 def _copy(bases: Bases, registry: RunningRegistry) -> Usage:
     command = ["skopeo", "--insecure-policy", "copy", "--all", "--preserve-digests", "--dest-tls-verify=false"]
-    source, target = f"oci:{bases.output}:{W}", f"docker://{registry.host}/{_PREFIX}/{W}"
+    source, target = f"oci:{bases.output}:{W}", f"docker://{registry.host}/{PREFIX}/{W}"
     return run_measured([*command, source, target], env=bench_environment(), cwd=bases.folder)
 
 
@@ -161,7 +161,8 @@ def _name_registry(catalog: Path, registry: str) -> None:
 
 
 @contextmanager
-def _registry(bench: Workbench) -> Iterator[RunningRegistry]:
+def registry_of(bench: Workbench) -> Iterator[RunningRegistry]:
+    """A registry with nothing in it."""
     folder = bench.new_folder("registry")
     with running_registry(folder) as registry:
         yield registry

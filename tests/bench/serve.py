@@ -2,9 +2,11 @@
 
     python -m tests.bench.serve WHEELHOUSE
 
-Prints the port. Files go out with sendfile(2), so the server is no part of what is measured.
+Prints the port. Files go out with sendfile(2), so the server is no part of what is measured. What it says of caching is
+what the public index says: pip keeps nothing without that.
 """
 
+import hashlib
 import json
 import sys
 import threading
@@ -37,19 +39,26 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, rest = unquote(self.path).strip("/").partition("/")
         path = self.server.folder / Path(rest).name
         if kind == "simple" and rest in self.server.pages:
-            self._start(200, "application/vnd.pypi.simple.v1+json", len(self.server.pages[rest]))
-            self.wfile.write(self.server.pages[rest])
+            page = self.server.pages[rest]
+            tag = f'"{hashlib.sha256(page).hexdigest()}"'
+            kept = {"ETag": tag, "Cache-Control": "max-age=600, public"}
+            if self.headers["If-None-Match"] == tag:
+                self._start(304, "application/vnd.pypi.simple.v1+json", len(page), kept)
+                return
+            self._start(200, "application/vnd.pypi.simple.v1+json", len(page), kept)
+            self.wfile.write(page)
         elif kind == "files" and path.is_file():
+            kept = {"ETag": f'"{path.name}"', "Cache-Control": "max-age=365000000, immutable, public"}
             with path.open("rb") as file:
-                self._start(200, "binary/octet-stream", path.stat().st_size)
+                self._start(200, "binary/octet-stream", path.stat().st_size, kept)
                 self.connection.sendfile(file)
         else:
-            self._start(404, "text/plain", 0)
+            self._start(404, "text/plain", 0, {})
 
-    def _start(self, status: int, kind: str, length: int) -> None:
-        self.send_response_only(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
+    def _start(self, status: int, kind: str, length: int, more: dict[str, str]) -> None:
+        self.send_response(status)  # with the date: what is kept has an age
+        for name, value in {"Content-Type": kind, "Content-Length": str(length), **more}.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:

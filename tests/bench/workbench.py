@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +19,15 @@ from pathlib import Path
 from tests.bench.model import BenchError
 from tests.bench.usage import Usage, run_measured
 from tests.bench.wheelhouse import fill_wheelhouse
+from tests.grounds import ground_at
 
 from warmbase.catalog.load import load_catalog
 from warmbase.effects.files import CacheFolders, cache_folders
-from warmbase.effects.registry.registries import open_registries
 from warmbase.effects.uv import Uv, find_uv
-from warmbase.foundation.groundwork import FoundationLayers, Groundwork
+from warmbase.foundation.groundwork import FoundationLayers
 from warmbase.foundation.stage import make_foundation
-from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
-from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.files import read_pins
 from warmbase.lock.model import Lock, lock_from_json
 from warmbase.oci.layout import read_layout
@@ -113,10 +111,15 @@ class Bases:
 class Workbench:
     """One run of the bench; see the module."""
 
-    def __init__(self, kept: Path, folder: Path, server: "Server") -> None:
+    def __init__(self, kept: Path, folder: Path, server: "Server", uv: Uv, stack: ExitStack) -> None:
         self.kept = kept
         self.folder = folder
         self.server = server
+        self.uv = uv
+        self.stack = stack
+        """What is to be ended with the run."""
+        self.programs: dict[str, str] = {}
+        """Versions of programs that cases used."""
         self._count = 0
 
     @property
@@ -160,17 +163,21 @@ class Workbench:
         bases.build()
         return bases
 
+    def build_cold(self) -> Usage:
+        """Build W with nothing in the store but the foundation."""
+        bases = self.ready.copy(self.new_folder("cold"))
+        usage = bases.build()
+        shutil.rmtree(bases.folder.parent)
+        return usage
+
     def _foundation(self, bases: Bases) -> FoundationLayers:
         catalog = load_catalog(bases.folder / "images.yaml")
         (wanted,) = catalog.foundations
         (python,) = wanted.pythons
         pin = read_pins(catalog, wanted)[PLATFORM, python]
-        unpacked = UnpackedLayers(CacheFolders(root=bases.cache).unpacked, bases.store)
-        ground = Groundwork(
-            store=bases.store, unpacked=unpacked, registries=lambda: open_registries(os.environ), codec=Codec()
-        )
+        ground = ground_at(bases.cache)
         made = make_foundation(wanted, pin, PLATFORM, ground, locked=False)
-        unpacked.folders(made.layers)
+        ground.unpacked.folders(made.layers)
         return made
 
 
@@ -198,11 +205,12 @@ def open_workbench() -> Iterator[Workbench]:
     kept = cache_folders(os.environ).root / "bench"
     kept.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(kept)
-    fill_wheelhouse(kept / "wheelhouse", _locks(), _users_uv())
+    uv = _users_uv()
+    fill_wheelhouse(kept / "wheelhouse", _locks(), uv)
     folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=kept))
     try:
-        with _serving(kept / "wheelhouse") as server:
-            yield Workbench(kept, folder, server)
+        with _serving(kept / "wheelhouse") as server, ExitStack() as stack:
+            yield Workbench(kept, folder, server, uv, stack)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -134,6 +134,10 @@ def test_a_damaged_layer_of_the_layout_is_found_and_healed(bases: Bases) -> None
     finished = bases.run("verify", "plain", code=1)
     assert f"{layer.digest.removeprefix('sha256:')} is damaged" in finished.stderr
     assert "next: run `warmbase build plain:py3.13-trixie`" in finished.stderr
+    rows = {row[1]: row[0] for row in (re.split(" {2,}", line) for line in finished.stdout.splitlines()[2:])}
+    found = {check: finding["outcome"] for check, finding in findings(bases, "plain", code=1).items()}
+    assert rows == found
+    assert {check for check, outcome in found.items() if outcome == "failed"} == {"blobs"}
     assert build(bases)[PLAIN]["digest"] == digest
     bases.check_layout()
     assert planned(bases) == {SMALL: "", PLAIN: ""}

@@ -10,6 +10,7 @@ import typer
 
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.effects.runner import RunnerChoice
 from warmbase.errors import FoundationError, SelectionError, WarmbaseError
 from warmbase.events import Warned
 
@@ -28,6 +29,10 @@ PlatformOption = Annotated[list[str] | None, typer.Option("--platform", help="On
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The OCI layout.")]
 LockedOption = Annotated[
     bool, typer.Option("--locked", help="Fail where a lock does not fit the catalog or a foundation its pin.")
+]
+EngineOption = Annotated[
+    RunnerChoice,
+    typer.Option(help="What runs images: namespaces of this machine (none), an engine, or the first that works here."),
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="How many processes compile and pack.")]
 
@@ -117,6 +122,7 @@ def build(
     locked: LockedOption = False,
     verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
     pull_layers: PullLayersOption = False,
+    engine: EngineOption = RunnerChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Build images into an OCI layout and verify them.
@@ -126,7 +132,7 @@ def build(
     from warmbase.cli.session import Session
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report)
+        session = Session(catalog, report, engine=engine)
         shared = _open_shared_layers(session) if pull_layers else None
         planned, outcomes = run_build(
             session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify, shared=shared
@@ -184,6 +190,7 @@ def verify(
     platform: PlatformOption = None,
     output: OutputOption = DEFAULT_OUTPUT,
     jobs: JobsOption = DEFAULT_JOBS,
+    engine: EngineOption = RunnerChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Verify built images anew: look at their layers, run them, run real children of them.
@@ -196,7 +203,7 @@ def verify(
     from warmbase.pipeline import verify_steps
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report)
+        session = Session(catalog, report, engine=engine)
         planned = session.plan(variants or [], platform or [], output, locked=True, relock=False, verify=False)
         if planned.stale:
             raise SelectionError(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,20 +11,13 @@ from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import DEFAULT_OUTPUT, OutputOption
 from warmbase.cli.output import print_json, reporting
 from warmbase.effects.files import replace_file
+from warmbase.effects.runner import RunnerChoice
 
 if TYPE_CHECKING:
     from warmbase.catalog.model import Variant
     from warmbase.cli.session import Session
     from warmbase.oci.archive import ArchivedImage
     from warmbase.oci.layout import Layout
-
-
-class EngineChoice(StrEnum):
-    """The engines that `--engine` names."""
-
-    AUTO = "auto"
-    DOCKER = "docker"
-    PODMAN = "podman"
 
 
 @app.command()
@@ -93,7 +85,7 @@ def load(
     variants: Annotated[list[str], typer.Argument(help="Built images or variants, e.g. data:py3.13.")],
     catalog: CatalogOption = Path("images.yaml"),
     output: OutputOption = DEFAULT_OUTPUT,
-    engine: Annotated[EngineChoice, typer.Option(help="Where to load to.")] = EngineChoice.AUTO,
+    engine: Annotated[RunnerChoice, typer.Option(help="Where to load to.")] = RunnerChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Load built images into the local Docker or Podman, under all their tags.
@@ -101,16 +93,19 @@ def load(
     Example: warmbase load data:py3.13
     """
     from warmbase.cli.session import Session
-    from warmbase.effects.docker.engine import ENGINES, find_engine
+    from warmbase.effects.docker.engine import find_engine
     from warmbase.oci.layout import read_layout
 
+    if not engine.engines:
+        message = "there is nothing to load an image into without an engine. Choose docker or podman"
+        raise typer.BadParameter(message, param_hint="--engine")
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         chosen = session.select(variants)
     _check_layout(output, variants)
     layout = read_layout(output)
     images = {variant.name: _find_built(session, layout, variant) for variant in chosen}
-    found = find_engine([name for name in ENGINES if engine in (EngineChoice.AUTO, EngineChoice(name))])
+    found = find_engine(engine.engines)
     found.load(layout, tuple(images.values()))
     documents = [
         {"variant": name, "engine": found.name, "digest": image.manifest.digest, "names": list(image.names)}

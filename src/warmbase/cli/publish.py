@@ -12,6 +12,7 @@ from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import (
     DEFAULT_JOBS,
     DEFAULT_OUTPUT,
+    EngineOption,
     JobsOption,
     LockedOption,
     OutputOption,
@@ -21,6 +22,7 @@ from warmbase.cli.build import (
 )
 from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.effects.clock import now
+from warmbase.effects.runner import RunnerChoice
 from warmbase.errors import SelectionError, mask_login
 from warmbase.events import Warned
 
@@ -89,6 +91,7 @@ def publish(
     share_layers: Annotated[
         bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
     ] = True,
+    engine: EngineOption = RunnerChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
     """Build and verify what is stale, then publish: blobs, an index of all platforms, and tags last.
@@ -101,7 +104,7 @@ def publish(
     from warmbase.publish.sharing import layers_at
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report)
+        session = Session(catalog, report, engine=engine)
         place = open_place(session, registry)
         chosen = variants or []
         shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))

@@ -13,6 +13,7 @@ from warmbase.oci.layout import read_layout
 from warmbase.oci.manifest import Manifest
 from warmbase.pipeline import Outcome
 from warmbase.plan import BuildStep, Plan
+from warmbase.verify.model import FailedVerificationError, Verification
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,24 +86,33 @@ def print_findings(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         print_json([_verification(outcome) for outcome in outcomes])
         return
     for outcome in outcomes:
-        typer.echo(f"{outcome.step.name}  {outcome.image.digest if outcome.image else ''}".rstrip())
-        if outcome.verified:
+        verification = _verification_of(outcome)
+        typer.echo(f"{outcome.step.name}  {verification.digest if verification else ''}".rstrip())
+        if verification:
             rows = [
-                (finding.outcome, finding.check, f"{finding.seconds:.2f}", finding.detail)
-                for finding in outcome.verified.verification.findings
+                (finding.outcome, finding.check, f"{finding.seconds:.2f}", finding.detail.partition("\n")[0])
+                for finding in verification.findings
             ]
             print_table(("outcome", "check", "seconds", "detail"), rows)
         if outcome.error:
             typer.echo(f"error: {outcome.step.name}: {outcome.error}", err=True)
 
 
+def _verification_of(outcome: Outcome) -> Verification | None:
+    """What was found, whether the image passed or not; None where it never came to that."""
+    if isinstance(outcome.error, FailedVerificationError):
+        return outcome.error.verification
+    return outcome.verified.verification if outcome.verified else None
+
+
 def _verification(outcome: Outcome) -> dict[str, object]:
-    findings = outcome.verified.verification.findings if outcome.verified else ()
+    found = _verification_of(outcome)
     return {
         "variant": outcome.step.variant.name,
         "platform": outcome.step.platform,
-        "digest": outcome.image.digest if outcome.image else "",
-        "findings": [asdict(finding) for finding in findings],
+        "digest": found.digest if found else "",
+        "runner": found.runner if found else "",
+        "findings": [asdict(finding) for finding in found.findings] if found else [],
         "error": str(outcome.error or ""),
     }
 

@@ -13,7 +13,7 @@ from warmbase.effects.docker.builder import Builder, find_builder
 from warmbase.effects.files import CacheFolders, cache_folders
 from warmbase.effects.platforms import native_platform, runs_by
 from warmbase.effects.registry.model import Registries
-from warmbase.effects.runner import find_runner
+from warmbase.effects.runner import Runner, RunnerChoice, find_runner
 from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import FoundationError, LockError, SelectionError
 from warmbase.events import Report, Warned
@@ -30,9 +30,12 @@ from warmbase.plan import Existing, Plan, plan_builds
 class Session:
     """One run of a command on one catalog: its tools are found on first use."""
 
-    def __init__(self, catalog: Path, report: Report, *, builder: str = "") -> None:
+    def __init__(
+        self, catalog: Path, report: Report, *, builder: str = "", engine: RunnerChoice = RunnerChoice.AUTO
+    ) -> None:
         self._path = catalog
         self._builder = builder
+        self._engine = engine
         self.report = report
         self.folders: CacheFolders = cache_folders(os.environ)
 
@@ -77,6 +80,11 @@ class Session:
         return find_builder(self._builder or self.catalog.builder)
 
     @cached_property
+    def runner(self) -> Runner:
+        """What runs programs of images. Raises RunnerError where this machine can run none."""
+        return find_runner(self.folders.scratch, self._engine)
+
+    @cached_property
     def unpacked(self) -> UnpackedLayers:
         """What is unpacked of the layer store."""
         return UnpackedLayers(self.folders.unpacked, self.store)
@@ -90,7 +98,7 @@ class Session:
             registries=lambda: self.registries,
             codec=self.codec,
             uv=lambda: self.uv,
-            runner=lambda: find_runner(self.folders.scratch),
+            runner=lambda: self.runner,
             builder=lambda: self.builder,
         )
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbase.cli.session import Session
-from warmbase.effects.runner import Runner, find_runner
 from warmbase.effects.workspaces import SHARED_MEMORY
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.unpack import UnpackedLayers
@@ -33,21 +32,21 @@ def make_site(
     folders = session.folders
     for folder in (folders.unpacked, folders.scratch, folders.verified):
         folder.mkdir(parents=True, exist_ok=True)
-    runner = find_runner(folders.scratch)
     return Site(
         store=session.store,
         unpacked=session.unpacked,
         registries=lambda: session.registries,
         uv=session.uv,
-        runner=runner,
-        verify=_verifier(session, runner, jobs=jobs, output=layout) if verify else None,
+        runner=session.runner,
+        verify=_verifier(session, jobs=jobs, output=layout) if verify else None,
         jobs=jobs,
         report=session.report,
         shared=shared,
+        builder=lambda: session.builder,
     )
 
 
-def _verifier(session: Session, runner: Runner, *, jobs: int, output: Path | None) -> Verify:
+def _verifier(session: Session, *, jobs: int, output: Path | None) -> Verify:
     layout = read_layout(output) if output else None
     catalog = session.catalog
     paths = (catalog.path, catalog.folder, SHARED_MEMORY / f"warmbase-{os.geteuid()}")
@@ -60,7 +59,7 @@ def _verifier(session: Session, runner: Runner, *, jobs: int, output: Path | Non
             step.lock,
             store=session.store,
             unpacked=unpacked,
-            runner=runner,
+            runner=session.runner,
             records=session.folders.verified,
             smoke=step.variant.smoke,
             paths=paths,

@@ -11,9 +11,10 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 from warmbase.effects.process import Finished, kill_group, last_lines, mask_secrets, secrets_in
 from warmbase.errors import ProcessError, RunnerError
@@ -21,9 +22,26 @@ from warmbase.oci.manifest import Descriptor
 
 NO_HOSTS: Mapping[str, str] = MappingProxyType({})
 
-RunnerChoice = Literal["auto", "docker", "podman", "none"]
-RUNNERS: tuple[RunnerChoice, ...] = get_args(RunnerChoice)
-"""Which runner to take: the first that works here, a container engine, or none of these, but namespaces."""
+
+class RunnerChoice(StrEnum):
+    """Which runner to take: the first that works here, a container engine, or none of these, but namespaces."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+    PODMAN = "podman"
+    NONE = "none"
+
+    @property
+    def engines(self) -> tuple[Literal["docker", "podman"], ...]:
+        """The engines that it admits, in order."""
+        match self:
+            case RunnerChoice.AUTO:
+                return "docker", "podman"
+            case RunnerChoice.DOCKER:
+                return ("docker",)
+            case RunnerChoice.PODMAN:
+                return ("podman",)
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,32 +130,32 @@ class Runner(Protocol):
         ...
 
 
-def find_runner(scratch: Path, choice: RunnerChoice = "auto") -> Runner:
+def find_runner(scratch: Path, choice: RunnerChoice = RunnerChoice.AUTO) -> Runner:
     """Return the runner of `choice`, proven to work on this machine; what it leaves behind for a while is in `scratch`.
 
-    "auto" is namespaces, which cost least and need no daemon, or else Docker, or else Podman. Raises RunnerError that
+    AUTO is namespaces, which cost least and need no daemon, or else Docker, or else Podman. Raises RunnerError that
     says why there is none, with the line to run.
     """
     from warmbase.effects.namespace_runner import find_namespace_runner
 
-    if choice in ("docker", "podman"):
-        return _find_engine_runner(scratch, [choice])
+    if choice not in (RunnerChoice.AUTO, RunnerChoice.NONE):
+        return _find_engine_runner(scratch, choice)
     try:
         return find_namespace_runner(scratch)
     except RunnerError as error:
-        if choice == "none":
+        if choice == RunnerChoice.NONE:
             raise
         try:
-            return _find_engine_runner(scratch, ["docker", "podman"])
+            return _find_engine_runner(scratch, choice)
         except RunnerError as other:
             raise RunnerError(f"{error.message}\n{other.message}", next_step=error.next_step) from None
 
 
-def _find_engine_runner(scratch: Path, wanted: Sequence[Literal["docker", "podman"]]) -> Runner:
+def _find_engine_runner(scratch: Path, choice: RunnerChoice) -> Runner:
     from warmbase.effects.docker.engine import find_engine
     from warmbase.effects.docker.runner import EngineRunner
 
-    return EngineRunner(find_engine(wanted), scratch)
+    return EngineRunner(find_engine(choice.engines), scratch)
 
 
 def check_binds(binds: Sequence[Bind]) -> None:

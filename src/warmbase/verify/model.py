@@ -102,14 +102,23 @@ class VerifiedImage:
         return self.verification.summary
 
 
+class FailedVerificationError(VerificationError):
+    """An image was verified and did not pass; `verification` says all that was found."""
+
+    def __init__(self, message: str, *, next_step: str, verification: Verification) -> None:
+        super().__init__(message, next_step=next_step)
+        self.verification = verification
+
+
 def accept_image(image: Image, verification: Verification) -> VerifiedImage:
     """The verified image, for `verify_image` and `find_verified`.
 
-    Raises VerificationError that names each failed check.
+    Raises FailedVerificationError that names each failed check.
     """
     failed = verification.having("failed")
     if failed:
-        raise VerificationError(_describe(image, failed), next_step=_advise(image, failed))
+        message, remedy = _describe(image, failed), _advise(image, failed)
+        raise FailedVerificationError(message, next_step=remedy, verification=verification)
     return VerifiedImage(image=image, verification=verification, made_by=_MADE_BY_VERIFY)
 
 

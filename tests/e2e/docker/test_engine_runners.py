@@ -9,7 +9,7 @@ from tests.e2e.docker.engines import DockerEngine
 from tests.runnercontract import RunnerContract
 
 from warmbase.effects.docker.runner import LABEL, REPOSITORY, EngineRunner
-from warmbase.effects.runner import Runner, find_runner
+from warmbase.effects.runner import Runner, RunnerChoice, find_runner
 
 pytestmark = pytest.mark.docker
 
@@ -27,7 +27,7 @@ def runner(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (engine.environment if request.param == "docker" else podman).items():
             patch.setenv(name, value)
-        runner = find_runner(scratch, request.param)
+        runner = find_runner(scratch, RunnerChoice(request.param))
         assert isinstance(runner, EngineRunner)
         yield runner
         runner.close()

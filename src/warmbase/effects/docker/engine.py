@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from warmbase.errors import RunnerError
 from warmbase.oci.archive import ArchivedImage, Blobs, archive_entries, known_ids, stream_tar
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from python_on_whales import DockerClient
 
 EngineName = Literal["docker", "podman"]
-ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 _INSTALL = "install Docker Engine 23 or newer, or Podman 4 or newer, or push the image to a registry with skopeo"
 
@@ -61,7 +60,7 @@ class Engine:
         )
 
 
-def find_engine(wanted: Sequence[EngineName] = ENGINES) -> Engine:
+def find_engine(wanted: Sequence[EngineName]) -> Engine:
     """The first of the engines that is installed and answers. Raises RunnerError that says what is wrong with each."""
     problems = []
     for name in wanted:

@@ -253,8 +253,8 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
             )
     if made.foundation.drift:
         drift = ", ".join(str(difference) for difference in made.foundation.drift)
-        message = f"the archive no longer has what {wanted.name} pins: {drift}"
-        remedy = "`warmbase lock --upgrade-foundation` pins what it has now"
+        message = f"the foundation {wanted.name} is no longer made as it was pinned: {drift}"
+        remedy = "`warmbase lock --upgrade-foundation` pins what it is now"
         site.report(Warned(subject=step.name, message=f"{message}; {remedy}"))
     return made
 

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from warmbase.catalog.dockerfile import DOCKERFILE_KEYS, resolve_dockerfile
 from warmbase.catalog.document import FoundationEntry
 from warmbase.catalog.model import CatalogFoundation, DebianFoundation, ImageFoundation, LayoutFoundation
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
+from warmbase.catalog.texts import MANAGED
 from warmbase.oci.manifest import DEFAULT_VARIANTS
 from warmbase.oci.reference import Reference
 
@@ -20,7 +22,7 @@ PLATFORMS = ("linux/amd64", "linux/arm64")
 _OTHER_NAMES = {"x86_64": "linux/amd64", "x64": "linux/amd64", "aarch64": "linux/arm64"}
 
 LONGEST_NAME = 64
-_KINDS = ("debian", "image", "oci")
+_KINDS = ("debian", "image", "oci", "dockerfile")
 _LOOKS_LIKE_A_TAG_SUFFIX = re.compile(r".*-([0-9]{8}(\.[0-9]+)?|[0-9a-f]{12})")
 
 
@@ -88,20 +90,28 @@ def _resolve_foundation(
     if entry.python == ():
         report.add((*path, "python"), "no Python version is listed", 'write at least one, e.g. ["3.13"]')
         return None
+    for key in DOCKERFILE_KEYS if entry.dockerfile is None else ():
+        if getattr(entry, key):
+            report.add((*path, key), f"`{key}` is for foundations with `dockerfile`", "take it out", key=True)
     if entry.debian is not None:
         return _resolve_debian(name, entry.debian, entry, path, report)
     for key in ("packages", "mirror", "snapshot"):
         if getattr(entry, key):
-            advice = "take it out: an image is taken as it is"
+            advice = "take it out: " + (
+                "its steps install packages" if entry.dockerfile else "an image is taken as it is"
+            )
             report.add((*path, key), f"`{key}` is for Debian foundations", advice, key=True)
-    pythons = _listed(entry)
-    if not pythons:
-        message = f"which Python versions {quote(entry.image or entry.oci)} offers is not known"
+    managed, pythons = entry.python == MANAGED, _listed(entry)
+    if not pythons and not managed:
+        message = f"which Python versions {quote(entry.image or entry.oci or entry.dockerfile)} offers is not known"
         report.add(path, message, 'add `python: ["3.…"]`', key=True)
         return None
+    if kinds[0] == "dockerfile":
+        return resolve_dockerfile(name, entry, pythons, folder, path, report, managed=managed)
     if entry.image is not None:
-        return _resolve_image(ImageFoundation(name=name, image=entry.image, pythons=pythons), path, report)
-    layout = LayoutFoundation(name=name, oci=entry.oci or "", folder=folder, pythons=pythons)
+        image = ImageFoundation(name=name, image=entry.image, pythons=pythons, managed=managed)
+        return _resolve_image(image, path, report)
+    layout = LayoutFoundation(name=name, oci=entry.oci or "", folder=folder, pythons=pythons, managed=managed)
     if ".." in layout.oci.split("/"):
         advice = "keep what a catalog needs beside it, or write an absolute path without '..'"
         report.add((*path, "oci"), f"{quote(layout.oci)} leads out of the catalog's folder", advice)
@@ -109,11 +119,14 @@ def _resolve_foundation(
 
 
 def _listed(entry: FoundationEntry) -> tuple[str, ...]:
+    """The versions that are written; none where the Python is managed."""
+    if entry.python == MANAGED:
+        return ()
     return (entry.python,) if isinstance(entry.python, str) else entry.python or ()
 
 
 def _resolve_image(foundation: ImageFoundation, path: DocumentPath, report: Report) -> ImageFoundation | None:
-    for python in foundation.pythons:
+    for python in foundation.pythons or ("3.13",):
         try:
             Reference.parse(foundation.reference(python))
         except ValueError:
@@ -129,11 +142,18 @@ def _resolve_debian(
 ) -> DebianFoundation | None:
     for key in ("mirror", "snapshot"):
         _check_address(getattr(entry, key), (*path, key), report)
-    python = _find_python(suite, _listed(entry), path, report)
+    managed = entry.python == MANAGED
+    python = "" if managed else _find_python(suite, _listed(entry), path, report)
     if python is None:
         return None
     return DebianFoundation(
-        name=name, suite=suite, python=python, packages=entry.packages, mirror=entry.mirror, snapshot=entry.snapshot
+        name=name,
+        suite=suite,
+        python=python,
+        packages=entry.packages,
+        mirror=entry.mirror,
+        snapshot=entry.snapshot,
+        managed=managed,
     )
 
 

@@ -4,29 +4,69 @@ A target that fails stops the whole bake; it is then left out, and the rest is b
 it is in the layer store as a whole, so that a bake can be interrupted at any time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from warmbase.catalog.model import CatalogFoundation, DockerfileFoundation
 from warmbase.effects.docker.bake import Target
-from warmbase.effects.docker.builder import Builder
+from warmbase.effects.docker.builder import Advance, Builder
 from warmbase.errors import BuilderError, FoundationError, WarmbaseError
-from warmbase.foundation.baked import Baked, BakeKey
-from warmbase.foundation.dockerfile import Order, name_targets, take_result, target_of
+from warmbase.events import Advanced, Ended, Report, Started
+from warmbase.foundation.baked import NOTHING_BAKED, Baked, BakeKey
+from warmbase.foundation.dockerfile import Order, dockerfile_recipe, name_targets, take_result, target_of
 from warmbase.foundation.groundwork import Groundwork
-from warmbase.foundation.pins import DockerfilePin
+from warmbase.foundation.pins import DockerfilePin, FoundationPin, system_of
+from warmbase.layers.codec import Codec
 
-Advance = Callable[[int, int, str], object]
-"""Is told how many of how many steps are done, and the name of the last one that began."""
+STAGE = "bake"
 
 
-def bake_foundations(orders: Sequence[Order], ground: Groundwork, *, advance: Advance) -> Baked:
+def bake_missing(
+    pinned: Iterable[tuple[CatalogFoundation, FoundationPin, str, str, Codec]], ground: Groundwork, report: Report
+) -> Baked:
+    """Build, as they are pinned, the Dockerfile foundations among `pinned` whose layers are not in the store.
+
+    A member is a foundation with its pin, the platform, the Python version, and how its layers are compressed.
+    """
+    orders = {}
+    known = ground.store.recipes()
+    for foundation, whole, platform, python, codec in pinned:
+        pin = system_of(whole)
+        if not isinstance(foundation, DockerfileFoundation) or not isinstance(pin, DockerfilePin):
+            continue
+        if dockerfile_recipe(pin, codec) not in known:
+            order = Order(
+                foundation=foundation, platform=platform, python=python, codec=codec, created=pin.created, pin=pin
+            )
+            orders[order.key, codec] = order
+    return bake_foundations(list(orders.values()), ground, report)
+
+
+def bake_foundations(orders: Sequence[Order], ground: Groundwork, report: Report) -> Baked:
     """Build what is ordered, and take it into the layer store. What fails is a failure of its own order alone."""
+    if not orders:
+        return NOTHING_BAKED
+    begun = time.monotonic()
+    subject = ", ".join(dict.fromkeys(order.foundation.name for order in orders))
+
+    def advance(done: int, total: int, step: str) -> None:
+        report(Advanced(subject=subject, stage=STAGE, done=done, total=total, detail=step))
+
+    platforms = ", ".join(dict.fromkeys(order.platform for order in orders))
+    report(Started(subject=subject, stage=STAGE, detail=f"for {platforms}"))
+    baked = _bake_all(orders, ground, advance)
+    if not baked.failures:
+        report(Ended(subject=subject, stage=STAGE, seconds=time.monotonic() - begun))
+    return baked
+
+
+def _bake_all(orders: Sequence[Order], ground: Groundwork, advance: Advance) -> Baked:
     named, failures = _name(orders)
     pins: dict[BakeKey, DockerfilePin] = {}
     with ground.store.workspace() as work:
-        targets = {name: target_of(group[0], name, work / name) for name, group in named.items()}
-        made, failed = _bake(targets, ground.builder, work, advance)
+        made, failed = _bake(_targets(named, work), ground.builder, work, advance)
         for name, error in failed.items():
             failures |= {order.key: _explain(order, error) for order in named[name]}
         for name, metadata in made.items():
@@ -36,6 +76,15 @@ def bake_foundations(orders: Sequence[Order], ground: Groundwork, *, advance: Ad
                 except FoundationError as error:
                     failures[order.key] = error
     return Baked(pins=pins, failures=failures)
+
+
+def targets_of(orders: Sequence[Order], output: Path) -> dict[str, Target]:
+    """What a builder is asked for, each result to go to a folder of its own in `output`. Raises FoundationError."""
+    return _targets(name_targets(orders), output)
+
+
+def _targets(named: Mapping[str, Sequence[Order]], output: Path) -> dict[str, Target]:
+    return {name: target_of(group[0], name, output / name) for name, group in named.items()}
 
 
 def _name(orders: Sequence[Order]) -> tuple[dict[str, list[Order]], dict[BakeKey, FoundationError]]:

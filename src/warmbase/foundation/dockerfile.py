@@ -9,7 +9,7 @@ another machine makes too.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -214,8 +214,3 @@ def _familiar(name: str) -> str:
     registry = "" if reference.registry == DOCKER_HUB else f"{reference.registry}/"
     repository = reference.repository if registry else reference.repository.removeprefix("library/")
     return f"{registry}{repository}" + (f":{reference.tag}" if reference.tag not in ("", "latest") else "")
-
-
-def day_of(moment: datetime) -> str:
-    """The beginning of the day, as RFC 3339 text: what is built on one day has one time, also where clocks differ."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT00:00:00Z")

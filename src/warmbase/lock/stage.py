@@ -8,9 +8,11 @@ from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, RegistryError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started
+from warmbase.foundation.baked import Baked
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pin_fits, pin_foundation
+from warmbase.lock.dockerfiles import bake_for_lock
 from warmbase.lock.files import lock_fits, read_lock, read_pins, read_previous, write_lock, write_pins
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
@@ -88,14 +90,20 @@ def lock_variants(
     results = []
     failed: dict[tuple[str, str], WarmbaseError] = {}
     done: set[tuple[str, str]] = set()
-    for variant in variants:
+    chosen = tuple(variants)
+    baked = _bake(catalog, chosen, ground, upgrade, report, native)
+
+    def site() -> Groundwork:
+        return replace(ground(), baked=baked)
+
+    for variant in chosen:
         foundation = (variant.foundation.name, variant.python)
         try:
             if foundation in failed:
                 raise failed[foundation]
             if foundation not in done:
-                _pin(catalog, variant.foundation, variant.python, variant.platforms, ground, upgrade, report)
-                _pin_native(catalog, variant, native, ground, upgrade, report)
+                _pin(catalog, variant.foundation, variant.python, variant.platforms, site, upgrade, report)
+                _pin_native(catalog, variant, native, site, upgrade, report)
                 done.add(foundation)
             results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
         except WarmbaseError as error:
@@ -103,6 +111,24 @@ def lock_variants(
                 failed[foundation] = error
             results.append(Locked(variant=variant, error=error))
     return tuple(results)
+
+
+def _bake(
+    catalog: Catalog,
+    variants: Iterable[Variant],
+    ground: Callable[[], Groundwork],
+    upgrade: Upgrade,
+    report: Report,
+    native: str,
+) -> Baked:
+    """Build the Dockerfile foundations that are to be pinned; on a foreign machine for its own platform too."""
+    wanted = []
+    for variant in variants:
+        with suppress(FoundationError):  # of a damaged pin its own variants will tell
+            pinned = _native_pinned(catalog, variant, native) and not upgrade.moves_foundations
+            more = () if native in variant.platforms or pinned else (native,)
+            wanted.append((variant, (*variant.platforms, *more)))
+    return bake_for_lock(catalog, wanted, ground, report, upgrade=upgrade.moves_foundations)
 
 
 def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrade: Upgrade, report: Report) -> Locked:

@@ -175,7 +175,7 @@ def test_a_wrong_image_is_named_with_its_place_and_the_way_out(problems: Problem
 
 
 WRONG_FOUNDATIONS = {
-    "f: {}": "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image' or 'oci' is missing; "
+    "f: {}": "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image', 'oci' or 'dockerfile' is missing; "
     "say what the foundation is",
     "f: {imgae: python:3.13-slim}": "images.yaml:2:19: foundations.f.imgae: there is no key 'imgae' here; "
     "did you mean 'image'?",
@@ -289,8 +289,8 @@ def test_a_broken_foundation_is_reported_once_and_not_where_it_is_used(problems:
     assert problems(
         "uv: 0.13.8\nfoundations: {f: {}}\nimages: {i: {foundation: f, python: ['3.13'], requirements: [a]}}"
     ) == [
-        "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image' or 'oci' is missing; say what "
-        "the foundation is"
+        "images.yaml:2:15: foundations.f: one of the keys 'debian', 'image', 'oci' or 'dockerfile' is missing; say "
+        "what the foundation is"
     ]
 
 

@@ -30,6 +30,10 @@ OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The OCI layo
 LockedOption = Annotated[
     bool, typer.Option("--locked", help="Fail where a lock does not fit the catalog or a foundation its pin.")
 ]
+BuilderOption = Annotated[
+    str,
+    typer.Option("--builder", metavar="NAME", help="The Buildx builder, instead of the catalog's or the current one."),
+]
 EngineOption = Annotated[
     RunnerChoice,
     typer.Option(help="What runs images: namespaces of this machine (none), an engine, or the first that works here."),
@@ -122,6 +126,11 @@ def build(
     locked: LockedOption = False,
     verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
     pull_layers: PullLayersOption = False,
+    builder: BuilderOption = "",
+    print_bake: Annotated[
+        bool,
+        typer.Option("--print-bake", help="Print what `docker buildx bake` is given for Dockerfiles; build nothing."),
+    ] = False,
     engine: EngineOption = RunnerChoice.AUTO,
     as_json: JsonOption = False,
 ) -> None:
@@ -132,7 +141,10 @@ def build(
     from warmbase.cli.session import Session
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report, engine=engine)
+        session = Session(catalog, report, engine=engine, builder=builder)
+        if print_bake:
+            _print_bake(session, variants or [], platform or [])
+            return
         shared = _open_shared_layers(session) if pull_layers else None
         planned, outcomes = run_build(
             session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify, shared=shared
@@ -143,6 +155,21 @@ def build(
     print_results(results, as_json=as_json)
     if any(result.error for result in results):
         sys.exit(1)
+
+
+def _print_bake(session: "Session", variants: Sequence[str], platforms: Sequence[str]) -> None:
+    from warmbase.effects.docker.bake import bake_definition, find_host
+    from warmbase.foundation.baking import targets_of
+    from warmbase.lock.dockerfiles import order_all
+
+    session.check_platforms(platforms)
+    orders = order_all(session.catalog, session.select(variants), platforms)
+    if not orders:
+        raise SelectionError(
+            "no variant that is chosen stands on a Dockerfile",
+            next_step="add a foundation with `dockerfile` to the catalog, or choose a variant on one",
+        )
+    print_json(bake_definition(list(targets_of(orders, Path("foundations")).values()), find_host(os.environ)))
 
 
 def _open_shared_layers(session: "Session") -> "RegistryLayers":

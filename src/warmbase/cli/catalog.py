@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from warmbase.cli.app import CatalogOption, JsonOption, app
-from warmbase.cli.build import Variants
+from warmbase.cli.build import BuilderOption, Variants
 from warmbase.cli.output import print_json, print_table, reporting
 from warmbase.cli.publish import RegistryOption, open_place
 from warmbase.errors import CatalogError, LockError
@@ -86,6 +86,7 @@ def lock(
     upgrade_package: Annotated[
         list[str] | None, typer.Option("--upgrade-package", "-P", help="Move this package; may be repeated.")
     ] = None,
+    builder: BuilderOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Resolve variants with uv and write their locks under bases/.
@@ -97,7 +98,7 @@ def lock(
     from warmbase.cli.session import Session
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report)
+        session = Session(catalog, report, builder=builder)
         named = [canonicalize_name(name) for name in upgrade_package or []]
         results = session.lock(
             session.select(variants or []), everything=upgrade, foundations=upgrade_foundation, packages=named

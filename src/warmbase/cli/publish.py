@@ -12,6 +12,7 @@ from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import (
     DEFAULT_JOBS,
     DEFAULT_OUTPUT,
+    BuilderOption,
     EngineOption,
     JobsOption,
     LockedOption,
@@ -92,6 +93,7 @@ def publish(
         bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
     ] = True,
     engine: EngineOption = RunnerChoice.AUTO,
+    builder: BuilderOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Build and verify what is stale, then publish: blobs, an index of all platforms, and tags last.
@@ -104,7 +106,7 @@ def publish(
     from warmbase.publish.sharing import layers_at
 
     with reporting(quiet=as_json) as report:
-        session = Session(catalog, report, engine=engine)
+        session = Session(catalog, report, engine=engine, builder=builder)
         place = open_place(session, registry)
         chosen = variants or []
         shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))

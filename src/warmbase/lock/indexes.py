@@ -29,7 +29,10 @@ class Indexes:
     variant: str
 
     def name_of(self, package: str, record: Mapping[str, Any]) -> str:
-        """The catalog's name of the index that a record of uv.lock comes from, "" for uv's own. Raises LockError."""
+        """The catalog's name of the index that a record of uv.lock comes from, "" for uv's own, and for what comes from
+        none. Raises LockError."""
+        if "registry" not in record["source"]:
+            return ""
         source = without_credentials(str(record["source"]["registry"]))
         for name, address in self.addresses.items():
             if source == address:

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from warmbase.catalog.model import Variant
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError
+from warmbase.lock.built import requirements_of
 from warmbase.lock.index import path_below_index
 from warmbase.lock.indexes import Indexes
 from warmbase.lock.model import LockedFile, LockedPackage
@@ -48,8 +49,12 @@ def read_metadata(cache: Path, uv: Uv) -> Metadata:
     """Read all metadata in uv's `cache`."""
     found: dict[tuple[str, Key], uvcache.CoreMetadata] = {}
     known = uvcache.is_known(uv.version)
-    for entry, bucket in uvcache.find_metadata(cache) if known else ():
-        metadata = uvcache.read_metadata(entry.read_bytes())
+    sources = (
+        (uvcache.read_source_metadata(path.read_bytes()), bucket)
+        for path, bucket in uvcache.find_source_metadata(cache)
+    )
+    wheels = ((uvcache.read_metadata(path.read_bytes()), bucket) for path, bucket in uvcache.find_metadata(cache))
+    for metadata, bucket in (*sources, *wheels) if known else ():  # of one that has both, wheels say it
         found[bucket, (str(canonicalize_name(metadata.name)), metadata.version)] = metadata
     return Metadata(known=known, found=found)
 
@@ -65,6 +70,9 @@ def lock_package(
     index = indexes.name_of(name, record)
     address = indexes.addresses[index]
     core = metadata.of(key, uvcache.index_bucket(address, uv.default_index()))
+    if core is None and record.get("sdist"):  # uv does not keep what a source's pyproject.toml says itself
+        needs, extras = tuple(requirements_of(record)), tuple(sorted(record.get("optional-dependencies", {})))
+        core = uvcache.CoreMetadata(name=name, version=version, requires_dist=needs, requires_python="", extras=extras)
     if core is None:
         raise LockError(
             f"{variant.name}: uv resolved {name} {version} without reading its metadata from a wheel",

@@ -33,13 +33,15 @@ Pins = Mapping[str, tuple[str, str]]
 """A version for each of some packages, and the catalog's name of the index that it came from."""
 
 Record = Mapping[str, Any]
-"""A package as uv.lock has it: `wheels` and `sdist` with `url`, `hash`, `size`, `upload-time`."""
+"""A package as uv.lock has it: `wheels` and `sdist` with `url`, `hash`, `size`, `upload-time`. Its `source` is an
+index (`registry`), a repository (`git`) or a file (`url`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProjectText:
-    """What a scratch project asks for. Nothing is built for one with `wheels_only`; with `required` too, every
-    environment must have wheels. `pinned` are asked for so that their index counts (see `PINNED`)."""
+    """What a scratch project asks for. Nothing is built for one with `wheels_only` but what is named in `compiled`, of
+    which wheels do not count; with `required` too, every environment must have wheels. `pinned` are asked for so that
+    their index counts (see `PINNED`)."""
 
     dependencies: tuple[str, ...]
     warm: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class ProjectText:
     constraints: tuple[str, ...] = ()
     wheels_only: bool = False
     required: bool = False
+    compiled: frozenset[str] = frozenset()
     pinned: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
@@ -69,7 +72,7 @@ class ProjectText:
         if self.environments:
             lines.append(f"environments = {environments}")
         if self.wheels_only:
-            lines.append("no-build = true")
+            lines += ["no-build = true", f"no-binary-package = {json.dumps(sorted(self.compiled))}"]
         if self.required:
             lines.append(f"required-environments = {environments}")
         return "\n".join(lines) + "\n"
@@ -128,7 +131,7 @@ def _read_records(folder: Path) -> dict[Key, Record]:
     return {
         (str(canonicalize_name(package["name"])), package["version"]): package
         for package in document["package"]
-        if "registry" in package["source"]
+        if package["source"].keys() & {"registry", "git", "url"} and "version" in package
     }
 
 

@@ -7,9 +7,11 @@ versions given and all platforms allowed: that adds the packages which a univers
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -18,10 +20,19 @@ from warmbase.catalog.model import Variant
 from warmbase.effects.http import measure_file
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError, ProcessError
+from warmbase.lock.built import (
+    Addresses,
+    choose_files,
+    is_from_index,
+    kept_addresses,
+    lock_origin,
+    named_to_compile,
+    pin_addresses,
+)
 from warmbase.lock.groups import group_packages
 from warmbase.lock.indexes import Indexes, explain_refusal, indexes_of
 from warmbase.lock.markers import environment_marker, marker_environment
-from warmbase.lock.missing import MissingWheel, explain_missing
+from warmbase.lock.missing import MissingWheel, explain_missing, versions_with_wheels
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs
 from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, read_metadata
 from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, locked_project
@@ -49,16 +60,18 @@ class Upgrade:
         """The versions that stay if they can."""
         if previous is None or self.everything:
             return {}
-        kept = (package for package in previous.packages if package.use != "index")
+        kept = (package for package in previous.packages if package.use != "index" and not package.source)
         return {package.name: (package.version, package.index) for package in kept if package.name not in self.packages}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Resolution:
-    """What uv came to: the packages of the image and who needs them, and those of a universal lock."""
+    """What uv came to: the packages of the image and who needs them, and those of a universal lock; `addresses` are
+    those of packages that come from no index."""
 
     own: Mapping[Key, Record]
     uses: Mapping[str, tuple[str, tuple[str, ...]]]  # name → (use, platforms)
+    addresses: Addresses
     universal: Mapping[Key, Record] = field(default_factory=dict)
 
 
@@ -79,10 +92,12 @@ class Resolver:
         """
         indexes = indexes_of(variant, self.uv)
         tags = {platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms}
+        pins, kept = upgrade.pins(previous), None if upgrade.everything else previous
+        asking = pin_addresses(variant, kept_addresses(variant, kept, upgrade.packages))
         try:
-            resolution = self._resolve(variant, upgrade.pins(previous), indexes)
+            resolution = self._resolve_somehow(asking, pins, indexes, tags, libc)
         except ProcessError as error:
-            missing, seen = self._find_missing(variant, upgrade.pins(previous), indexes, tags)
+            missing, seen = self._find_missing(asking, pins, indexes, tags)
             if missing:
                 raise explain_missing(variant, missing, seen, self.uv, self.cache, libc) from None
             raise _explain(variant, error, indexes) from None
@@ -92,10 +107,15 @@ class Resolver:
         packages, lacking = [], list[MissingWheel]()
         for key in sorted(records):
             use, platforms = resolution.uses[key[0]] if key in resolution.own else ("index", ())
-            fresh = lock_package(key, records[key], variant, metadata, indexes, self.uv)
-            wheels = choose_wheels((file.name for file in fresh.files), platforms, tags)
-            lacking += _lacking(key, platforms, wheels, fresh.index)
-            fresh = replace(fresh, use=use, wheels=tuple(sorted(wheels.items())))
+            if is_from_index(records[key]):
+                fresh = lock_package(key, records[key], variant, metadata, indexes, self.uv)
+            elif key[0] in resolution.addresses:
+                fresh = lock_origin(key, records[key], resolution.addresses[key[0]], variant)
+            else:  # other platforms alone need it
+                continue
+            files = choose_files(fresh, platforms, tags, variant)
+            lacking += _lacking(key, platforms, files, fresh.index)
+            fresh = replace(fresh, use=use, wheels=tuple(sorted(files.items())))
             old = known.get(key)
             packages.append(replace(old, use=use) if old and _is_same(old, fresh) else fresh)
         if lacking:  # uv does not ask for which C library a wheel is
@@ -108,7 +128,41 @@ class Resolver:
             packages=group_packages(self._measure(packages, records), variant),
         )
 
-    def _resolve(self, variant: Variant, pins: Pins, indexes: Indexes) -> _Resolution:
+    def _resolve_somehow(
+        self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags, libc: Mapping[str, Libc]
+    ) -> _Resolution:
+        """With wheels alone but for what is named to be compiled, or else with what can only be compiled.
+
+        Raises ProcessError with uv's explanation.
+        """
+        named = named_to_compile(variant)
+        try:
+            return self._resolve(variant, pins, indexes, named)
+        except ProcessError:
+            lacking = self._find_sources(variant, pins, indexes, tags) if variant.build_packages else []
+            never = {one.name for one in lacking if not self._has_wheels(one, variant, libc)}
+            for more in (never, {one.name for one in lacking}):
+                with suppress(ProcessError):
+                    if more:
+                        return self._resolve(variant, pins, indexes, named | more)
+            raise
+
+    def _has_wheels(self, package: MissingWheel, variant: Variant, libc: Mapping[str, Libc]) -> bool:
+        """Whether another version has a wheel."""
+        uv = self.uv.for_index(package.index)
+        return bool(versions_with_wheels(uv, self.cache, package, variant.python, libc[package.platform]))
+
+    def _find_sources(self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags) -> list[MissingWheel]:
+        """What lacks a wheel, and has a source, when uv resolves without minding which of the two it is."""
+        text = replace(_project_text(variant, {}, frozenset(), required=False), wheels_only=False)
+        try:
+            with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
+                lacking = _find_lacking(project, variant, indexes, tags)
+                return [one for one in lacking if project.records[one.name, one.version].get("sdist")]
+        except ProcessError:
+            return []
+
+    def _resolve(self, variant: Variant, pins: Pins, indexes: Indexes, compiled: frozenset[str]) -> _Resolution:
         """Raises ProcessError with uv's explanation.
 
         Where the newest version of a package lacks a wheel for one platform, uv takes an older one there. An image is
@@ -116,33 +170,30 @@ class Resolver:
         """
         newest: dict[str, str] = {}
         while True:
-            text = _project_text(variant, newest, required=True)
+            text = _project_text(variant, newest, compiled, required=True)
             with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
                 own = project.records
                 newest, before = {**newest, **_oldest_of_several(own)}, newest
                 if newest == before:
-                    uses = {name: ("warm", on) for name, on in _needed(project, variant, warm=True).items()}
-                    uses |= {name: ("venv", on) for name, on in _needed(project, variant, warm=False).items()}
+                    everything = project.export(warm=True)
+                    uses = {name: ("warm", on) for name, on in _needed(everything, variant).items()}
+                    uses |= {name: ("venv", on) for name, on in _needed(project.export(warm=False), variant).items()}
                     break
-        universal = self._resolve_universally(variant, own, indexes)
-        return _Resolution(own=own, uses=uses, universal=universal)
+        addresses = {str(canonicalize_name(one.name)): one.url for one in everything if one.url}
+        universal = self._resolve_universally(pin_addresses(variant, addresses), own, indexes)
+        return _Resolution(own=own, uses=uses, addresses=addresses, universal=universal)
 
     def _find_missing(
         self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags
     ) -> tuple[list[MissingWheel], Mapping[Key, Record]]:
         """What could be resolved but for the wheels of a platform that it lacks, and all that was resolved; nothing
         where that is not why."""
-        text = _project_text(variant, {}, required=False)
+        named = named_to_compile(variant)
+        text = _project_text(variant, {}, named, required=False)
         try:
             with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
-                needed = _needed(project, variant, warm=True)
-                found = []
-                for key, record in project.records.items():
-                    platforms = needed.get(key[0], ())
-                    index = indexes.name_of(key[0], record)
-                    names = (file_name(file["url"]) for file in record.get("wheels", ()))
-                    found += _lacking(key, platforms, choose_wheels(names, platforms, tags), index)
-                return found, project.records
+                lacking = _find_lacking(project, variant, indexes, tags)
+                return [one for one in lacking if one.name not in named], project.records
         except ProcessError:
             return [], {}
 
@@ -153,7 +204,8 @@ class Resolver:
 
         Pythons newer than the image's are tried first, because most projects allow them.
         """
-        pins = {name: (version, indexes.name_of(name, record)) for (name, version), record in own.items()}
+        found = {key: record for key, record in own.items() if is_from_index(record)}
+        pins = {name: (version, indexes.name_of(name, record)) for (name, version), record in found.items()}
         for environment in (f"python_version >= '{variant.python}'", f"python_version == '{variant.python}'"):
             text = ProjectText(
                 dependencies=tuple(requirement.text for requirement in (*variant.requirements, *variant.warm)),
@@ -188,6 +240,7 @@ class Resolver:
         return self._measure([locked], {key: record})[0]
 
     def _measure(self, packages: Iterable[LockedPackage], records: Mapping[Key, Record]) -> list[LockedPackage]:
+        records = {key: record for key, record in records.items() if is_from_index(record)}
         return measure_files(packages, records, self.uv, self.ask_size, self.measure_file)
 
 
@@ -204,15 +257,17 @@ def variant_inputs(variant: Variant, uv_version: str) -> str:
             "uv": uv_version,
             **({"indexes": searched} if searched else {}),
             **({"sources": dict(variant.sources)} if variant.sources else {}),
+            **({"no_binary": list(variant.no_binary)} if variant.no_binary else {}),
+            **({"may_compile": True} if variant.build_packages else {}),
         }
     )
 
 
-def _needed(project: LockedProject, variant: Variant, *, warm: bool) -> dict[str, tuple[str, ...]]:
+def _needed(exported: Iterable[Requirement], variant: Variant) -> dict[str, tuple[str, ...]]:
     """Each exported package and the platforms that need it."""
     environments = {platform: marker_environment(variant.python, platform) for platform in variant.platforms}
     needed = {}
-    for requirement in project.export(warm=warm):
+    for requirement in exported:
         marker = requirement.marker
         needed[str(canonicalize_name(requirement.name))] = tuple(
             platform for platform, values in environments.items() if marker is None or marker.evaluate(values)
@@ -220,9 +275,11 @@ def _needed(project: LockedProject, variant: Variant, *, warm: bool) -> dict[str
     return needed
 
 
-def _project_text(variant: Variant, newest: Mapping[str, str], *, required: bool) -> ProjectText:
+def _project_text(
+    variant: Variant, newest: Mapping[str, str], compiled: frozenset[str], *, required: bool
+) -> ProjectText:
     """The project of a variant, with no package newer than `newest` says. With `required` uv takes only what has wheels
-    for all platforms; without, what has one for any."""
+    for all platforms, or is `compiled`; without, what has one for any."""
     platforms = tuple(environment_marker(variant.python, platform) for platform in variant.platforms)
     return ProjectText(
         dependencies=tuple(requirement.text for requirement in variant.requirements),
@@ -231,12 +288,13 @@ def _project_text(variant: Variant, newest: Mapping[str, str], *, required: bool
         constraints=tuple(f"{name}<={version}" for name, version in sorted(newest.items())),
         wheels_only=True,
         required=required,
+        compiled=compiled,
     )
 
 
 def _is_same(old: LockedPackage, fresh: LockedPackage) -> bool:
     """Whether a new lock may keep what a previous one says of a package."""
-    return (old.wheels, old.index) == (fresh.wheels, fresh.index)
+    return all(getattr(old, name) == getattr(fresh, name) for name in ("wheels", "index", "source", "asked"))
 
 
 def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
@@ -245,6 +303,19 @@ def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
     for name, version in records:
         versions.setdefault(name, []).append(Version(version))
     return {name: str(min(several)) for name, several in versions.items() if len(several) > 1}
+
+
+def _find_lacking(project: LockedProject, variant: Variant, indexes: Indexes, tags: Tags) -> list[MissingWheel]:
+    """The wheels that indexes lack for what was resolved."""
+    needed = _needed(project.export(warm=True), variant)
+    found = []
+    for key, record in project.records.items():
+        if is_from_index(record):
+            platforms = needed.get(key[0], ())
+            names = (file_name(file["url"]) for file in record.get("wheels", ()))
+            wheels = choose_wheels(names, platforms, tags)
+            found += _lacking(key, platforms, wheels, indexes.name_of(key[0], record))
+    return found
 
 
 def _lacking(key: Key, platforms: Iterable[str], wheels: Mapping[str, str], index: str) -> list[MissingWheel]:
@@ -265,7 +336,8 @@ def _explain(variant: Variant, error: ProcessError, indexes: Indexes) -> LockErr
     return LockError(
         said + (f"\nasked for in the catalog:{places}" if places else ""),
         next_step=explain_refusal(error.message, indexes.addresses)
-        or "loosen or remove one of these requirements and lock again; the other locks are as they were",
+        or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
+        " compiled, and lock again; the other locks are as they were",
     )
 
 

@@ -134,9 +134,14 @@ def settle(framed: Framed, *, hosts: Mapping[bytes, bytes], run: tuple[int, int]
 
 def read_metadata(entry: bytes) -> CoreMetadata:
     """The core metadata in a `.msgpack` entry."""
+    return read_source_metadata(read_framed(entry).data)
+
+
+def read_source_metadata(entry: bytes) -> CoreMetadata:
+    """The core metadata of a source in its `metadata.msgpack`, which has no frame."""
     import msgpack
 
-    record = msgpack.unpackb(read_framed(entry).data)
+    record = msgpack.unpackb(entry)
     if not isinstance(record, list) or len(record) != 6:
         raise UnknownLayoutError("the metadata entries of uv's cache are not as expected")
     name, version, requires_dist, requires_python, extras, _dynamic = record
@@ -197,6 +202,14 @@ def find_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
     for pattern in (f"{DEFAULT_INDEX_BUCKET}/*/*.msgpack", "index/*/*/*.msgpack"):
         for path in sorted(wheels.glob(pattern)):
             yield path, str(path.parent.parent.relative_to(wheels))
+
+
+def find_source_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
+    """The metadata of sources from indexes, as `find_metadata` gives that of wheels."""
+    sources = cache / SOURCES
+    for pattern in (f"{DEFAULT_INDEX_BUCKET}/*/*/*/metadata.msgpack", "index/*/*/*/*/metadata.msgpack"):
+        for path in sorted(sources.glob(pattern)):
+            yield path, str(path.parents[3].relative_to(sources))
 
 
 def find_archives(cache: Path) -> Iterator[tuple[str, str, Path]]:

@@ -62,9 +62,11 @@ def take_indexes(
     """Where the catalog's `indexes` (name → address) are asked from here, and the environment that uv then gets.
 
     What the user's own lists of indexes say of one of them moves: the address is the first result's, user and password
-    go to the variables of that name. As an entry of those lists it would be searched for every package.
+    go to the variables of that name. As an entry of those lists it would be searched for every package. An empty
+    variable is a secret that somebody lacks, and none: uv would log in without a name.
     """
-    kept, addresses = dict(environment), dict(indexes)
+    kept = {name: value for name, value in environment.items() if value or not name.startswith("UV_INDEX_")}
+    addresses = dict(indexes)
     for variable in _LISTS:
         others = []
         for written, name, address in _entries(kept.get(variable, ""), indexes):

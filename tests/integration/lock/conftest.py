@@ -1,6 +1,7 @@
 """A wheelhouse, mirrors that offer it, and catalogs that are locked from them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,31 +55,33 @@ def other_mirror() -> Iterator[Mirror]:
         yield served
 
 
+def make_bases(root: Path, name: str, mirror: Mirror, images: dict[str, object]) -> Bases:
+    """A folder of bases below `root` that is locked from a mirror. Its foundation is pinned already, no archive is
+    asked."""
+    made = Bases(
+        folder=root / name,
+        cache=root / f"{name}-cache",
+        environment={
+            "UV_DEFAULT_INDEX": mirror.url,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "HOME": str(root),
+        },
+    )
+    made.write_catalog(images, uv=UV)  # type: ignore[arg-type]
+    catalog = load_catalog(made.catalog)
+    pin = DebianPin(
+        suite="trixie",
+        platform=PLATFORM,
+        epoch=1_700_000_000,
+        archives=(ArchiveState(suite="trixie", date="2023-11-14T22:13:20Z", sha256="0" * 64),),
+        packages=(("libc6", "2.41-12"), ("python3", "3.13.5-1")),
+    )
+    write_pins(catalog, catalog.foundations[0], {(PLATFORM, "3.13"): pin})
+    return made
+
+
 @pytest.fixture
 def bases(tmp_path: Path) -> Callable[..., Bases]:
-    """Make a folder of bases that is locked from a mirror. Its foundation is pinned already, no archive is asked."""
-
-    def make(name: str, mirror: Mirror, images: dict[str, object]) -> Bases:
-        made = Bases(
-            folder=tmp_path / name,
-            cache=tmp_path / f"{name}-cache",
-            environment={
-                "UV_DEFAULT_INDEX": mirror.url,
-                "NO_PROXY": "127.0.0.1",
-                "no_proxy": "127.0.0.1",
-                "HOME": str(tmp_path),
-            },
-        )
-        made.write_catalog(images, uv=UV)  # type: ignore[arg-type]
-        catalog = load_catalog(made.catalog)
-        pin = DebianPin(
-            suite="trixie",
-            platform=PLATFORM,
-            epoch=1_700_000_000,
-            archives=(ArchiveState(suite="trixie", date="2023-11-14T22:13:20Z", sha256="0" * 64),),
-            packages=(("libc6", "2.41-12"), ("python3", "3.13.5-1")),
-        )
-        write_pins(catalog, catalog.foundations[0], {(PLATFORM, "3.13"): pin})
-        return made
-
-    return make
+    """Make a folder of bases; see `make_bases`."""
+    return partial(make_bases, tmp_path)

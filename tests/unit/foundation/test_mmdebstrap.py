@@ -166,3 +166,13 @@ def test_the_recipe_changes_with_whatever_decides_the_bytes() -> None:
     )
     renamed = DebianFoundation(name="other", suite="trixie", python="3.13")
     assert recipe() == recipe(renamed)
+
+
+def test_a_system_for_a_managed_python_is_asked_for_none_of_its_own() -> None:
+    def requested(foundation: DebianFoundation) -> object:
+        return foundation_recipe(foundation, (), epoch=1, platform="linux/amd64")["requested"]
+
+    managed = DebianFoundation(name="trixie", suite="trixie", python="", managed=True, asked=("3.12", "3.13"))
+    assert requested(TRIXIE) == ["ca-certificates", "python3"]
+    assert requested(managed) == ["ca-certificates"]
+    assert managed.pythons == ("3.12", "3.13")

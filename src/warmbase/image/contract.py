@@ -106,7 +106,7 @@ def contract_entries(
     text of the image's bill of materials."""
     yield from map(_shared, warm.entries)
     yield from _venv_entries(venv)
-    installed = [package for package in lock.packages if package.use == "venv" and package.wheel(identity.platform)]
+    installed = [package for package in lock.installed(identity.platform) if package.use == "venv"]
     files = {
         f"{FOLDER}/base.json": _json(
             {

@@ -3,7 +3,8 @@
 From the lowest: the foundation's layer, uv, the wheels (large ones alone, small ones in pools), the contract.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from warmbase.catalog.model import DEFAULT_INDEX
 from warmbase.errors import StoreError
@@ -20,12 +21,15 @@ from warmbase.layers.recipe import pool_recipe, recipe_key
 from warmbase.layers.store import LayerStore
 from warmbase.lock.index import used_indexes
 from warmbase.lock.model import Lock, hash_inputs, lock_to_json
+from warmbase.oci.tar import Entry
 from warmbase.packages.asking import Asking
 from warmbase.packages.index import ServedIndex, served_indexes
 from warmbase.packages.installed import InstalledWheel, order_wheels
 from warmbase.packages.licence import licences_of
 from warmbase.packages.raw import pack_raw
-from warmbase.packages.stage import LICENCE
+from warmbase.packages.sources import compiled_links
+from warmbase.packages.stage import COMPILED, LICENCE
+from warmbase.packages.uvcache import index_bucket
 from warmbase.packages.warm import warm_cache
 from warmbase.packages.wheels import VENV, Workshop
 from warmbase.plan import BuildStep, image_recipe
@@ -56,6 +60,7 @@ def make_contract_layer(
     identity = _identity(step, recipe, foundation, workshop, reproducible=True)
     bill = _write_bill(step, recipe, foundation, wheels())
     venv, stdlib = workshop.folder / VENV, foundation.foundation.stdlib
+    warm = replace(warm, entries=(*warm.entries, *_compiled_links(step, workshop, wheels())))
     entries = contract_entries(step.lock, identity, warm, venv, stdlib, bill)
     with store.workspace() as work:
         return store.put(key, pack_entries(entries, step.codec, work))
@@ -118,6 +123,15 @@ def _identity(
         if reproducible and used_indexes(step.variant.indexes, step.lock)
         else {},
     )
+
+
+def _compiled_links(step: BuildStep, workshop: Workshop, layers: Mapping[str, Layer]) -> Iterator[Entry]:
+    """What leads from the sources in the cache to what was compiled of them."""
+    default = workshop.uv.default_index()
+    served = _indexes(step, workshop)
+    buckets = [(one.name, index_bucket(address, default)) for one in served for address in one.addresses]
+    wheels = {wheel.package.name: str(layers[wheel.recipe].notes[COMPILED]) for wheel in step.compiled}
+    return compiled_links(step.lock, step.platform, buckets, wheels)
 
 
 def stack_wheels(

@@ -19,16 +19,18 @@ ALL = "all/pyproject.toml"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asking:
-    """What is asked for in the name of `lock`; `requirements` and `warm` are the catalog's, as PEP 508 text."""
+    """What is asked for in the name of `lock`; `requirements` and `warm` are the catalog's, as PEP 508 text, and
+    `tables` what both projects say besides (TOML)."""
 
     lock: Lock
     requirements: Sequence[str]
     warm: Sequence[str]
+    tables: str = ""
 
     def write(self, folder: Path, addresses: Mapping[str, str]) -> None:
         """Write both projects into `folder`. `addresses` are those of the lock's indexes but uv's own, by name."""
         sources = {package.name: package.index for package in self.lock.packages if package.index}
-        tables = index_tables({name: (address, True) for name, address in addresses.items()}, sources)
+        tables = index_tables({name: (address, True) for name, address in addresses.items()}, sources) + self.tables
         group = f"[dependency-groups]\n{PINNED} = {json.dumps(sorted(sources))}\n" if sources else ""
         (folder / "all").mkdir(parents=True)
         (folder / "pyproject.toml").write_text(self._project(self.requirements) + group + tables)

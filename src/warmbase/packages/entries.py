@@ -5,12 +5,12 @@ Everything is filed under the real addresses of the indexes, and what differs be
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from warmbase.errors import PackagesError
-from warmbase.lock.model import Lock, LockedFile
+from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.index import IndexAlias, ServedIndex
@@ -23,12 +23,13 @@ SHARED_FOLDER = 0o777
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilledCache:
     """A uv cache in `folder` that was filled from `indexes` under their `aliases` (by address), in the seconds `run`:
-    the first and the last, in Unix time."""
+    the first and the last, in Unix time. `hashes` are those of stand-ins, and of what they stand for."""
 
     folder: Path
     indexes: Sequence[ServedIndex]
     aliases: Mapping[str, IndexAlias]
     run: tuple[int, int]
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def buckets(self) -> Iterator[tuple[str, str, str]]:
         """For each address: its index's name, its bucket, and the bucket that uv has made for the alias."""
@@ -40,8 +41,9 @@ class FilledCache:
 
     def read(self, path: Path, moment: int) -> uvcache.Framed:
         """An entry, settled at `moment`."""
-        hosts = {alias.alias.encode(): alias.address.encode() for alias in self.aliases.values()}
-        return uvcache.settle(uvcache.read_framed(path.read_bytes()), hosts=hosts, run=self.run, time=moment)
+        real = {alias.alias: alias.address for alias in self.aliases.values()} | dict(self.hashes)
+        pairs = {told.encode(): meant.encode() for told, meant in real.items()}
+        return uvcache.settle(uvcache.read_framed(path.read_bytes()), hosts=pairs, run=self.run, time=moment)
 
 
 def settled_entries(cache: FilledCache, lock: Lock, platform: str) -> Iterator[Entry]:
@@ -50,10 +52,9 @@ def settled_entries(cache: FilledCache, lock: Lock, platform: str) -> Iterator[E
     Raises UnknownLayoutError, and PackagesError where a wheel of the lock was not looked at.
     """
     yield from _frame(cache)
-    newest = lock.newest()
-    moment = int(datetime.fromisoformat(newest).timestamp()) if newest else 0
+    moment = moment_of(lock)
     for name, bucket, made in cache.buckets():
-        if any(package.index == name for package in lock.packages) and not _pages(cache, made):
+        if any(_is_of(package, name) for package in lock.packages) and not _pages(cache, made):
             raise uvcache.UnknownLayoutError("uv keeps the pages of an index in another folder than expected")
         for page in _pages(cache, made):
             settled = uvcache.write_framed(cache.read(page, moment))
@@ -62,8 +63,18 @@ def settled_entries(cache: FilledCache, lock: Lock, platform: str) -> Iterator[E
         for path in sorted((cache.folder / uvcache.WHEELS / made).glob("*/*.msgpack")):
             framed = cache.read(path, moment)
             metadata.setdefault(path.parent.name, []).append((path.name.removesuffix(".msgpack"), framed))
-        wheels = [(package.name, wheel) for package, wheel in lock.wheels(platform) if package.index == name]
+        wheels = [(package.name, wheel) for package, wheel in lock.wheels(platform) if _is_of(package, name)]
         yield from _bucket_entries(bucket, metadata, wheels)
+
+
+def _is_of(package: LockedPackage, index: str) -> bool:
+    return package.index == index and not package.source
+
+
+def moment_of(lock: Lock) -> int:
+    """The time at which entries are said to have been made."""
+    newest = lock.newest()
+    return int(datetime.fromisoformat(newest).timestamp()) if newest else 0
 
 
 def _frame(cache: FilledCache) -> Iterator[Entry]:

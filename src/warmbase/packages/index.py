@@ -5,6 +5,7 @@ alias can be replaced in what uv caches. Pages give `max-age=0`: an online uv as
 version; an offline one resolves to the base's own.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex
 from warmbase.errors import PackagesError
 from warmbase.lock.model import LockedFile, LockedPackage
+from warmbase.packages.standin import has_stand_in, stand_in
 
 PAGE_TYPE = "application/vnd.pypi.simple.v1+json"
 
@@ -113,7 +115,16 @@ def index_responses(
                 if file.is_wheel:
                     response = _response("binary/octet-stream", metadata, "max-age=365000000, immutable, public")
                     responses[_asked(urljoin(page, addresses[file]) + ".metadata")] = response
+                elif has_stand_in(package):
+                    where, answer = answer_file(urljoin(page, addresses[file]), stand_in(package, file))
+                    responses[where] = answer
     return responses
+
+
+def answer_file(address: str, content: bytes) -> tuple[str, dict[str, str]]:
+    """The response to a request for the file at `address`."""
+    response = _response("application/octet-stream", "", "max-age=365000000, immutable, public")
+    return _asked(address), response | {"base64": base64.b64encode(content).decode()}
 
 
 def _asked(address: str) -> str:
@@ -143,10 +154,11 @@ def _page(name: str, versions: list[LockedPackage], addresses: Mapping[LockedFil
 
 
 def _file(file: LockedFile, package: LockedPackage, address: str) -> dict[str, Any]:
+    sha256 = hashlib.sha256(stand_in(package, file)).hexdigest() if has_stand_in(package) else file.sha256
     entry: dict[str, Any] = {
         "filename": file.name,
         "url": address,
-        "hashes": {"sha256": file.sha256},
+        "hashes": {"sha256": sha256},
         "size": file.size,
         "upload-time": file.time,
         "requires-python": package.requires_python,

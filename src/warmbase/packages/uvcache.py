@@ -3,8 +3,10 @@
 A bucket is a folder whose name carries its format's revision. `archive-v0/<id>` holds one unpacked wheel;
 `wheels-v7/<index>/<name>/<stem>` is a relative link to it, `<stem>.http` the pointer that uv reads (archive id,
 hashes, file name, size), `<stem>.msgpack` the wheel's metadata; `simple-v27/<index>/<name>.rkyv` an index page.
+`sdists-v10/<index>/<name>/<version>/revision.http` points to a folder beside it, which has the metadata of a source
+(`metadata.msgpack`, without a frame) and relative links to the wheels that were made of it.
 
-The last three are framed alike:
+Pointers, the wheels' metadata and pages are framed alike:
 
     data | zeros up to a multiple of 16 | policy | CRC-32 | length of data
 
@@ -34,6 +36,8 @@ ARCHIVES = "archive-v0"
 WHEELS = "wheels-v7"
 PAGES = "simple-v27"
 SOURCES = "sdists-v10"
+REVISION = "revision.http"
+SOURCE_METADATA = "metadata.msgpack"
 DEFAULT_INDEX_BUCKET = "pypi"  # uv files its own default index under this name, whatever the address
 
 _ALIGNMENT = 16
@@ -154,6 +158,16 @@ def read_source_metadata(entry: bytes) -> CoreMetadata:
     )
 
 
+def source_metadata(metadata: CoreMetadata) -> bytes:
+    """The inverse of `read_source_metadata`; none of it is dynamic."""
+    import msgpack
+
+    core = metadata
+    needs, python, extras = list(core.requires_dist), core.requires_python or None, list(core.extras)
+    packed: Any = msgpack.packb([core.name, core.version, needs, python, extras, False])
+    return bytes(packed)
+
+
 def read_pointer(entry: bytes) -> Pointer:
     """Read a `.http` entry."""
     import msgpack
@@ -170,6 +184,14 @@ def pointer_data(*, archive: str, sha256: str, filename: str, size: int) -> byte
     import msgpack
 
     packed: Any = msgpack.packb([archive, [{"Sha256": sha256}], filename, 0, size])
+    return bytes(packed)
+
+
+def revision_data(revision: str, *, sha256: str, size: int) -> bytes:
+    """The data of a source's pointer: what is known of the source of that hash lies in the folder `revision`."""
+    import msgpack
+
+    packed: Any = msgpack.packb([revision, [{"Sha256": sha256}], size])
     return bytes(packed)
 
 
@@ -207,7 +229,7 @@ def find_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
 def find_source_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
     """The metadata of sources from indexes, as `find_metadata` gives that of wheels."""
     sources = cache / SOURCES
-    for pattern in (f"{DEFAULT_INDEX_BUCKET}/*/*/*/metadata.msgpack", "index/*/*/*/*/metadata.msgpack"):
+    for pattern in (f"{DEFAULT_INDEX_BUCKET}/*/*/*/{SOURCE_METADATA}", f"index/*/*/*/*/{SOURCE_METADATA}"):
         for path in sorted(sources.glob(pattern)):
             yield path, str(path.parents[3].relative_to(sources))
 

@@ -12,7 +12,7 @@ addresses of an index, uv is asked once more for each.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warmbase.effects.runner import Sandbox
 from warmbase.errors import PackagesError
@@ -21,6 +21,8 @@ from warmbase.oci.tar import Entry
 from warmbase.packages.asking import ALL, Asking
 from warmbase.packages.entries import FilledCache, settled_entries
 from warmbase.packages.index import IndexAlias, ServedIndex, alias_indexes, file_hosts, index_responses
+from warmbase.packages.sources import asked_texts, metadata_tables, real_text, source_entries, source_responses
+from warmbase.packages.standin import hashes_of_stand_ins
 from warmbase.packages.wheels import CACHE, VENV, Workshop, retarget_venv
 
 PROJECT = "/opt/project"
@@ -52,6 +54,12 @@ def warm_cache(workshop: Workshop, asking: Asking, indexes: Sequence[ServedIndex
     project = workshop.folder / PROJECT.lstrip("/")
     project.mkdir(parents=True)
     (project / "responses.json").write_text(json.dumps(_responses(lock, indexes, aliases)))
+    asking = replace(
+        asking,
+        requirements=asked_texts(asking.requirements, lock, aliases),
+        warm=asked_texts(asking.warm, lock, aliases),
+        tables=metadata_tables(lock),
+    )
     for number, addressed in enumerate(rounds):
         asking.write(project / str(number), {name: alias.url for name, alias in addressed.items() if name})
     started = int(time.time())
@@ -63,10 +71,15 @@ def warm_cache(workshop: Workshop, asking: Asking, indexes: Sequence[ServedIndex
     retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "0/uv.lock").read_text()
     _compare(lock, uv_lock, rounds[0])
-    real = {alias.alias: alias.address for alias in aliases.values()}
-    cache = FilledCache(folder=workshop.folder / CACHE, indexes=indexes, aliases=aliases, run=run)
-    entries = settled_entries(cache, lock, workshop.platform)
-    return WarmCache(entries=tuple(entries), uv_lock=_named(uv_lock, real), pylock=_named(pylock, real))
+    hashes = hashes_of_stand_ins(lock.packages)
+    real = {alias.alias: alias.address for alias in aliases.values()} | dict(hashes)
+    cache = FilledCache(folder=workshop.folder / CACHE, indexes=indexes, aliases=aliases, run=run, hashes=hashes)
+    entries = (
+        *settled_entries(cache, lock, workshop.platform),
+        *source_entries(cache, lock, workshop.platform),
+    )
+    uv_lock, pylock = (real_text(_named(text, real), lock) for text in (uv_lock, pylock))
+    return WarmCache(entries=entries, uv_lock=uv_lock, pylock=pylock)
 
 
 def _plan_rounds(indexes: Sequence[ServedIndex], aliases: Mapping[str, IndexAlias]) -> list[_Round]:
@@ -81,9 +94,9 @@ def _plan_rounds(indexes: Sequence[ServedIndex], aliases: Mapping[str, IndexAlia
 def _responses(
     lock: Lock, indexes: Sequence[ServedIndex], aliases: Mapping[str, IndexAlias]
 ) -> Mapping[str, Mapping[str, str]]:
-    responses: dict[str, Mapping[str, str]] = {}
+    responses = dict(source_responses(lock, aliases))
     for index in indexes:
-        packages = [package for package in lock.packages if package.index == index.name]
+        packages = [one for one in lock.packages if one.index == index.name and not one.source]
         for address in index.addresses:
             responses |= index_responses(packages, aliases[address], aliases)
     return responses

@@ -2,17 +2,24 @@
 
     python serve.py RESPONSES PORT
 
-RESPONSES maps a host and a path on it to `{"type": media type, "body": text, "cache": Cache-Control}`. The headers
-that a client's HTTP cache records are fixed: Date is the epoch, ETag the body's hash. Prints "ready" when it listens.
+RESPONSES maps a host and a path on it to `{"type": media type, "body": text, "cache": Cache-Control}`; what is no text
+is under "base64". The headers that a client's HTTP cache records are fixed: Date is the epoch, ETag the body's hash.
+Prints "ready" when it listens.
 """
 
+import base64
 import hashlib
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Dict
 
 with open(sys.argv[1], encoding="utf-8") as document:
     RESPONSES = json.load(document)
+
+
+def _body(response: Dict[str, str]) -> bytes:
+    return base64.b64decode(response["base64"]) if "base64" in response else response["body"].encode()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -20,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         response = RESPONSES.get(self.headers.get("Host", "") + self.path)
-        body = response["body"].encode() if response else b"not offered\n"
+        body = _body(response) if response else b"not offered\n"
         self.send_response_only(200 if response else 404)
         self.send_header("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
         self.send_header("Content-Type", response["type"] if response else "text/plain")

@@ -53,7 +53,8 @@ class RegistryLayers:
         self._lock = threading.Lock()
         self._failures = 0
         self._damaged: set[str] = set()
-        self._sent: set[str] = set()
+        self._config = threading.Lock()
+        self._has_config = False
 
     def take(
         self,
@@ -128,17 +129,20 @@ class RegistryLayers:
             return False
         blob = layer.descriptor()
         source = blobs.blob_path(layer.digest)
-        self._registry.push_blob(self._repository, blob, source, mount_from=mount_from)
+        self._registry.push_blob(self._repository, blob, source, mount_from=mount_from, is_new=not known)
         document: Json = {"format": RECORD_FORMAT, "recipe": layer.recipe, "time": time, "layer": layer.to_json()}
         self._write(record_manifest(KIND, document, kept=[blob]), layer.recipe)
         return True
 
     def _write(self, record: Record, recipe: str) -> None:
-        """Write a record, but for what all records share and the repository has got already."""
-        for described, content in record.blobs:
-            if described.digest not in self._sent:
-                self._registry.push_blob(self._repository, described, content)
-                self._sent.add(described.digest)
+        """Write a record; the config, which all records share, is sent once. The document has the time in it: new."""
+        (config, content), *documents = record.blobs
+        with self._config:
+            if not self._has_config:
+                self._registry.push_blob(self._repository, config, content)
+                self._has_config = True
+        for described, content in documents:
+            self._registry.push_blob(self._repository, described, content, is_new=True)
         self._registry.write_manifest(self._repository, recipe, record.manifest, MANIFEST)
 
 

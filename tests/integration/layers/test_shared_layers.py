@@ -199,6 +199,15 @@ def test_a_layer_that_was_found_wrong_is_given_anew(site: NewSite) -> None:
     assert third.take(ONE) == 1
 
 
+def test_giving_layers_asks_only_whether_their_records_are_there(site: NewSite, registry: RunningRegistry) -> None:
+    with fault_proxy(registry.host) as proxy:
+        here = site("here", proxy.host)
+        layers = [here.make(recipe, recipe.encode()) for recipe in (ONE, TWO)]
+        assert here.give(*layers) == 2
+        looked_for = [path.rpartition("/")[0].rpartition("/")[2] for path in proxy.asked("HEAD")]
+        assert sorted(looked_for) == ["blobs", "manifests", "manifests"]  # the blob is the config of all records
+
+
 def test_a_registry_that_is_away_costs_one_warning_and_few_requests(site: NewSite, registry: RunningRegistry) -> None:
     with fault_proxy(registry.host, from_on(0, Respond(503))) as proxy:
         there = site("there", proxy.host)

@@ -82,6 +82,14 @@ def test_a_blob_is_sent_once_and_mounted_into_other_repositories(client: Registr
     assert client.traffic.sent == len(content)
 
 
+def test_a_blob_that_is_said_to_be_new_is_sent_wherever_it_is(client: RegistryClient, repository: str) -> None:
+    blob, content = small_image(7).blobs[0]
+
+    assert [client.push_blob(repository, blob, content, is_new=True) for _ in range(2)] == ["sent", "sent"]
+    assert client.read_blob(repository, blob) == content
+    assert client.push_blob(repository, blob, content) == "present"
+
+
 def test_a_blob_is_mounted_without_its_bytes_where_that_is_possible(client: RegistryClient, repository: str) -> None:
     blob, content = small_image(seed=11).blobs[0]
     client.push_blob(repository, blob, content)

@@ -83,6 +83,7 @@ class MemoryRegistry:
         source: Path | bytes,
         *,
         mount_from: str = "",
+        is_new: bool = False,
         progress: Progress = ignore_progress,
     ) -> PushOutcome:
         if self.has_blob(repository, blob.digest):

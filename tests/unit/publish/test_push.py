@@ -31,6 +31,7 @@ class EndlessRegistry(MemoryRegistry):
         source: Path | bytes,
         *,
         mount_from: str = "",
+        is_new: bool = False,
         progress: Progress = ignore_progress,
     ) -> PushOutcome:
         while True:

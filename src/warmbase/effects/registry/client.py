@@ -117,10 +117,11 @@ class RegistryClient:
         source: Path | bytes,
         *,
         mount_from: str = "",
+        is_new: bool = False,
         progress: Progress = ignore_progress,
     ) -> PushOutcome:
         """See `Registry`."""
-        return self._upload(repository, blob, source, mount_from, progress).run()
+        return self._upload(repository, blob, source, mount_from, progress).run(is_new=is_new)
 
     def mount_blob(self, repository: str, blob: Descriptor, origin: str) -> bool:
         """See `Registry`."""

@@ -90,11 +90,13 @@ class Registry(Protocol):
         source: Path | bytes,
         *,
         mount_from: str = "",
+        is_new: bool = False,
         progress: Progress = ignore_progress,
     ) -> PushOutcome:
         """See that the repository has the blob: skip it, mount it from another repository of this registry, or send it.
 
-        `progress` is told of bytes that are sent, so of none for a blob that is there or mounted.
+        With `is_new` there is reason to think that it is not there, and nobody asks first. `progress` is told of bytes
+        that are sent, so of none for a blob that is there or mounted.
         """
         ...
 

@@ -56,15 +56,15 @@ class Upload:
         self._part, self._smallest_part = PART, _SMALLEST_PART
         self._reported = 0
 
-    def run(self) -> PushOutcome:
+    def run(self, *, is_new: bool = False) -> PushOutcome:
         """See that the repository has the blob; each break that came no further than those before counts as a failure.
 
-        Raises RegistryError.
+        With `is_new` it is asked only after a break. Raises RegistryError.
         """
         failures = furthest = 0
         while True:
             try:
-                return self._advance()
+                return self._advance(ask=not is_new or failures > 0)
             except Interrupted as interrupted:
                 cause = interrupted
             failures = 1 if self._offset > furthest else failures + 1
@@ -80,9 +80,9 @@ class Upload:
         if not self._is_present():
             self._begin()
 
-    def _advance(self) -> PushOutcome:
+    def _advance(self, *, ask: bool) -> PushOutcome:
         in_parts = self._begun and not self._parts_refused
-        if self._is_present():
+        if ask and self._is_present():
             return "sent" if self._begun else "present"
         if self._session and in_parts:
             self._ask_where()

@@ -54,8 +54,12 @@ format: .venv/dev ## Format the code.
 	$(bin)/ruff format
 
 .PHONY: bench
-bench: .venv/dev ## Measure what the project promises.
+bench: .venv/dev ## Measure what the project promises, against Docker where WARMBASE_TEST_DOCKER names one.
 	$(bin)/python -m tests.bench $(OPTIONS)
+
+.PHONY: bench-report
+bench-report: .venv/dev ## Write the report and its picture of what `make bench` measured last.
+	$(bin)/python -m tests.bench.reporting
 
 .PHONY: schema
 schema: .venv/run ## Write the catalog's JSON Schema anew from its types.

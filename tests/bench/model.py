@@ -47,8 +47,8 @@ class Row:
 
     @property
     def compared(self) -> str:
-        """The ratio as people read it: two digits that mean something, 0.00022 → "0.0002"."""
-        return "-" if self.ratio is None else f"{self.ratio:.2f}" if self.ratio >= 0.01 else f"{self.ratio:.1g}"
+        """The ratio as people read it: two digits that mean something, 0.000216 → "0.00022"."""
+        return "-" if self.ratio is None else f"{self.ratio:.2f}" if self.ratio >= 0.01 else f"{self.ratio:.2g}"
 
     @property
     def result(self) -> str:
@@ -76,7 +76,7 @@ class Measured:
             document = json.loads(text)
             rows = tuple(Row(**row) for row in document["rows"])
             return cls(day=document["day"], machine=document["machine"], rows=rows)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"no measurements of the bench: {error}") from error
 
 

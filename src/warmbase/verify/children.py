@@ -9,7 +9,7 @@ the build backends are tried in every image.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +35,15 @@ Files = Mapping[str, str]
 class Step:
     """A command in the project's folder; it has to end with code 0 and without saying `never`.
 
-    `env` is added to the image's variables.
+    `env` is added to the image's variables. One with `all_warm` is left out where the cache cannot answer for a package
+    (see `Subject.cold`).
     """
 
     argv: tuple[str, ...]
     user: User
     env: tuple[tuple[str, str], ...] = ()
     never: str = ""
+    all_warm: bool = False
 
     def __str__(self) -> str:
         words = [f"{name}={value}" for name, value in self.env] + list(self.argv)
@@ -63,9 +65,10 @@ class Child:
     instead_of: str = ""
 
 
-def step(user: User, command: str, never: str = "", **env: str) -> Step:
+def step(user: User, command: str, never: str = "", *, all_warm: bool = False, **env: str) -> Step:
     """A step written as a line; no word of it holds a space."""
-    return Step(argv=tuple(command.split()), user=user, env=tuple(sorted(env.items())), never=never)
+    words, variables = tuple(command.split()), tuple(sorted(env.items()))
+    return Step(argv=words, user=user, env=variables, never=never, all_warm=all_warm)
 
 
 def python_step(user: User, program: str, **env: str) -> Step:
@@ -73,16 +76,18 @@ def python_step(user: User, program: str, **env: str) -> Step:
     return Step(argv=("uv", "run", "python", "-c", program), user=user, env=tuple(sorted(env.items())))
 
 
-def _project(subject: Subject, name: str, more: str = "") -> str:
+def _project(subject: Subject, name: str, more: str = "", requirements: Sequence[str] | None = None) -> str:
+    """A project that asks for what indexes have of the image, unless `requirements` are given."""
+    asked = subject.indexed if requirements is None else requirements
     return (
         f'[project]\nname = "{name}"\nversion = "0.1.0"\nrequires-python = ">={subject.lock.python}"\n'
-        f"dependencies = {json.dumps(subject.requirements)}\n{more}"
+        f"dependencies = {json.dumps(asked)}\n{more}{subject.index_tables}"
     )
 
 
 def _same_project(subject: Subject) -> Files:
     """The project that the base's own uv.lock was made for."""
-    return {"pyproject.toml": _project(subject, "app")}
+    return {"pyproject.toml": _project(subject, "app", requirements=subject.requirements)}
 
 
 def _other_project(subject: Subject) -> Files:
@@ -110,7 +115,7 @@ def _shrinking_project(subject: Subject) -> Files:
     project = _project(subject, "app")
     return {
         "pyproject.toml": project,
-        "small/pyproject.toml": project.replace(json.dumps(subject.requirements), json.dumps(names)),
+        "small/pyproject.toml": _project(subject, "app", requirements=names),
     }
 
 
@@ -119,8 +124,9 @@ def _script(subject: Subject) -> Files:
     packages = subject.smallest(3)
     names = "".join(f'#   "{package.name}",\n' for package in packages)
     checks = "".join(f"assert version({package.name!r}) == {package.version!r}\n" for package in packages)
+    tables = "".join(f"# {line}\n" for line in subject.index_tables.splitlines())
     return {
-        "script.py": f"# /// script\n# dependencies = [\n{names}# ]\n# ///\n"
+        "script.py": f"# /// script\n# dependencies = [\n{names}# ]\n{tables}# ///\n"
         f"from importlib.metadata import version\n\n{checks}"
     }
 
@@ -147,8 +153,8 @@ def _own_venv(name: str, user: User) -> Child:
         owner=user,
         files=_shrinking_project,
         steps=(
-            step(user, _TAKE_LOCK),
-            step(user, "uv sync --frozen --dry-run", never="download", **_OWN_VENV),
+            step(user, _TAKE_LOCK, all_warm=True),
+            step(user, "uv sync --frozen --dry-run", never="download", all_warm=True, **_OWN_VENV),
             step(user, "cp small/pyproject.toml pyproject.toml"),
             step(user, "uv lock --offline"),
             step(user, "uv sync --frozen", **_OWN_VENV),
@@ -189,7 +195,7 @@ CHILDREN = (
             step(ROOT, _TAKE_LOCK),
             step(ROOT, "uv sync --frozen"),
             step(ROOT, _ADDED),
-            step(ROOT, "uv sync --locked"),
+            step(ROOT, "uv sync --locked", all_warm=True),
             python_step(ROOT, _IN_PLACE),
         ),
     ),
@@ -254,7 +260,7 @@ _CHILD_OF_IMAGE_USER = _own_venv("the image's user", IMAGE_USER)
 def children_of(subject: Subject) -> tuple[Child, ...]:
     """The children that can be tried on an image; one is the image's own user's, where that is not root."""
     return tuple(
-        child
+        replace(child, steps=tuple(one for one in child.steps if not (one.all_warm and subject.cold)))
         for child in (*CHILDREN, *((_CHILD_OF_IMAGE_USER,) if subject.user else ()))
         if (not child.needs or child.needs in subject.cached) and child.instead_of not in subject.cached
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from packaging.utils import canonicalize_name
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.lock.index import used_indexes
+from warmbase.lock.indexes import index_tables
 from warmbase.lock.model import Lock, LockedPackage
 from warmbase.oci.manifest import Config
 from warmbase.packages.wheels import VENV
@@ -51,6 +53,25 @@ class Subject:
     def requirements(self) -> tuple[str, ...]:
         """What the catalog asks for, as PEP 508 text."""
         return tuple(requirement.text for requirement in self.image.variant.requirements)
+
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """Those of `requirements` that an index answers."""
+        return tuple(r.text for r in self.image.variant.requirements if not r.requirement.url)
+
+    @property
+    def index_tables(self) -> str:
+        """What a project says (TOML) so that uv looks into the catalog's own indexes."""
+        used = used_indexes(self.image.variant.indexes, self.lock)
+        return index_tables({index.name: (index.url, False) for index in used if index.url}, {})
+
+    @property
+    def cold(self) -> bool:
+        """Whether a package is in the venv for which the cache has no answer without a network: one that comes from no
+        index, and one that is compiled although it has wheels."""
+        compiled = self.lock.compiled(self.image.platform)
+        odd = [package for package in compiled if any(file.is_wheel for file in package.files)]
+        return bool(odd) or any(package.source for package in self.lock.installed(self.image.platform))
 
     @property
     def top_level(self) -> tuple[str, ...]:

@@ -65,10 +65,14 @@ class Child:
     instead_of: str = ""
 
 
-def step(user: User, command: str, never: str = "", *, all_warm: bool = False, **env: str) -> Step:
+def step(user: User, command: str, never: str = "", **env: str) -> Step:
     """A step written as a line; no word of it holds a space."""
-    words, variables = tuple(command.split()), tuple(sorted(env.items()))
-    return Step(argv=words, user=user, env=variables, never=never, all_warm=all_warm)
+    return Step(argv=tuple(command.split()), user=user, env=tuple(sorted(env.items())), never=never)
+
+
+def if_warm(one: Step) -> Step:
+    """The step, to be taken where the cache answers for all packages."""
+    return replace(one, all_warm=True)
 
 
 def python_step(user: User, program: str, **env: str) -> Step:
@@ -153,8 +157,8 @@ def _own_venv(name: str, user: User) -> Child:
         owner=user,
         files=_shrinking_project,
         steps=(
-            step(user, _TAKE_LOCK, all_warm=True),
-            step(user, "uv sync --frozen --dry-run", never="download", all_warm=True, **_OWN_VENV),
+            if_warm(step(user, _TAKE_LOCK)),
+            if_warm(step(user, "uv sync --frozen --dry-run", never="download", **_OWN_VENV)),
             step(user, "cp small/pyproject.toml pyproject.toml"),
             step(user, "uv lock --offline"),
             step(user, "uv sync --frozen", **_OWN_VENV),
@@ -195,7 +199,7 @@ CHILDREN = (
             step(ROOT, _TAKE_LOCK),
             step(ROOT, "uv sync --frozen"),
             step(ROOT, _ADDED),
-            step(ROOT, "uv sync --locked", all_warm=True),
+            if_warm(step(ROOT, "uv sync --locked")),
             python_step(ROOT, _IN_PLACE),
         ),
     ),

@@ -151,7 +151,7 @@ _COPY_MEMBERS = "uv sync --offline --all-packages --no-editable --inexact"
 
 
 def _own_venv(name: str, user: User) -> Child:
-    """What everybody can do who may not write into the venv: have one."""
+    """A project of somebody who wants a venv of their own."""
     return Child(
         name=f"own .venv, as {name}",
         owner=user,
@@ -236,6 +236,19 @@ CHILDREN = (
             step(ROOT, "touch pyproject.toml"),  # the first `uv run` in a container builds editables again
             step(ANY_UID, "uv run --frozen --offline python -c pass"),
             python_step(ANY_UID, "import app; assert app.ANSWER == 42", UV_OFFLINE="1"),
+        ),
+    ),
+    Child(
+        name="uv sync, pip install and uv run in place, as 1000:1000",
+        owner=OWN_GROUP,
+        files=_package,
+        steps=(
+            step(OWN_GROUP, _TAKE_LOCK),
+            step(OWN_GROUP, "uv lock --offline"),
+            step(OWN_GROUP, "uv sync --frozen --offline"),
+            step(OWN_GROUP, f"pip install --no-input --user -r /{FOLDER}/constraints.txt", UV_OFFLINE="1"),
+            step(OWN_GROUP, "touch pyproject.toml"),
+            python_step(OWN_GROUP, f"import app; assert app.ANSWER == 42; {_IN_PLACE}", UV_OFFLINE="1"),
         ),
     ),
     Child(

@@ -109,16 +109,16 @@ FAULTS: dict[str, tuple[list[Entry], set[str]]] = {
         + [directory(CACHE, 0o755), file_of(f"{CACHE}/.lock", b"", 0o600), file_of(f"{CACHE}/sdists-v10/.git", b"")],
         {"own .venv, as 1000:1000", "uv sync --frozen twice, as 12345:0"},
     ),
-    "a venv that group 0 may not write": (
+    "a venv that only root may write": (
         [directory(path, 0o755) for path in (VENV, f"{VENV}/lib", f"{VENV}/lib/python3.13", SITE, f"{VENV}/bin")],
-        {"uv sync as root, then uv run as 12345:0"},
+        {"uv sync as root, then uv run as 12345:0", "uv sync, pip install and uv run in place, as 1000:1000"},
     ),
     "folders of the cache that do not pass their openness on": (
         [directory(f"{CACHE}/sdists-v10", 0o777)],
         {"uv sync as root, then uv run as 12345:0"},
     ),
     "folders of the venv that do not pass their openness on": (
-        [directory(path, 0o775) for path in (SITE, f"{VENV}/bin")],
+        [directory(path, 0o777) for path in (SITE, f"{VENV}/bin")],
         {"uv sync as root, then uv run as 12345:0"},
     ),
     "no index pages": (

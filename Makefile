@@ -61,6 +61,11 @@ bench: .venv/dev ## Measure what the project promises, against Docker where WARM
 bench-report: .venv/dev ## Write the report and its picture of what `make bench` measured last.
 	$(bin)/python -m tests.bench.reporting
 
+.PHONY: children-table
+children-table: .venv/dev ## Build what people write on bases, with a container engine, and write the README's table of it.
+	WARMBASE_CHILDREN_RESULTS=build/children.json $(bin)/python -m pytest --quiet tests/e2e/children $(OPTIONS)
+	$(bin)/python -m tests.e2e.children.table build/children.json README.md
+
 .PHONY: schema
 schema: .venv/run ## Write the catalog's JSON Schema anew from its types.
 	$(bin)/python -m warmbase.catalog.schema

@@ -33,14 +33,19 @@ for name; do
 done
 """
 ASK = """
-import sys, time, urllib.request
-for _ in range(200):
+import re, sys, time, urllib.request
+path, wanted = sys.argv[1:]
+for _ in range(300):
     try:
-        print(urllib.request.urlopen("http://127.0.0.1:8000" + sys.argv[1], timeout=5).read().decode())
-        break
-    except OSError:
-        time.sleep(0.05)
+        said = urllib.request.urlopen("http://127.0.0.1:8000" + path, timeout=10).read().decode()
+        if re.search(wanted, said):
+            break
+    except OSError as error:
+        said = str(error)
+    time.sleep(0.1)
+print(said)
 """
+"""Ask a service in its container until it gives the answer that is wanted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +113,7 @@ class Workshop:
     def start(self, image: str, wanted: Run) -> float:
         """Start a container without a network, and see that it says what it should; the seconds until it has."""
         begun = time.monotonic()
-        said = self._ask(image, wanted.serves) if wanted.serves else self.run(image, wanted)
+        said = self._ask(image, wanted) if wanted.serves else self.run(image, wanted)
         assert re.search(wanted.says, said, re.MULTILINE), said
         return time.monotonic() - begun
 
@@ -119,10 +124,10 @@ class Workshop:
         done = run(*command, cwd=self.folder, env=self.engine.environment)
         return done.stdout + done.stderr
 
-    def _ask(self, image: str, path: str) -> str:
+    def _ask(self, image: str, wanted: Run) -> str:
         container = self.engine.docker("run", "--detach", "--network=none", image)
         try:
-            return self.engine.docker("exec", container, "python", "-c", ASK, path)
+            return self.engine.docker("exec", container, "python", "-c", ASK, wanted.serves, wanted.says)
         finally:
             self.engine.docker("rm", "--force", container)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from warmbase.lock.indexes import index_tables
 from warmbase.lock.model import Lock
-from warmbase.lock.project import PINNED
 
 ALL = "all/pyproject.toml"
 """The second project, below the folder of the first."""
@@ -29,13 +28,10 @@ class Asking:
 
     def write(self, folder: Path, addresses: Mapping[str, str]) -> None:
         """Write both projects into `folder`. `addresses` are those of the lock's indexes but uv's own, by name."""
-        sources = {package.name: package.index for package in self.lock.packages if package.index}
-        tables = index_tables({name: (address, True) for name, address in addresses.items()}, sources) + self.tables
-        group = f"[dependency-groups]\n{PINNED} = {json.dumps(sorted(sources))}\n" if sources else ""
+        tables = index_tables({name: (address, False) for name, address in addresses.items()}, {}) + self.tables
         (folder / "all").mkdir(parents=True)
-        (folder / "pyproject.toml").write_text(self._project(self.requirements) + group + tables)
-        everything = [*self.requirements, *self.warm, *sorted(sources)]
-        (folder / ALL).write_text(self._project(everything) + tables)
+        (folder / "pyproject.toml").write_text(self._project(self.requirements) + tables)
+        (folder / ALL).write_text(self._project([*self.requirements, *self.warm]) + tables)
 
     def _project(self, requirements: Sequence[str]) -> str:
         return (

@@ -102,7 +102,8 @@ def workspace_files(subject: Subject, backends: tuple[Backend, ...]) -> Mapping[
         for backend in backends
     )
     pytest = "[dependency-groups]\ndev = ['pytest']\n" if "pytest" in subject.cached else ""
-    files = {"pyproject.toml": f"[tool.uv.workspace]\nmembers = ['pkgs/*']\n[tool.uv.sources]\n{sources}{pytest}"}
+    root = f"[tool.uv.workspace]\nmembers = ['pkgs/*']\n[tool.uv.sources]\n{sources}{pytest}{subject.index_tables}"
+    files = {"pyproject.toml": root}
     previous = ""
     for backend in backends:
         name = f"member-{backend.package}"

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
 from warmbase.catalog.indexes import resolve_sources
-from warmbase.catalog.managed import check_asked
+from warmbase.catalog.managed import drop_unasked
 from warmbase.catalog.model import (
     CatalogFoundation,
     CatalogRequirement,
@@ -257,7 +257,7 @@ class _ImageResolver(_EntryResolver):
         known = [(self.context.foundations[name], path) for name, path in named if name in self.context.foundations]
         pythons, python_path = self.written("python")
         if not pythons:
-            check_asked(known, self.path, self.report)
+            known = drop_unasked(known, self.path, self.report)
         product = Product(
             path=self.path,
             foundations=known,

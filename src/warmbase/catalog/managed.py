@@ -20,17 +20,20 @@ def offer_managed(
     return {name: _offer(foundation, asked[name]) for name, foundation in foundations.items()}
 
 
-def check_asked(
+def drop_unasked(
     foundations: Sequence[tuple[CatalogFoundation, DocumentPath]], image: DocumentPath, report: Report
-) -> None:
-    """Report those of an image's `foundations`, each with the path that names it, from which no Python follows, for an
-    image that asks for none; `image` is its own path."""
+) -> list[tuple[CatalogFoundation, DocumentPath]]:
+    """Those of the `foundations` of an image that asks for no Python from which one follows; report the others.
+
+    Each comes with the path that names it; `image` is the image's own.
+    """
     for foundation, path in foundations:
         if foundation.managed:
             own = path[: len(image)] == image
             message = f"which Python is meant on {foundation.name}, where it is managed, is not said"
             advice = 'add `python: ["3.…"]` to the image or to `defaults`'
             report.add(path if own else image, message, advice, key=not own)
+    return [(foundation, path) for foundation, path in foundations if not foundation.managed]
 
 
 def _foundations_of(entry: DefaultsEntry) -> tuple[str, ...]:

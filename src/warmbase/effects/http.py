@@ -6,7 +6,7 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from warmbase.errors import PackagesError
@@ -58,10 +58,7 @@ def proxies_of(environment: Mapping[str, str]) -> dict[str, str | None]:
 
     This machine itself is never reached through a proxy, as in the programs of Docker and podman.
     """
-
-    def value(name: str) -> str:
-        return environment.get(name) or environment.get(name.upper()) or ""
-
+    value = partial(_value, environment)
     direct = [host.strip().lstrip(".") for host in value("no_proxy").split(",") if host.strip()]
     if "*" in direct:
         return {}
@@ -73,10 +70,25 @@ def proxies_of(environment: Mapping[str, str]) -> dict[str, str | None]:
     }
 
 
+def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """The proxies of `environment` in the one spelling that every program reads; what ALL_PROXY says, for each scheme.
+
+    apt and git know variables in lowercase alone, and apt no all_proxy.
+    """
+    value = partial(_value, environment)
+    everywhere = value("all_proxy")
+    found = {f"{scheme}_proxy": value(f"{scheme}_proxy") or everywhere for scheme in ("http", "https")}
+    return {name: said for name, said in (found | {"no_proxy": value("no_proxy")}).items() if said}
+
+
 def silence_http_logs() -> None:
     """Keep httpx from logging addresses and headers, which hold signatures and tokens, whoever asks for debug logs."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(name) or environment.get(name.upper()) or ""
 
 
 def _pattern_of(host: str) -> str:

@@ -34,7 +34,7 @@ from warmbase.errors import PackagesError, ProcessError
 
 _PASSED = re.compile(
     r"""HOME|PATH|USER|LANG|LC_.*|TMPDIR|NETRC|XDG_CONFIG_.*|NO_COLOR
-      | SSL_CERT_(FILE|DIR)|SSL_CLIENT_CERT|(HTTPS?|ALL|NO)_PROXY
+      | SSL_CERT_(FILE|DIR)|SSL_CLIENT_CERT|GIT_SSL_CAINFO|(HTTPS?|ALL|NO)_PROXY
       | UV_(DEFAULT_INDEX|INDEX_URL|INDEX|EXTRA_INDEX_URL|INDEX_STRATEGY|INDEX_.*_(USERNAME|PASSWORD)|KEYRING_PROVIDER
           |INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|REQUEST_TIMEOUT|CONCURRENT_.*|CONFIG_FILE|OFFLINE
           |PYTHON_INSTALL_MIRROR|PYTHON_DOWNLOADS_JSON_URL|PYTHON_CACHE_DIR)""",
@@ -150,6 +150,8 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The part of an environment that uv may see."""
     kept = {name: value for name, value in environment.items() if _PASSED.fullmatch(name)}
     kept.setdefault("UV_SYSTEM_CERTS", "1")
+    if "SSL_CERT_FILE" in kept:  # uv fetches repositories with git, which does not know it
+        kept.setdefault("GIT_SSL_CAINFO", kept["SSL_CERT_FILE"])
     return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
 
 

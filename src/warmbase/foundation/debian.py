@@ -82,7 +82,7 @@ def build_debian(
     with tempfile.TemporaryDirectory(prefix="mmdebstrap-", dir=workdir) as folder:
         output = Path(folder, "rootfs.tar")
         command = [
-            *mmdebstrap.base_command(architecture),
+            *mmdebstrap.base_command(architecture, os.environ),
             "--variant=minbase",
             f"--include={','.join(_wanted(foundation))}",
             *_pin_hooks(Path(folder), pin, snapshot),
@@ -132,7 +132,7 @@ def _ask_archives(
     )
     with tempfile.TemporaryDirectory(prefix="warmbase-pin-") as folder:
         command = [
-            *mmdebstrap.base_command(architecture),
+            *mmdebstrap.base_command(architecture, os.environ),
             "--variant=custom",
             "--format=null",
             "--skip=check/qemu",

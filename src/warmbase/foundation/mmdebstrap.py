@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from warmbase.catalog.model import DebianFoundation
+from warmbase.effects.http import proxy_variables
 from warmbase.effects.platforms import BINFMT, has_qemu
 from warmbase.errors import FoundationError
 from warmbase.foundation.pins import DebianPin
@@ -54,7 +55,7 @@ _QEMU = {  # qemu's names in binfmt_misc, where they are not Debian's
 }
 _ROLLING_SUITES = frozenset(("sid", "unstable", "testing", "experimental"))  # no updates or security of their own
 _SOURCE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+(.+?)\s*$", re.MULTILINE)
-_PASSED = re.compile(r"PATH|HOME|USER|TMPDIR|(https?|ftp|all|no)_proxy", re.IGNORECASE)
+_PASSED = ("PATH", "HOME", "USER", "TMPDIR")
 
 
 def architecture_of(platform: str) -> str:
@@ -92,13 +93,19 @@ def check_emulator(architecture: str, *, binfmt: Path = BINFMT) -> None:
     )
 
 
-def base_command(architecture: str) -> list[str]:
-    """Return the start of every mmdebstrap command line; options follow, then `targets`."""
+def base_command(architecture: str, inherited: Mapping[str, str]) -> list[str]:
+    """Return the start of every mmdebstrap command line; options follow, then `targets`.
+
+    `inherited` may name the certificates to trust (SSL_CERT_FILE). apt, which runs outside the new system, is told by a
+    file in it that becomes no part of a layer.
+    """
+    bundle = inherited.get("SSL_CERT_FILE")
     return [
         "mmdebstrap",
         f"--architectures={architecture}",
         "--components=main",
         *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
+        *([f'--aptopt=Acquire::https::CAInfo "{Path(bundle).absolute()}";'] if bundle else []),
     ]
 
 
@@ -110,7 +117,7 @@ def targets(foundation: DebianFoundation, output: str) -> list[str]:
 
 def environment(epoch: int | None, inherited: Mapping[str, str]) -> dict[str, str]:
     """Return mmdebstrap's exact environment: of the user's own only paths and proxies, nothing that shows."""
-    passed = {name: value for name, value in inherited.items() if _PASSED.fullmatch(name)}
+    passed = {name: inherited[name] for name in _PASSED if name in inherited} | proxy_variables(inherited)
     path = os.pathsep.join(filter(None, (passed.get("PATH"), "/usr/sbin", "/usr/bin", "/sbin", "/bin")))
     date = {} if epoch is None else {"SOURCE_DATE_EPOCH": str(epoch)}
     return passed | date | {"PATH": path, "LC_ALL": "C.UTF-8", "TZ": "UTC", "DEBIAN_FRONTEND": "noninteractive"}

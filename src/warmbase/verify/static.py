@@ -29,6 +29,7 @@ _FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.js
 _SHORTEST_TRACE = 8  # shorter secrets would be found by chance in compiled code
 _SHORTEST_WORD = 16  # and so would words, which are settings more often than secrets
 _USERINFO = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_PROXY_NAME = re.compile(r"(https?|all|ftp)_proxy", re.IGNORECASE)
 _SECRET_NAME = re.compile(r"TOKEN|PASSWORD|SECRET", re.IGNORECASE)
 _SHORTEST_PATH = 3  # parts, with the root
 _MOST = 5  # examples in a message
@@ -74,7 +75,8 @@ def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mappin
 def traces_of(
     environment: Mapping[str, str], paths: Iterable[Path], addresses: Iterable[str] = ()
 ) -> Mapping[str, bytes]:
-    """What must not get into an image: secrets in the variables of a build and in addresses, and its own paths.
+    """What must not get into an image: secrets and proxies in the variables of a build, secrets in addresses, and the
+    build's own paths.
 
     Short paths, such as /project or /home/user, are not looked for: wheels are full of those of their own builds.
     """
@@ -83,10 +85,19 @@ def traces_of(
     for name, value in environment.items():
         secrets = [value] if _SECRET_NAME.search(name) else _USERINFO.findall(value)
         traces |= {f"the secret in {name}": os.fsencode(secret) for secret in secrets if _is_secret(secret)}
+        if _PROXY_NAME.fullmatch(name) and (host := _host_of_proxy(value)):
+            traces[f"the address in {name}"] = os.fsencode(host)
     for address in addresses:
         found = _secrets_of_address(address)
         traces |= {what: os.fsencode(secret) for what, secret in found.items() if _is_secret(secret)}
     return traces
+
+
+def _host_of_proxy(value: str) -> str:
+    """ "host:port" of a proxy; "" for names such as `proxy` and this machine's own, of which documentation is full."""
+    host = value.rpartition("://")[2].rpartition("@")[2].partition("/")[0]
+    name = host.partition(":")[0]
+    return host if "." in name and not name.startswith("127.") else ""
 
 
 def _secrets_of_address(address: str) -> Mapping[str, str]:

@@ -114,6 +114,32 @@ def test_the_build_sees_proxies_and_paths_but_nothing_that_shows_in_the_result()
     assert not environment.keys() & {"LANG", "APT_CONFIG"}
 
 
+@pytest.mark.parametrize(
+    ("user", "apt"),
+    [
+        ({"HTTPS_PROXY": "http://a.example:1"}, {"https_proxy": "http://a.example:1"}),
+        ({"ALL_PROXY": "http://a.example:1"}, dict.fromkeys(("http_proxy", "https_proxy"), "http://a.example:1")),
+        (
+            {"all_proxy": "http://a.example:1", "http_proxy": "http://b.example:2", "NO_PROXY": ".example"},
+            {"https_proxy": "http://a.example:1", "http_proxy": "http://b.example:2", "no_proxy": ".example"},
+        ),
+        (
+            {"http_proxy": "http://a.example:1", "HTTP_PROXY": "http://b.example:2"},
+            {"http_proxy": "http://a.example:1"},
+        ),
+    ],
+)
+def test_apt_gets_proxies_in_the_spelling_that_it_reads(user: dict[str, str], apt: dict[str, str]) -> None:
+    environment = mmdebstrap.environment(None, user)
+    assert {name: value for name, value in environment.items() if "proxy" in name.lower()} == apt
+
+
+def test_apt_trusts_whom_the_user_trusts() -> None:
+    command = mmdebstrap.base_command("amd64", {"SSL_CERT_FILE": "/etc/company/all authorities.pem"})
+    assert command[-1] == '--aptopt=Acquire::https::CAInfo "/etc/company/all authorities.pem";'
+    assert not [word for word in mmdebstrap.base_command("amd64", {}) if "aptopt" in word]
+
+
 def test_a_platform_is_named_as_debian_names_it() -> None:
     assert mmdebstrap.architecture_of("linux/arm64") == "arm64"
     assert mmdebstrap.architecture_of("linux/arm/v7") == "armhf"

@@ -164,6 +164,21 @@ def test_secrets_come_from_variables_and_addresses() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("proxy", "trace"),
+    [
+        ("http://proxy.company.example:3128", b"proxy.company.example:3128"),
+        ("socks5h://proxy.company.example:1080/", b"proxy.company.example:1080"),
+        ("proxy.company.example:3128", b"proxy.company.example:3128"),
+        ("http://clerk:sword-fish@proxy.company.example:3128", b"proxy.company.example:3128"),
+        ("http://proxy:3128", None),
+        ("http://127.0.0.1:3128", None),
+    ],
+)
+def test_a_company_s_proxy_is_looked_for(proxy: str, trace: bytes | None) -> None:
+    assert traces_of({"https_proxy": proxy}, []).get("the address in https_proxy") == trace
+
+
 def test_the_secrets_of_an_address_are_looked_for_as_written_and_as_sent() -> None:
     address = "https://ann:sword%2Dfish@index.example/simple"
     assert traces_of({}, [], [address, "https://index.example/simple"]) == {

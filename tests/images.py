@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,3 +116,12 @@ def check_same(image: Files, plain: Files) -> None:
         if image.get(path) != plain.get(path)
     }
     assert differing == {}
+
+
+def unpacked_blobs(bases: Bases) -> Iterator[bytes]:
+    """The content of every blob in the layout, layers uncompressed."""
+    for path in (bases.output / "blobs/sha256").iterdir():
+        content = path.read_bytes()
+        if content.startswith(b"\x28\xb5\x2f\xfd"):  # RFC 8878, section 3.1.1
+            content = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+        yield content

@@ -80,7 +80,7 @@ def _read_address(address: str, path: DocumentPath, name: str, seen: dict[str, s
     elif not host:
         report.add(path, f"{quote(address)} names no host", "write https://host/path")
     elif parts.query or parts.fragment:
-        report.add(path, f"{quote(address)} has a query or a fragment", "write the address that uv is given")
+        report.add(path, "an index's address has no query and no fragment", "take them out: they may be secret")
     elif normal in seen:
         report.add(path, f"{quote(seen[normal])} has this address too", "keep one of the two")
     seen.setdefault(normal, name)

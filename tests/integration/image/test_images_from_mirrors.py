@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.bases import Bases
-from tests.images import check_same, environment_of, files_of_a_plain_sync, files_of_the_image, opened
+from tests.images import (
+    check_same,
+    environment_of,
+    files_of_a_plain_sync,
+    files_of_the_image,
+    opened,
+    unpacked_blobs,
+)
 from tests.wheelhouse import PASSWORD, USER, Mirror, Wheel, make_wheel, serve, uv_wheel
 from uv import find_uv_bin
 
@@ -130,14 +137,6 @@ def test_a_child_finds_them_in_the_cache_offline(odd: Bases, tmp_path: Path, req
         finished = sandbox.run(["uv", "sync", "--offline"], env=environment, cwd="/app")
     assert finished.code == 0, finished.stderr.decode()
     assert list((folder / ".venv/lib/python3.13/site-packages").glob("*.dist-info"))
-
-
-def unpacked_blobs(bases: Bases) -> Iterator[bytes]:
-    for path in (bases.output / "blobs/sha256").iterdir():
-        content = path.read_bytes()
-        if content.startswith(b"\x28\xb5\x2f\xfd"):  # RFC 8878, section 3.1.1
-            content = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
-        yield content
 
 
 def test_another_mirror_gives_the_same_lock_and_the_same_image_and_its_credentials_are_nowhere(

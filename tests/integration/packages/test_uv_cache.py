@@ -53,6 +53,22 @@ def test_the_buckets_are_the_ones_that_are_known(cache: Path) -> None:
     assert found <= {uvcache.ARCHIVES, uvcache.WHEELS, uvcache.PAGES, uvcache.SOURCES, "builds-v0"}
 
 
+@pytest.mark.parametrize("simple", ["/simple", "/root/company/+simple", "/team.git", "/Teams/a%20b"])
+def test_the_bucket_of_an_index_has_the_name_that_uv_gives_it(tmp_path: Path, simple: str) -> None:
+    with serve(Mirror(wheels=WHEELS, simple=simple)) as served:
+        environment = {
+            **os.environ,
+            "UV_DEFAULT_INDEX": f"{served.url}/",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        command: list[str | Path] = [find_uv_bin(), "pip", "compile", "-", "--cache-dir", tmp_path]
+        subprocess.run(command, env=environment, input=b"long-name", check=True, capture_output=True)
+        bucket = uvcache.index_bucket(served.url, "")
+    assert (tmp_path / uvcache.PAGES / bucket / "long-name.rkyv").is_file()
+    assert list((tmp_path / uvcache.WHEELS / bucket / "long-name").glob("*.msgpack"))
+
+
 def test_every_entry_is_framed_as_it_is_read_and_written(cache: Path) -> None:
     found = entries(cache)
     assert {path.suffix for path in found} == {".http", ".msgpack", ".rkyv"}

@@ -23,6 +23,24 @@ WRONG_TOPS = {
     "without a path",
     "insecure: ['http://registry.example:5000']": "images.yaml:3:12: insecure[0]: 'http://registry.example:5000' "
     "is not a registry's host; write host[:port] in lowercase, without 'https://' and without a path",
+    "indexes: {company: 'https://me:hunter2@index.example/simple'}": "images.yaml:3:20: indexes.company: an address "
+    "with a user or a password would end up in images; take them out; UV_INDEX_<NAME>_USERNAME and "
+    "UV_INDEX_<NAME>_PASSWORD, netrc or a keyring give them",
+    "indexes: {company: index.example/simple}": "images.yaml:3:20: indexes.company: 'index.example/simple' is not an "
+    "index's address; write an http or https address, without a user and a password",
+    "indexes: {company: {mirrors: ['https://mirror.example/simple']}}": "images.yaml:3:11: indexes.company: the key "
+    "'url' is missing; add the index's address",
+    "indexes: {default: 'https://mirror.example/simple'}": "images.yaml:3:11: indexes.default: `default` is the index "
+    "that uv uses by itself; give its other addresses as `{mirrors: [...]}`; which one is asked here, UV_DEFAULT_INDEX "
+    "says",
+    "indexes: {a: 'https://i.example/simple', b: 'https://i.example/simple/'}": "images.yaml:3:45: indexes.b: 'a' has "
+    "this address too; keep one of the two",
+    "indexes: {a: {url: 'https://i.example/a', mirrors: ['https://i.example/a/']}}": "images.yaml:3:53: "
+    "indexes.a.mirrors[0]: 'a' has this address too; keep one of the two",
+    "indexes: {a: 'https://i.example/a?token=hunter2'}": "images.yaml:3:14: indexes.a: an index's address has no query "
+    "and no fragment; take them out: they may be secret",
+    "sources: {torch: pytorch}": "images.yaml:3:18: sources.torch: there is no index 'pytorch'; define it under "
+    "`indexes`",
     "platform: [linux/amd64]": "images.yaml:3:1: platform: there is no key 'platform' here; "
     "did you mean 'platforms'?",
     "platforms: [linux/x86_64]": "images.yaml:3:13: platforms[0]: no images are built for 'linux/x86_64'; "

@@ -1,9 +1,12 @@
 """The path of a file is the same whichever mirror offers it."""
 
-import pytest
+from dataclasses import replace
 
-from warmbase.effects.indexes import with_credentials, without_credentials
-from warmbase.lock.index import path_below_index
+import pytest
+from tests.billed import LOCK
+
+from warmbase.catalog.model import PackageIndex
+from warmbase.lock.index import path_below_index, used_indexes
 
 HASHED = f"ab/cd/{'e' * 60}/six-1.0-py3-none-any.whl"
 
@@ -27,21 +30,6 @@ def test_a_file_below_the_index_s_root_is_named_from_there(user: str) -> None:
     assert path_below_index("https://index.example/team/files/six-1.0.whl", index) == "files/six-1.0.whl"
 
 
-@pytest.mark.parametrize(
-    ("address", "index", "expected"),
-    [
-        ("https://i.example/f/a.whl", "https://me:pw@i.example/simple", "https://me:pw@i.example/f/a.whl"),
-        ("https://i.example:8443/a.whl", "https://me@i.example:8443/simple", "https://me@i.example:8443/a.whl"),
-        ("https://files.example/a.whl", "https://me:pw@i.example/simple", "https://files.example/a.whl"),
-        ("https://i.example:1/a.whl", "https://me:pw@i.example:2/simple", "https://i.example:1/a.whl"),
-        ("https://you@i.example/a.whl", "https://me:pw@i.example/simple", "https://you@i.example/a.whl"),
-        ("https://i.example/a.whl", "https://i.example/simple", "https://i.example/a.whl"),
-    ],
-)
-def test_credentials_of_an_index_go_to_its_own_host_alone(address: str, index: str, expected: str) -> None:
-    assert with_credentials(address, index) == expected
-
-
 def test_a_file_elsewhere_keeps_its_path() -> None:
     found = path_below_index("https://files.example/team/files/six-1.0.whl", "https://index.example/team/simple")
     assert found == "team/files/six-1.0.whl"
@@ -53,8 +41,27 @@ def test_escapes_of_the_address_are_undone() -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["https://index.example/simple", "https://index.example/simple/", "https://me:secret@index.example/simple"],
+    ("address", "expected"),
+    [
+        ("https://index.example/team/files/a-1.whl#sha256=00", "files/a-1.whl"),
+        ("https://index.example/other/a-1.whl", "/other/a-1.whl"),
+        (
+            "https://me:word@files.example/b/a-1%2Bcpu.whl?token=secret#sha256=00",
+            "https://files.example/b/a-1%2Bcpu.whl",
+        ),
+        (f"https://index.example/packages/{HASHED}", f"/packages/{HASHED}"),
+    ],
 )
-def test_an_index_is_the_same_with_other_credentials(address: str) -> None:
-    assert without_credentials(address) == "https://index.example/simple"
+def test_of_an_index_that_the_catalog_names_no_layout_is_taken_for_granted(address: str, expected: str) -> None:
+    """And nothing that may be secret is kept."""
+    assert path_below_index(address, "https://index.example/team/simple", whole=True) == expected
+
+
+def test_an_image_shows_the_indexes_of_its_packages_and_the_mirrors_of_the_public_one() -> None:
+    company = PackageIndex(name="company", url="https://company.example/simple")
+    unused = PackageIndex(name="unused", url="https://unused.example/simple")
+    public = PackageIndex(name="default", mirrors=("https://mirror.example/simple",))
+    lock = replace(LOCK, packages=(*LOCK.packages, replace(LOCK.packages[0], name="ours", index="company")))
+    assert used_indexes((company, unused, public), lock) == (company, public)
+    assert used_indexes((company, unused, public), LOCK) == (public,)
+    assert used_indexes((company, unused, PackageIndex(name="default")), LOCK) == ()

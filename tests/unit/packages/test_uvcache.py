@@ -128,3 +128,25 @@ def test_an_archive_is_named_by_its_wheel_alone() -> None:
 )
 def test_the_versions_of_uv_whose_cache_is_known(version: str, known: bool) -> None:
     assert uvcache.is_known(version) is known
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:18431/simple",
+        "http://127.0.0.1:18431/simple/",
+        "http://somebody:secret@127.0.0.1:18431/simple",
+    ],
+)
+def test_the_bucket_of_an_index_is_named_by_its_address_without_credentials_and_final_slash(address: str) -> None:
+    """As uv 0.13.8 named it."""
+    assert uvcache.index_bucket(address, "https://index.example/simple") == "index/08c9b6bdbec532c1"
+
+
+def test_uv_s_own_index_has_a_bucket_of_that_name() -> None:
+    assert uvcache.index_bucket("https://index.example/simple", "https://index.example/simple") == "pypi"
+
+
+def test_a_default_port_is_not_part_of_the_name() -> None:
+    plain, written = (uvcache.index_bucket(f"https://i.example{port}/a", "") for port in ("", ":443"))
+    assert plain == written

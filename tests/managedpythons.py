@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -65,18 +66,18 @@ def debian_python(system: Path) -> Members:
     members: dict[str, bytes | str | Path] = {"bin/python3.13": system / "usr/bin/python3.13"}
     for path in _files(system / "usr/lib/python3.13"):
         members[str(path.relative_to(system / "usr"))] = path
-    name = "_sysconfigdata__linux_x86_64-linux-gnu.py"
-    for path in [path for path in members if path.endswith(name)]:
-        members[path] = re.sub(rb"'/usr", b"'/install", (system / "usr" / path).read_bytes())
+    name = f"_sysconfigdata__linux_{os.uname().machine}-linux-gnu.py"
+    for configured in [member for member in members if member.endswith(name)]:
+        members[configured] = re.sub(rb"'/usr", b"'/install", (system / "usr" / configured).read_bytes())
     return {**members, "bin/python3": "python3.13"}
 
 
-def tiny_python(platform: str, version: str = DEBIAN) -> Members:
-    """What looks like a Python and does not run; no two versions are the same."""
+def tiny_python(platform: str, version: str = DEBIAN, *, loader: str = "") -> Members:
+    """What looks like a Python and does not run; no two versions are the same. `loader` is its dynamic linker."""
     minor = ".".join(version.split(".")[:2])
     configured = f"lib/python{minor}/_sysconfigdata__linux_{MACHINES[platform]}-linux-gnu.py"
     return {
-        f"bin/python{minor}": elf(platform) + version.encode(),
+        f"bin/python{minor}": elf(platform, loader) + version.encode(),
         f"lib/python{minor}/os.py": b"name = 'posix'\n",
         configured: b"# system configuration generated and used by the sysconfig module\n"
         b"build_time_vars = {'prefix': '/install'}\n",

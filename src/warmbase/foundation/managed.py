@@ -29,7 +29,7 @@ from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import ModePolicy, pack_tree
 from warmbase.layers.recipe import recipe_key
-from warmbase.layers.tree import merge_layers
+from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.oci.digests import Json
 from warmbase.oci.manifest import loader_variables
 from warmbase.packages.bytecode import PROGRAMS, compile_folders
@@ -102,11 +102,7 @@ def make_managed(
     """
     minor = minor_of(pin)
     tree = merge_layers(ground.unpacked.listings(base.layers), ground.unpacked.folders(base.layers))
-    if tree.find(home_of(minor)):
-        raise FoundationError(
-            f"the system of foundation {wanted.name} has a {home_of(minor)} already, where its managed Python goes",
-            next_step="name an image without one, or say with `python` in the catalog which versions it has itself",
-        )
+    _check_room(wanted.name, home_of(minor), tree)
     layer = ground.store.get(python_recipe(pin, ground.codec)) or _make_layer(pin, base, native, ground)
     foundation = replace(
         base.foundation,
@@ -120,6 +116,23 @@ def make_managed(
         notes = foundation_notes(foundation, recipe, base.layers)
         kept = ground.store.put(key, again(layer, work / "top", ground), notes)
     return FoundationLayers(foundation=foundation, layers=(*base.layers, kept), recipe=recipe)
+
+
+def _check_room(name: str, home: str, tree: ImageTree) -> None:
+    """Raise FoundationError if the system's files are in the way."""
+    if tree.find(home):
+        raise FoundationError(
+            f"the system of foundation {name} has a {home} already, where its managed Python goes",
+            next_step="name an image without one, or say with `python` in the catalog which versions it has itself",
+        )
+    folder = f"{FOLDER}/bin".lstrip("/")
+    real = tree.resolve(folder)
+    if real not in (None, folder):
+        raise FoundationError(
+            f"the system of foundation {name} has a link at or above /{folder}, which leads to /{real}; a layer with a"
+            " managed Python would replace it",
+            next_step="name an image in which it is a folder",
+        )
 
 
 def minor_of(pin: ManagedPin) -> str:

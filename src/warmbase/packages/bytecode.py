@@ -19,16 +19,16 @@ def compile_folders(
     """Compile all Python files in `folders` (name, folder in the sandbox) in `jobs` processes; each name is yielded as
     soon as it is done. The bytecode depends on the files and the interpreter alone. Raises PackagesError."""
     command = [interpreter, "-I", "-S", "-B", f"{PROGRAMS.target}/compile.py", str(MTIME), str(jobs)]
-    process = sandbox.start(command, env=environment)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(json.dumps(list(folders)).encode())
-    process.stdin.close()
-    for line in process.stdout:
-        yield line.decode().strip()
-    said = process.stderr.read().decode(errors="replace")
-    if process.wait():
+    with sandbox.start(command, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(json.dumps(list(folders)).encode())
+        process.stdin.close()
+        for line in process.stdout:
+            yield line.decode().strip()
+        said = process.stderr.read().decode(errors="replace")
+    if process.returncode:
         raise PackagesError(
             f"{interpreter} cannot compile packages in the foundation\n{said}",
             next_step="see that the machine has enough memory, or choose another foundation in the catalog",

@@ -59,16 +59,18 @@ def test_a_suite_need_not_be_known_where_its_python_does_not_count(load: Load) -
 
 NOT_SAID = 'where it is managed, is not said; add `python: ["3.…"]` to the image or to `defaults`'
 WRONG = {
-    "{foundations: [trixie, cuda], requirements: [attrs]}": "8:36: images.a.foundations[1]: which Python is meant on cuda",
-    "{foundation: plain, requirements: [attrs]}": "8:26: images.a.foundation: which Python is meant on plain",
-    "{requirements: [attrs]}": "8:10: images.a: which Python is meant on cuda",
+    "{foundations: [trixie, cuda], requirements: [attrs]}": ("8:36: images.a.foundations[1]", "cuda"),
+    "{foundation: plain, requirements: [attrs]}": ("8:26: images.a.foundation", "plain"),
+    "{requirements: [attrs]}": ("8:10: images.a", "cuda"),
 }
 
 
-@pytest.mark.parametrize(("image", "problem"), WRONG.items(), ids=WRONG)
-def test_who_asks_for_no_python_is_told_where_to_ask(problems: Problems, image: str, problem: str) -> None:
+@pytest.mark.parametrize(("image", "named"), WRONG.items(), ids=WRONG)
+def test_who_asks_for_no_python_is_told_where_to_ask(problems: Problems, image: str, named: tuple[str, str]) -> None:
     defaults = "defaults: {foundation: cuda}\n" if "foundation" not in image else "\n"
-    assert problems(HEAD + defaults + f"images: {{a: {image}}}") == [f"images.yaml:{problem}, {NOT_SAID}"]
+    assert problems(HEAD + defaults + f"images: {{a: {image}}}") == [
+        f"images.yaml:{named[0]}: which Python is meant on {named[1]}, {NOT_SAID}"
+    ]
 
 
 def test_managed_stands_alone(problems: Problems) -> None:

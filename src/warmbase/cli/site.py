@@ -63,7 +63,7 @@ def _verifier(session: Session, *, jobs: int, output: Path | None) -> Verify:
             records=session.folders.verified,
             smoke=step.variant.smoke,
             paths=paths,
-            addresses=[session.uv.serving_index()],
+            addresses=session.uv.full_addresses(),
             jobs=jobs,
             layout=layout,
         )

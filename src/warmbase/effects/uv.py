@@ -112,9 +112,19 @@ class Uv:
             return login_of(self.serving_index())
         user, password = (self.environment.get(name, "") for name in credential_variables(index))
         if user and not password and self.environment.get("UV_KEYRING_PROVIDER") == "subprocess":
-            command = ["keyring", "get", self.indexes[index], user]
-            password = self.processes(command, env=self.environment, cwd=_NEUTRAL, check=False).text.strip()
+            command = ("keyring", "get", self.indexes[index], user)
+            if command not in self.answers:
+                said = self.processes(command, env=self.environment, cwd=_NEUTRAL, check=False)
+                self.answers[command] = said.text.strip()
+            password = self.answers[command]
         return user, password
+
+    def full_addresses(self) -> tuple[str, ...]:
+        """The addresses of all indexes, with their credentials: to look for those, and for nothing else."""
+        return (
+            self.serving_index(),
+            *(self.file_address(address, name) for name, address in self.indexes.items()),
+        )
 
     def file_address(self, address: str, index: str) -> str:
         """The address of a file as it can be asked for now: with its index's credentials where that is on its host."""

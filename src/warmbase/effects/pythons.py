@@ -26,7 +26,7 @@ from warmbase.effects.process import Finished
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
 
-_SOURCES = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_CACHE_DIR")
+_SOURCES = ("UV_PYTHON_INSTALL_MIRROR", "UV_PYTHON_CACHE_DIR", "UV_CONFIG_FILE")
 _ROOT = Path("/")  # uv looks for projects and uv.toml from its folder upwards
 
 
@@ -82,11 +82,11 @@ def install_python(uv: Uv, python: PythonDownload, folder: Path, home: str, *, s
     downloaded may have another. Raises ProcessError with what uv says.
     """
     kept = archives_folder(uv)
-    kept.mkdir(parents=True, exist_ok=True)
-    name = python.archive.replace("+", "-")
+    with suppress(OSError):  # it may be somebody else's: what cannot be kept is downloaded again
+        kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".python-", dir=folder.parent) as text:
         scratch = Path(text)
-        found = _usable(kept.glob(f"*-{name}"), sha256)
+        found = _usable((path for path in kept.glob("*") if _is_named(path, python.archive)), sha256)
         if found and sha256:
             _install_from(uv, python, found[0], sha256, scratch)
             digest = sha256
@@ -133,7 +133,7 @@ def _install_by_list(uv: Uv, python: PythonDownload, found: Iterable[Path], kept
     (used,) = fresh or archives.iterdir()
     digest = hash_file(used)
     for path in fresh:
-        with suppress(OSError):  # the folder may be somebody else's, and serves as it is
+        with suppress(OSError):
             shutil.move(path, kept / path.name)
     return digest
 
@@ -166,6 +166,11 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_named(path: Path, archive: str) -> bool:
+    """Whether a file has an archive's name, perhaps behind digits of its hash; uv writes '-' for '+'."""
+    return path.name.replace("+", "-").endswith(archive.replace("+", "-"))
+
+
 def _usable(found: Iterable[Path], sha256: str) -> list[Path]:
     """The one archive of those `found` that may be taken: with the hash `sha256`, or, without one, if it is the only
     one that is whole. uv names a file after its hash, where it knows that."""
@@ -178,5 +183,5 @@ def _usable(found: Iterable[Path], sha256: str) -> list[Path]:
 
 def _run(uv: Uv, command: str, *arguments: str | Path) -> Finished:
     environment = {**uv.environment, "UV_PYTHON_DOWNLOADS": "manual"}
-    options = ("--no-progress", "--color", "never")
+    options = ("--no-cache", "--no-progress", "--color", "never")
     return uv.processes([uv.binary, "python", command, *arguments, *options], env=environment, cwd=_ROOT)

@@ -12,9 +12,9 @@ from tests.managedpythons import PythonMirror, tiny_python
 
 from warmbase.catalog.model import LayoutFoundation
 from warmbase.effects.platforms import MACHINES
-from warmbase.effects.pythons import install_python, list_pythons
-from warmbase.effects.uv import find_uv
-from warmbase.errors import FoundationError
+from warmbase.effects.pythons import PythonDownload, hash_file, install_python, list_pythons
+from warmbase.effects.uv import Uv, find_uv
+from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin, ManagedPin, pins_from_json, pins_to_json
 from warmbase.foundation.stage import make_foundation, pin_foundation
@@ -104,6 +104,34 @@ def test_archives_are_kept_and_nothing_that_is_kept_is_asked_for_again(
     (kept,) = (tmp_path / "kept").iterdir()
     assert kept.read_bytes()
     assert not (tmp_path / "cache" / "pythons").exists()
+
+
+def test_the_pinned_archive_is_taken_whatever_it_is_called_and_wherever_uv_would_look(
+    mirror: PythonMirror, tmp_path: Path
+) -> None:
+    """Somebody put it there by hand; the settings name a mirror that is not there."""
+    archive = mirror.offer(tiny_python(PLATFORM), PLATFORM)
+    digest = hash_file(archive)
+    settings = tmp_path / "uv.toml"
+    settings.write_text('python-install-mirror = "file:///nowhere"\n')
+    (tmp_path / "kept").mkdir()
+    archive.rename(tmp_path / "kept" / archive.name)
+    environment = {"PATH": "/usr/bin", "UV_PYTHON_CACHE_DIR": str(tmp_path / "kept"), "UV_CONFIG_FILE": str(settings)}
+    uv = find_uv(UV, cache=tmp_path / "cache", environment=environment)
+    python = PythonDownload.named("3.13.5", MACHINES[PLATFORM], "gnu", archive.name)
+    assert install_python(uv, python, tmp_path / "installed", HOME, sha256=digest) == digest
+    assert (tmp_path / "installed/bin/python3.13").is_file()
+    with pytest.raises(ProcessError, match="`/nowhere/"):
+        install_python(uv, newest(uv), tmp_path / "other", HOME, sha256="0" * 64)
+
+
+def newest(uv: Uv) -> PythonDownload:
+    """The newest patch release of 3.13 that uv itself knows."""
+    known = [one for one in list_pythons(uv) if one.key.endswith(f"-{MACHINES[PLATFORM]}-gnu")]
+    return max(
+        (one for one in known if one.version.startswith("3.13.") and one.version[5:].isdigit()),
+        key=lambda one: int(one.version[5:]),
+    )
 
 
 def test_what_cannot_be_reached_is_said_with_where_to_put_it(

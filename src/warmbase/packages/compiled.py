@@ -34,11 +34,15 @@ from warmbase.packages.logins import SECRETS, Login, is_from_git, is_over_ssh, o
 _LIBRARIES = "libraries.txt"
 _MOUNTS = "--mount=type=bind,target=/run/warmbase"
 
+_INSTALL = f"{_MOUNTS} --mount=type=secret,id=warmbase-ca sh /run/warmbase/system.sh"
+
 _DOCKERFILE = f"""\
 FROM foundation AS compiled
 USER 0:0
 ARG SYSTEM
-RUN {_MOUNTS} --mount=type=secret,id=warmbase-ca sh /run/warmbase/system.sh $SYSTEM
+RUN {_INSTALL} $SYSTEM
+ARG FETCHERS
+RUN {_INSTALL} $FETCHERS
 ARG INTERPRETER
 ARG NAME
 ARG REQUIREMENT
@@ -96,8 +100,8 @@ class Yard:
         return wheels
 
     def _target(self, name: str, package: LockedPackage, tools: Path, login: Login) -> Target:
-        tools_of_source = [":git"] if is_from_git(package) else []
-        tools_of_source += [":ssh"] if is_over_ssh(package) else []
+        fetchers = [":git"] if is_from_git(package) else []
+        fetchers += [":ssh"] if is_over_ssh(package) else []
         file = package.file(self.platform)
         return Target(
             name=name,
@@ -105,7 +109,8 @@ class Yard:
             output={"type": "local", "dest": str(self.folder / name)},
             inline=_DOCKERFILE,
             args={
-                "SYSTEM": " ".join([*sorted(self.system), *tools_of_source]),
+                "SYSTEM": " ".join(sorted(self.system)),
+                "FETCHERS": " ".join(fetchers),
                 "INTERPRETER": self.interpreter,
                 "NAME": package.name,
                 "REQUIREMENT": requirement_of(package) + (f" --hash=sha256:{file.sha256}" if file else ""),

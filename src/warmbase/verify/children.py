@@ -246,7 +246,7 @@ CHILDREN = (
             step(OWN_GROUP, _TAKE_LOCK),
             step(OWN_GROUP, "uv lock --offline"),
             step(OWN_GROUP, "uv sync --frozen --offline"),
-            step(OWN_GROUP, f"pip install --no-input --user -r /{FOLDER}/constraints.txt", UV_OFFLINE="1"),
+            if_warm(step(OWN_GROUP, f"pip install --no-input --user -r /{FOLDER}/constraints.txt", UV_OFFLINE="1")),
             step(OWN_GROUP, "touch pyproject.toml"),
             python_step(OWN_GROUP, f"import app; assert app.ANSWER == 42; {_IN_PLACE}", UV_OFFLINE="1"),
         ),

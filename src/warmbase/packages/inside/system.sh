@@ -18,7 +18,8 @@ elif command -v apt-get >/dev/null; then
   set -- "$@" $git ${ssh:+openssh-client}
   mkdir -p /var/lib/apt/lists/partial /var/cache/apt/archives/partial
   [ ! -e $ca ] || echo "Acquire::https::CAInfo \"$ca\";" >/etc/apt/apt.conf.d/99warmbase
-  apt-get -qq update
+  [ -e /tmp/warmbase-updated ] || apt-get -qq update
+  touch /tmp/warmbase-updated
   DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@"
 elif command -v apk >/dev/null; then
   set -- "$@" $git ${ssh:+openssh-client}

@@ -1,0 +1,168 @@
+"""Packages without wheels: sources with a build backend of their own, and a server that has them behind a password.
+
+The backend asks for nothing at build time. It links a C file with tcc, which is small to install, against a library
+of the system, without Python's headers.
+"""
+
+import base64
+import gzip
+import io
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.wheelhouse import Mirror, Wheel
+
+USER, PASSWORD = "somebody", "open-sesame-4711"
+
+_PYPROJECT = """\
+[project]
+name = "{name}"
+version = "{version}"
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+_BACKEND = """\
+import base64, hashlib, pathlib, subprocess, sysconfig, zipfile
+
+NAME, VERSION = "{name}", "{version}"
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    files = {{f"{{NAME}}.py": pathlib.Path("module.py").read_bytes()}}
+    tag = "py3-none-any"
+    if pathlib.Path("code.c").exists():
+        subprocess.run(["tcc", "-shared", "-nostdlib", "-o", "code.so", "code.c", *{flags}], check=True)
+        files[f"_{{NAME}}.so"] = pathlib.Path("code.so").read_bytes()
+        tag = "py3-none-linux_" + sysconfig.get_platform().rpartition("-")[2]
+    info = f"{{NAME}}-{{VERSION}}.dist-info"
+    files[f"{{info}}/METADATA"] = f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{VERSION}}\\n".encode()
+    pure = "true" if tag.endswith("any") else "false"
+    lines = ["Wheel-Version: 1.0", "Generator: own", f"Root-Is-Purelib: {{pure}}", f"Tag: {{tag}}", ""]
+    files[f"{{info}}/WHEEL"] = "\\n".join(lines).encode()
+    lines = []
+    for path, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        lines.append(f"{{path}},sha256={{digest}},{{len(content)}}\\n")
+    files[f"{{info}}/RECORD"] = ("".join(lines) + f"{{info}}/RECORD,,\\n").encode()
+    name = f"{{NAME}}-{{VERSION}}-{{tag}}.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return name
+"""
+
+
+def source_files(name: str, version: str, *, code: str = "", flags: tuple[str, ...] = ()) -> dict[str, str]:
+    """The files of a source: a module with `NAME`, and a library of `code` if there is any."""
+    files = {
+        "pyproject.toml": _PYPROJECT.format(name=name, version=version),
+        "backend.py": _BACKEND.format(name=name, version=version, flags=list(flags)),
+        "module.py": f"NAME = {name!r}\n",
+    }
+    return files | ({"code.c": code} if code else {})
+
+
+def make_source(name: str, version: str, *, code: str = "", flags: tuple[str, ...] = ()) -> Wheel:
+    """A source distribution, as an index offers it."""
+    packed = io.BytesIO()
+    metadata = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n"
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, text in {**source_files(name, version, code=code, flags=flags), "PKG-INFO": metadata}.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{path}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    content = gzip.compress(packed.getvalue(), mtime=0)
+    return Wheel(name=name, version=version, file=f"{name}-{version}.tar.gz", content=content, metadata=metadata)
+
+
+def make_repository(folder: Path, name: str, version: str) -> str:
+    """A repository of git at `folder` that can be served as files; its commit."""
+    folder.mkdir(parents=True)
+    for path, text in source_files(name, version).items():
+        (folder / path).write_text(text)
+    as_somebody = ["-c", "user.name=Somebody", "-c", "user.email=somebody@code.example"]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", folder, *as_somebody, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "--quiet", "--initial-branch=main")
+    git("add", ".")
+    git("commit", "--quiet", "--message=First")
+    git("update-server-info")
+    return git("rev-parse", "HEAD")
+
+
+@dataclass(slots=True)
+class SourceHost:
+    """A server at `host` that wants a password: an index, and the files below `folder`."""
+
+    host: str
+    mirror: Mirror
+    folder: Path
+    port: int = 0
+    refused: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def index(self) -> str:
+        """The index's address with the password."""
+        return f"http://{USER}:{PASSWORD}@{self.host}:{self.port}{self.mirror.simple}"
+
+    def answer(self, path: str) -> tuple[str, bytes] | None:
+        found = self.mirror.answer(path)
+        file = self.folder / path.lstrip("/")
+        if found is None and file.is_file() and ".." not in path:
+            return "application/octet-stream", file.read_bytes()
+        return found
+
+
+@contextmanager
+def serve_sources(site: SourceHost) -> Iterator[SourceHost]:
+    """Serve a host while the context lasts."""
+    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if self.headers.get("Authorization") != expected:
+                site.refused.append(path)
+                self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="sources"'})
+                return
+            self._send(200, *answer) if (answer := site.answer(path)) else self._send(404, "text/plain", b"none")
+
+        do_HEAD = do_GET
+
+        def _send(self, code: int, kind: str, body: bytes, more: Mapping[str, str] | None = None) -> None:
+            self.send_response(code)
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(more or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay quiet."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 256
+
+    with Server((site.host, 0), Handler) as server:
+        site.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield site
+        server.shutdown()

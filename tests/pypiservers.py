@@ -10,7 +10,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 READER, WORD = "reader of wheels", "s3cret/of:the@company"
@@ -50,10 +52,9 @@ def running_pypiserver(
 
 
 def serve(folder: Path, hashes: str) -> None:
-    import pypiserver
-    from passlib.apache import HtpasswdFile
-
-    passwords = HtpasswdFile(str(folder / "htpasswd"), new=True, default_scheme="apr_md5_crypt")
+    pypiserver: Any = import_module("pypiserver")  # neither has types
+    apache: Any = import_module("passlib.apache")
+    passwords = apache.HtpasswdFile(str(folder / "htpasswd"), new=True, default_scheme="apr_md5_crypt")
     passwords.set_password(READER, WORD)
     passwords.save()
     app = pypiserver.app(

@@ -147,7 +147,7 @@ class Keeper:
 
     def resolve(self, variant: Variant, *, libc: object, previous: Lock | None, upgrade: Upgrade) -> Lock:
         assert previous is not None
-        assert upgrade.pins(previous) == ({} if upgrade.everything else {"it": "1.0"})
+        assert upgrade.pins(previous) == ({} if upgrade.everything else {"it": ("1.0", "")})
         return previous
 
 

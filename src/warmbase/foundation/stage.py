@@ -153,7 +153,12 @@ def _make_system(
         raise FoundationError(
             f"foundation {wanted.name} is not what its pin says:\n"
             + "\n".join(f"  {difference}" for difference in known.foundation.drift),
-            next_step="run `warmbase lock --upgrade-foundation`, or name a snapshot archive in the catalog",
+            next_step="run `warmbase lock --upgrade-foundation`, or "
+            + (
+                "have each step make the same every time"
+                if isinstance(wanted, DockerfileFoundation)
+                else "name a snapshot archive in the catalog"
+            ),
         )
     return known
 

@@ -24,7 +24,17 @@ from pathlib import Path
 from warmbase.effects import namespace_init
 from warmbase.effects.files import make_private
 from warmbase.effects.process import Finished, Processes, kill_group, last_lines, run_process
-from warmbase.effects.runner import NO_HOSTS, Bind, Root, Runner, Sandbox, check_binds, converse, numeric_ids
+from warmbase.effects.runner import (
+    NO_HOSTS,
+    Bind,
+    Root,
+    Runner,
+    Sandbox,
+    check_binds,
+    close_quietly,
+    converse,
+    numeric_ids,
+)
 from warmbase.effects.workspaces import Workspaces, remove_tree
 from warmbase.errors import RunnerError
 
@@ -162,6 +172,7 @@ class NamespaceRunner:
                 yield int(answer["pid"])
             finally:
                 kill_group(holder)
+                close_quietly(holder.stdin)
 
     def new_folder(self) -> contextlib.AbstractContextManager[Path]:
         """A folder in `scratch` for as long as the context lasts; there may be programs in it that run as root."""

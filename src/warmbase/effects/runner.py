@@ -9,12 +9,12 @@ A sandbox keeps accidents in. It is no defence against code that means harm.
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 from warmbase.effects.process import Finished, kill_group, last_lines, mask_secrets, secrets_in
 from warmbase.errors import ProcessError, RunnerError
@@ -173,6 +173,12 @@ def numeric_ids(user: str) -> tuple[str, str]:
     if not (uid.isdecimal() and gid.isdecimal()):
         raise RunnerError(f"user {user!r} is not numeric", next_step='write "uid:gid" in numbers, e.g. "1000:0"')
     return uid, gid
+
+
+def close_quietly(pipe: IO[bytes]) -> None:
+    """Close a pipe to a process that may have ended without reading what was written."""
+    with suppress(BrokenPipeError):
+        pipe.close()
 
 
 def converse(

@@ -23,7 +23,7 @@ from warmbase.effects.docker.engine import Engine
 from warmbase.effects.files import make_private
 from warmbase.effects.platforms import native_platform
 from warmbase.effects.process import Finished, kill_group, last_lines
-from warmbase.effects.runner import NO_HOSTS, Bind, Root, Sandbox, check_binds, converse, numeric_ids
+from warmbase.effects.runner import NO_HOSTS, Bind, Root, Sandbox, check_binds, close_quietly, converse, numeric_ids
 from warmbase.effects.workspaces import Workspaces, remove_tree
 from warmbase.errors import RunnerError
 from warmbase.oci.archive import ArchivedImage
@@ -326,6 +326,7 @@ class EngineRunner:
                 yield
             finally:
                 kill_group(lifeline)
+                close_quietly(lifeline.stdin)
 
     def _remove(self, folder: Path) -> None:
         """Remove a root's containers, its image and its folder; the folder stays where the engine does not answer."""

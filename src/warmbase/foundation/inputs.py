@@ -10,7 +10,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from warmbase.catalog.model import DockerfileFoundation
@@ -22,6 +22,7 @@ INPUTS_FORMAT = 1
 """Part of the hash: raise it when the same inputs would be given to BuildKit in another way."""
 
 _OF_THE_IMAGE = re.compile(r"py3\.\d+-[^/]+\.(json|txt)|smoke\.py")
+_IGNORE_FILE = ".dockerignore"
 _LAYOUT = "oci-layout://"
 _IMAGE = "docker-image://"
 
@@ -31,14 +32,12 @@ def hash_inputs(foundation: DockerfileFoundation, python: str) -> str:
 
     Raises FoundationError for a file, or a named context, that is not there.
     """
-    ignore_files = (foundation.file.with_name(f"{foundation.file.name}.dockerignore"), _ignore_file(foundation.context))
+    names = (f"{foundation.file.name}.dockerignore", _IGNORE_FILE)
     try:
         facts: dict[str, Json] = {
             "format": INPUTS_FORMAT,
             "dockerfile": digest_of_file(foundation.file),
-            "context": [
-                one for one in _files(foundation.context, ignore_files) if not _OF_THE_IMAGE.fullmatch(str(one[0]))
-            ],
+            "context": [one for one in _describe_all(foundation.context, names) if not _OF_THE_IMAGE.fullmatch(one[0])],
             "target": foundation.target,
             "args": foundation.arguments(python),
             "contexts": {name: _context_facts(foundation, source) for name, source in foundation.contexts},
@@ -61,7 +60,7 @@ def _context_facts(foundation: DockerfileFoundation, source: str) -> Json:
         return [image, digest_of(canonical_json(index))]
     folder = foundation.folder / source
     folder.stat()  # os.walk() says nothing about a folder that is not there
-    return list(_files(folder, (_ignore_file(folder),)))
+    return _describe_all(folder)
 
 
 def split_layout(source: str) -> tuple[str, str]:
@@ -71,28 +70,28 @@ def split_layout(source: str) -> tuple[str, str]:
     return found["path"], found["image"]
 
 
-def _ignore_file(folder: Path) -> Path:
-    return folder / ".dockerignore"
-
-
-def _files(folder: Path, ignore_files: tuple[Path, ...]) -> Iterator[list[Json]]:
-    """The path, the kind and the content's hash of what is sent of a context, in order."""
-    patterns = _patterns(next((path for path in ignore_files if path.is_file()), None))
-    found: list[list[Json]] = []
+def context_files(folder: Path, ignore_files: Sequence[str] = (_IGNORE_FILE,)) -> tuple[str, ...]:
+    """The paths of the files and links that are sent of a build context, in order; the first of `ignore_files` that it
+    has says what is left out. Raises FoundationError, OSError."""
+    patterns = _patterns([folder / name for name in ignore_files])
+    prunes = not any(pattern.exception for pattern in patterns)
+    found = []
     for place, folders, names in os.walk(folder):
-        above = os.path.relpath(place, folder)
-        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH114,PTH118
-        for name in (*names, *linked):
-            path = name if above == "." else f"{above}/{name}"
-            if not is_ignored(path, patterns):
-                found.append([path, *_describe(Path(place, name))])
-        if not any(pattern.exception for pattern in patterns):
-            prefix = "" if above == "." else f"{above}/"
-            folders[:] = [name for name in folders if not is_ignored(f"{prefix}{name}", patterns)]
-    yield from sorted(found, key=lambda one: str(one[0]))
+        above = "" if Path(place) == folder else f"{Path(place).relative_to(folder)}/"
+        linked = [name for name in folders if Path(place, name).is_symlink()]
+        found += [above + name for name in (*names, *linked) if not is_ignored(above + name, patterns)]
+        if prunes:
+            folders[:] = [name for name in folders if not is_ignored(above + name, patterns)]
+    return tuple(sorted(found))
 
 
-def _patterns(file: Path | None) -> tuple[IgnorePattern, ...]:
+def _describe_all(folder: Path, ignore_files: Sequence[str] = (_IGNORE_FILE,)) -> list[tuple[str, ...]]:
+    """The path, the kind and the content's hash of all that is sent of a context."""
+    return [(path, *_describe(folder / path)) for path in context_files(folder, ignore_files)]
+
+
+def _patterns(files: Sequence[Path]) -> tuple[IgnorePattern, ...]:
+    file = next((file for file in files if file.is_file()), None)
     if file is None:
         return ()
     try:
@@ -101,7 +100,7 @@ def _patterns(file: Path | None) -> tuple[IgnorePattern, ...]:
         raise FoundationError(f"{file} has a pattern that is none: {error}", next_step="mend it") from error
 
 
-def _describe(path: Path) -> tuple[Json, ...]:
+def _describe(path: Path) -> tuple[str, ...]:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
         return "link", str(path.readlink())

@@ -9,7 +9,7 @@ from warmbase.catalog.model import BuildSecret, DockerfileFoundation
 from warmbase.errors import FoundationError
 from warmbase.foundation.dockerfile import Order, dockerfile_recipe, find_bases, name_targets, target_of
 from warmbase.foundation.inputs import hash_inputs
-from warmbase.foundation.pins import DockerfilePin, ManagedPin, pins_from_json, pins_to_json
+from warmbase.foundation.pins import DockerfilePin, FoundationPin, ManagedPin, PinKey, pins_from_json, pins_to_json
 from warmbase.foundation.stage import pin_fits
 from warmbase.layers.codec import Codec
 
@@ -145,7 +145,7 @@ def test_pins_are_written_and_read_back(wanted: DockerfileFoundation) -> None:
     managed = ManagedPin(
         base=replace(pin, python="", interpreter=""), python="3.12.4", archive="cpython.tar.gz", sha256="c" * 64
     )
-    pins = {(PLATFORM, "3.12"): managed, (PLATFORM, "3.13"): pin}
+    pins: dict[PinKey, FoundationPin] = {(PLATFORM, "3.12"): managed, (PLATFORM, "3.13"): pin}
     text = pins_to_json(pins)
     assert pins_from_json(text, source="geo.json") == pins
     assert pins_to_json(pins_from_json(text, source="geo.json")) == text

@@ -91,7 +91,7 @@ def make_repository(folder: Path, name: str, version: str) -> str:
     as_somebody = ["-c", "user.name=Somebody", "-c", "user.email=somebody@code.example"]
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", folder, *as_somebody, *arguments]
+        command = ["git", "-C", str(folder), *as_somebody, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "--quiet", "--initial-branch=main")

@@ -56,10 +56,17 @@ def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
         yield {"name": name, "digest": {"sha256": hex_of(manifest.layers[0].digest)}}
     uv = step.lock.uv.wheel(step.platform)
     if uv:
-        yield _wheel(step.lock.uv, uv, "")
+        yield _file(step.lock.uv, uv, "")
     indexes = step.variant.index_addresses
     for package, wheel in step.lock.wheels(step.platform):
-        yield _wheel(package, wheel, indexes.get(package.index, ""))
+        yield _file(package, wheel, indexes.get(package.index, ""))
+    for package in step.lock.compiled(step.platform):
+        source = package.file(step.platform)
+        if source:
+            yield _file(package, source, indexes.get(package.index, ""))
+        else:  # in-toto attestation framework, "DigestSet"
+            url = pypi_url(package.name, package.version, package.source)
+            yield {"name": package.name, "uri": url, "digest": {"gitCommit": dict(package.wheels)[step.platform]}}
 
 
 def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
@@ -90,10 +97,10 @@ def _image_url(reference: str, platform: str) -> dict[str, Json]:
     return {"uri": f"pkg:docker/{image.repository}{version}?platform={quote(platform, safe='')}{where}"}
 
 
-def _wheel(package: LockedPackage, wheel: LockedFile, index: str) -> Json:
+def _file(package: LockedPackage, file: LockedFile, index: str) -> Json:
     url = pypi_url(package.name, package.version, package.source, index)
     return {
-        "name": wheel.name,
-        "uri": f"{url}{'&' if '?' in url else '?'}file_name={quote(wheel.name)}",
-        "digest": {"sha256": wheel.sha256},
+        "name": file.name,
+        "uri": f"{url}{'&' if '?' in url else '?'}file_name={quote(file.name)}",
+        "digest": {"sha256": file.sha256},
     }

@@ -54,6 +54,8 @@ def explain_missing(
         named = [name for name in asking if canonicalize_name(name) == one.name]
         allowed = "" if named else f" too, if {' and '.join(asking)} can do with it"
         remedies += [f"require {one.name}=={versions[0]}{allowed}"] if versions and asking else []
+        if records.get((one.name, one.version), {}).get("sdist"):
+            remedies.append(f"name {one.name} under `no_binary`, so that it is compiled")
         marker = f"platform_machine != '{ARCHITECTURES[one.platform]}'"
         remedies += [f'leave {"it" if named else name} out there ("{name}; {marker}")' for name in asking]
         remedies.append(f"take {one.platform} out of the catalog's `platforms`")

@@ -13,7 +13,7 @@ from pathlib import Path
 from warmbase.effects.uv import Uv
 from warmbase.errors import PackagesError, ProcessError
 from warmbase.lock.indexes import explain_refusal
-from warmbase.lock.model import LockedPackage
+from warmbase.lock.model import LockedPackage, requirement_of
 from warmbase.lock.wheels import Libc, uv_platform
 from warmbase.packages import uvcache
 
@@ -71,5 +71,5 @@ def requirements(packages: Iterable[LockedPackage], platform: str) -> str:
     for package in packages:
         wheel = package.wheel(platform)
         if wheel:
-            lines.append(f"{package.name}=={package.version} --hash=sha256:{wheel.sha256}")
+            lines.append(f"{requirement_of(package)} --hash=sha256:{wheel.sha256}")
     return "\n".join(lines) + "\n"

@@ -78,7 +78,7 @@ def open_logins(
             files=tuple(Secret(id=name, file=str(files[name])) for name in (_NETRC, _GIT, _HOSTS) if name in files),
             variables={index: Secret(id=_UV, file=str(files[f"{_UV}-{index}"])) for index in variables},
             ssh=("default",) if environment.get("SSH_AUTH_SOCK") else (),
-            values=tuple(_words(texts, variables.values())),
+            values=tuple(filter(None, _words(texts, variables.values()))),
         )
     finally:
         for path in files.values():

@@ -4,6 +4,7 @@ An upgrade of uv is never held up: uv fills its own cache and the venv, and both
 one layer. Such an image works like any other, but it is not reproducible, and every change makes that layer anew.
 """
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -15,10 +16,11 @@ from warmbase.errors import PackagesError
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Packed
 from warmbase.layers.pack import ModePolicy, pack_entries, scan_tree
-from warmbase.lock.indexes import indexes_of
+from warmbase.lock.indexes import Indexes, indexes_of
 from warmbase.lock.model import Lock
-from warmbase.lock.project import preferences
+from warmbase.lock.project import PINNED, preferences
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, Kind
+from warmbase.packages import uvcache
 from warmbase.packages.asking import ALL, Asking
 from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
@@ -56,16 +58,23 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
             "the index's address holds credentials, and the cache of this uv would keep them",
             next_step="give them in netrc or UV_INDEX_…_USERNAME and _PASSWORD, or use a uv that warmbase knows",
         )
+    if compiled := lock.compiled(workshop.platform):
+        names = ", ".join(package.name for package in compiled)
+        raise PackagesError(
+            f"{names} would have to be compiled, and warmbase does not know how uv {lock.uv.version} keeps that",
+            next_step=f"use a uv that warmbase knows ({uvcache.KNOWN}), or require versions that have wheels",
+        )
     cache = workshop.folder / CACHE
     cache.mkdir(parents=True)
     packages = lock.installed(workshop.platform)
     workshop.fetcher.fill(packages, cache)
     project = workshop.folder / PROJECT.lstrip("/")
     pinned = [f"{name}=={version}" for name, version in lock.versions().items()]
-    asking = Asking(lock=lock, requirements=[requirement.text for requirement in variant.requirements], warm=pinned)
-    asking.write(project, workshop.uv.indexes)
+    indexes = indexes_of(variant, workshop.uv)
+    asked = [requirement.text for requirement in variant.requirements]
+    Asking(lock=lock, requirements=asked, warm=pinned, tables=_tables(lock, indexes)).write(project, {})
     pins = {package.name: (package.version, package.index) for package in packages}
-    (project / "uv.lock").write_text(preferences(pins, indexes_of(variant, workshop.uv)))
+    (project / "uv.lock").write_text(preferences(pins, indexes))
     certificates, environment = _network(workshop)
     for_platform = workshop.fetcher.for_platform
     with workshop.open_sandbox(network=True, binds=certificates) as sandbox:
@@ -95,6 +104,13 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
     uv_lock = (project / "uv.lock").read_text()
     packed = pack_entries(raw_entries(_ship(workshop, cache, project)), codec, work)
     return packed, WarmCache(entries=(), uv_lock=uv_lock, pylock=pylock)
+
+
+def _tables(lock: Lock, indexes: Indexes) -> str:
+    """What a project says for real indexes to be asked as the lock was: TOML."""
+    sourced = sorted(lock.versions().keys() & indexes.sources.keys())
+    group = f"[dependency-groups]\n{PINNED} = {json.dumps(sourced)}\n" if sourced else ""
+    return group + indexes.tables()
 
 
 def raw_entries(shipped: Path) -> Iterator[Entry]:

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.baseimages import Blob, gzip_blob
 from tests.bases import Bases
+from tests.e2e.docker.dockerfiles import Dockerfiles, dockerfiles_at, push_base
 from tests.e2e.docker.engines import CATALOG, DockerEngine, podman_environment, running_engine
+from tests.registries import RunningRegistry, running_registry
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,29 @@ def bases(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # What is tested here is what an engine makes of the image; other tests verify images.
     made.run("build", "--no-verify")
     return made.folder
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    """A registry for the images that Dockerfiles stand on."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def system(foundation: Bases) -> Blob:
+    """The Debian system that all tests stand on, as a layer like those in registries."""
+    (layer,) = (stored.layer for stored in foundation.store.list() if "foundation" in stored.layer.notes)
+    return gzip_blob(foundation.store, layer)
+
+
+@pytest.fixture(scope="session")
+def base(registry: RunningRegistry, system: Blob, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of an image in the registry: Debian with its Python."""
+    return push_base(registry, system, tmp_path_factory.mktemp("base") / "image", "1")
+
+
+@pytest.fixture(scope="session")
+def empty(foundation: Bases, engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Dockerfiles:
+    """A folder of bases for Dockerfiles, in which nothing is written yet. Tests work on copies."""
+    return dockerfiles_at(tmp_path_factory.mktemp("dockerfiles"), foundation, engine)

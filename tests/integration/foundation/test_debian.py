@@ -1,86 +1,86 @@
-"""Real foundations from a real Debian archive. Each build takes 10 to 30 s."""
+"""Real foundations from a real Debian archive: the one that all tests share, and those that differ from it.
+
+Each build takes 10 to 30 s. That another user in another place gets the same bytes is seen in test_reproducible.py.
+"""
 
 import contextlib
-import hashlib
 import http.server
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import packaging
 import pytest
+from tests.bases import PLATFORM, Bases
+from tests.images import opened
+from tests.workers import mounts_of
 
-import warmbase
 from warmbase.catalog.model import DebianFoundation
-from warmbase.effects.runner import Root, Sandbox, find_runner
+from warmbase.effects.files import CacheFolders
+from warmbase.effects.runner import Sandbox
 from warmbase.errors import FoundationError
 from warmbase.foundation.debian import build_debian, pin_debian
-from warmbase.foundation.model import Drift, Foundation
-from warmbase.foundation.pins import DebianPin, pins_to_json
+from warmbase.foundation.model import Drift, Foundation, foundation_from_json
+from warmbase.foundation.pins import DebianPin, pins_from_json, pins_to_json
 from warmbase.foundation.rootfs import DebianSystem, foundation_entries
-from warmbase.oci.tar import END_OF_ARCHIVE, TarWriter, arrange
+from warmbase.layers.codec import decompress
+from warmbase.layers.layer import Layer
+from warmbase.layers.unpack import UnpackedLayers
 
-PLATFORM = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
 TRIXIE = DebianFoundation(name="trixie", suite="trixie", python="3.13")
 BOOKWORM = DebianFoundation(name="bookworm", suite="bookworm", python="3.11")
 ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
 
 
-def write_layer(system: DebianSystem, target: Path) -> str:
-    """Write the foundation's layer as a tar; its SHA-256."""
-    with target.open("wb") as file:
-        writer = TarWriter(file.write)
-        for group in arrange(foundation_entries(system)):
-            for entry in group:
-                writer.add(entry)
-        writer.flush()
-        file.write(END_OF_ARCHIVE)
-    return hashlib.sha256(target.read_bytes()).hexdigest()
+@pytest.fixture(scope="module")
+def bases(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases:
+    return foundation.copy(tmp_path_factory.mktemp("bases"))
 
 
 @pytest.fixture(scope="module")
-def pin() -> DebianPin:
-    return pin_debian(TRIXIE, PLATFORM)
+def pin(bases: Bases) -> DebianPin:
+    (pin,) = pins_from_json((bases.folder / "bases/foundations/trixie.json").read_text(), source="a test").values()
+    assert isinstance(pin, DebianPin)
+    return pin
 
 
 @pytest.fixture(scope="module")
-def system(pin: DebianPin, tmp_path_factory: pytest.TempPathFactory) -> DebianSystem:
-    return build_debian(TRIXIE, pin, PLATFORM, tmp_path_factory.mktemp("build"))
+def stored(bases: Bases) -> Layer:
+    """The foundation as the store has it."""
+    (layer,) = (stored.layer for stored in bases.store.list() if "foundation" in stored.layer.notes)
+    return layer
 
 
 @pytest.fixture(scope="module")
-def foundation(system: DebianSystem) -> Foundation:
-    return system.foundation
+def facts(stored: Layer) -> Foundation:
+    return foundation_from_json(str(stored.notes["foundation"]))
 
 
 @pytest.fixture(scope="module")
-def layer(system: DebianSystem, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def layer(bases: Bases, stored: Layer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The foundation's layer as a tar."""
     target = tmp_path_factory.mktemp("layer") / "layer.tar"
-    write_layer(system, target)
+    with bases.store.blob_path(stored.digest).open("rb") as packed, target.open("wb") as file:
+        file.writelines(decompress(packed, stored.media_type))
     return target
 
 
 @pytest.fixture(scope="module")
-def sandbox(layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    tree = tmp_path_factory.mktemp("tree")
-    subprocess.run(["tar", "-xpf", layer, "-C", tree], check=True)
-    with find_runner(tmp_path_factory.mktemp("scratch")).open(Root(folders=(tree,)), network=True) as opened:
-        yield opened
+def sandbox(bases: Bases, stored: Layer) -> Iterator[Sandbox]:
+    with opened(bases, [stored], network=True) as sandbox:
+        yield sandbox
 
 
-def test_the_pin_is_exactly_what_a_build_then_has(pin: DebianPin, foundation: Foundation) -> None:
-    assert foundation.drift == ()
-    assert tuple((package.name, package.version) for package in foundation.packages) == pin.packages
+def test_the_pin_is_exactly_what_a_build_then_has(pin: DebianPin, facts: Foundation) -> None:
+    assert facts.drift == ()
+    assert tuple((package.name, package.version) for package in facts.packages) == pin.packages
 
 
 def test_the_pin_covers_updates_and_security(pin: DebianPin) -> None:
@@ -99,15 +99,15 @@ def test_the_same_packages_keep_the_previous_pin(pin: DebianPin) -> None:
     assert pin_debian(TRIXIE, PLATFORM, previous=previous) is previous
 
 
-def test_facts_are_those_of_the_system(foundation: Foundation, sandbox: Sandbox) -> None:
+def test_facts_are_those_of_the_system(facts: Foundation, sandbox: Sandbox) -> None:
     program = "import platform; print(platform.python_version(), *platform.libc_ver())"
-    said = sandbox.run([foundation.interpreter, "-c", program], env=ENV).text.split()
-    assert said == [foundation.python, *foundation.libc]
-    assert dict(foundation.os_release)["VERSION_CODENAME"] == "trixie"
+    said = sandbox.run([facts.interpreter, "-c", program], env=ENV).text.split()
+    assert said == [facts.python, *facts.libc]
+    assert dict(facts.os_release)["VERSION_CODENAME"] == "trixie"
 
 
-def test_the_system_s_bytecode_is_fresh(foundation: Foundation, sandbox: Sandbox) -> None:
-    finished = sandbox.run([foundation.interpreter, "-vc", "import json, asyncio, ctypes"], env=ENV)
+def test_the_system_s_bytecode_is_fresh(facts: Foundation, sandbox: Sandbox) -> None:
+    finished = sandbox.run([facts.interpreter, "-vc", "import json, asyncio, ctypes"], env=ENV)
     said = finished.stderr.decode()
     assert "/__pycache__/" in said
     assert "bytecode is stale" not in said
@@ -152,80 +152,6 @@ def test_owners_and_set_id_bits_are_debian_s(layer: Path) -> None:
     assert not [name for name, member in members.items() if member.ischr() or member.isblk()]
 
 
-ANOTHER_BUILD = """
-import os, runpy, sys
-from pathlib import Path
-from warmbase.catalog.model import DebianFoundation
-from warmbase.foundation.debian import build_debian
-from warmbase.foundation.pins import pins_from_json
-os.umask(0o077)
-folder, tests, platform = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-pin = pins_from_json((folder / "pin.json").read_text(), source="pin.json")[platform, ""]
-wanted = DebianFoundation(name="trixie", suite="trixie", python="3.13")
-foundation = build_debian(wanted, pin, platform, folder / "quite another folder")
-print(os.getuid(), runpy.run_path(tests)["write_layer"](foundation, folder / "layer.tar"))
-"""
-
-# As a user with subordinate ids whom only a private mount namespace knows: mmdebstrap then works without root.
-BECOME = """
-mount --bind "$1/passwd" /etc/passwd
-mount --bind "$1/ids" /etc/subuid
-mount --bind "$1/ids" /etc/subgid
-shift
-exec setpriv --reuid=54321 --regid=54321 --clear-groups "$@"
-"""
-
-
-def test_the_bytes_depend_on_no_user_folder_umask_or_time_zone(layer: Path, pin: DebianPin) -> None:
-    """Built by another user (without root where the first build had it), with another umask, zone and folder."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "passwd").write_text(f"{Path('/etc/passwd').read_text()}warm:x:54321:54321::{name}:/bin/sh\n")
-        (folder / "ids").write_text("warm:200000:65536\n")
-        (folder / "own").mkdir()
-        (folder / "own/pin.json").write_text(pins_to_json({(PLATFORM, ""): pin}))
-        command = [sys.executable, "-c", ANOTHER_BUILD, f"{name}/own", __file__, PLATFORM]
-        other = os.geteuid() == 0 and shutil.which("python3", path="/usr/bin") is not None
-        if other:
-            shutil.chown(folder / "own", 54321, 54321)
-            for path in (folder, folder / "passwd", folder / "ids"):
-                path.chmod(0o755)
-            command[0] = "/usr/bin/python3"
-            command = ["unshare", "--mount", "sh", "-ec", BECOME, "sh", name, *command]
-        packages = {str(Path(module.__file__ or "").parents[1]) for module in (warmbase, packaging, pytest)}
-        environment = {
-            **{key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")},
-            "PATH": os.environ["PATH"],
-            "HOME": name,
-            "TZ": "Pacific/Kiritimati",
-            "LC_ALL": "C",
-            "PYTHONPATH": os.pathsep.join(sorted(packages)),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert finished.returncode == 0, finished.stderr
-        uid, digest = finished.stdout.split()
-        assert int(uid) == (54321 if other else os.getuid())
-        assert digest == hashlib.sha256(layer.read_bytes()).hexdigest()
-
-
-def test_a_version_that_is_gone_becomes_today_s_and_is_reported(tmp_path: Path) -> None:
-    today = pin_debian(BOOKWORM, PLATFORM)
-    versions = dict(today.packages)
-    yesterday = versions | {"libc6": "2.36-0", "gone-package": "1.0"}
-    del yesterday["tzdata" if "tzdata" in yesterday else "zlib1g"]
-    (added,) = versions.keys() - yesterday.keys()
-    old_pin = replace(today, packages=tuple(sorted(yesterday.items())))
-    foundation = build_debian(BOOKWORM, old_pin, PLATFORM, tmp_path).foundation
-    assert foundation.drift == (
-        Drift(package="gone-package", pinned="1.0", got=""),
-        Drift(package="libc6", pinned="2.36-0", got=versions["libc6"]),
-        Drift(package=added, pinned="", got=versions[added]),
-    )
-    assert foundation.python.startswith("3.11.")
-    assert foundation.libc == ("glibc", "2.36")
-
-
 class Redirector(http.server.BaseHTTPRequestHandler):
     """Stands for a company's mirror and for a snapshot archive: sends apt on to the real archive."""
 
@@ -245,24 +171,62 @@ class Redirector(http.server.BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(system: DebianSystem, pin: DebianPin, tmp_path: Path) -> None:
-    Redirector.archive = system.sources.split("URIs: ")[1].split()[0]
-    old_pin = replace(pin, packages=tuple((n, "1" if n == "tzdata" else v) for n, v in pin.packages))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outdated:
+    """What became of an old pin: `today` is what the archive has instead, `host` the mirror that was used."""
+
+    built: DebianSystem
+    pinned: Mapping[str, str]
+    today: DebianPin
+    host: str
+
+
+@pytest.fixture(scope="module")
+def outdated(stored: Layer, bases: Bases, tmp_path_factory: pytest.TempPathFactory) -> Outdated:
+    """A build of bookworm from a mirror and a snapshot archive, neither of which has what its pin says."""
+    (tree,) = UnpackedLayers(CacheFolders(root=bases.cache).unpacked, bases.store).folders([stored])
+    sources = (tree / "etc/apt/sources.list.d/debian.sources").read_text()
+    Redirector.archive = sources.split("URIs: ")[1].split()[0]
+    today = pin_debian(BOOKWORM, PLATFORM)
+    pinned = dict(today.packages) | {"libc6": "2.36-0", "gone-package": "1.0"}
+    del pinned[added_since(pinned)]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirector) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host = f"http://127.0.0.1:{server.server_port}"
-        wanted = replace(TRIXIE, mirror=f"{host}/debian", snapshot=f"{host}/old/debian/{{timestamp}}")
-        built = build_debian(wanted, old_pin, PLATFORM, tmp_path)
+        wanted = replace(BOOKWORM, mirror=f"{host}/debian", snapshot=f"{host}/old/debian/{{timestamp}}")
+        old_pin = replace(today, packages=tuple(sorted(pinned.items())))
+        built = build_debian(wanted, old_pin, PLATFORM, tmp_path_factory.mktemp("outdated"))
         server.shutdown()
-    assert built.foundation.drift == (Drift(package="tzdata", pinned="1", got=dict(pin.packages)["tzdata"]),)
-    stamp = pin.created.replace("-", "").replace(":", "")
+    return Outdated(built=built, pinned=pinned, today=today, host=host)
+
+
+def added_since(versions: Mapping[str, str]) -> str:
+    """A package that the pin does not have yet."""
+    return "tzdata" if "tzdata" in versions else "zlib1g"
+
+
+def test_a_version_that_is_gone_becomes_today_s_and_is_reported(outdated: Outdated) -> None:
+    versions, foundation = dict(outdated.today.packages), outdated.built.foundation
+    added = added_since(versions)
+    assert foundation.drift == (
+        Drift(package="gone-package", pinned="1.0", got=""),
+        Drift(package="libc6", pinned="2.36-0", got=versions["libc6"]),
+        Drift(package=added, pinned="", got=versions[added]),
+    )
+    assert foundation.python.startswith("3.11.")
+    assert foundation.libc == ("glibc", "2.36")
+
+
+def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(outdated: Outdated) -> None:
+    stamp = outdated.today.created.replace("-", "").replace(":", "")
     assert {
-        "/debian/dists/trixie/InRelease",
-        "/debian/dists/trixie-updates/InRelease",
-        "/debian-security/dists/trixie-security/InRelease",
-        f"/old/debian/{stamp}/dists/trixie/InRelease",
-        f"/old/debian-security/{stamp}/dists/trixie-security/InRelease",
+        "/debian/dists/bookworm/InRelease",
+        "/debian/dists/bookworm-updates/InRelease",
+        "/debian-security/dists/bookworm-security/InRelease",
+        f"/old/debian/{stamp}/dists/bookworm/InRelease",
+        f"/old/debian-security/{stamp}/dists/bookworm-security/InRelease",
     } <= set(Redirector.seen)
+    built, host = outdated.built, outdated.host
     assert re.findall(r"^URIs: (.*)$", built.sources, re.MULTILINE) == [f"{host}/debian", f"{host}/debian-security"]
     with tarfile.open(built.rootfs) as tar:
         assert "./etc/apt/sources.list.d/snapshot.list" in tar.getnames()
@@ -286,21 +250,36 @@ def test_an_unknown_package_is_named() -> None:
     assert caught.value.message.startswith("foundation trixie: mmdebstrap failed\nE: ")
 
 
+BUILD = """
+import sys
+from pathlib import Path
+from warmbase.catalog.model import DebianFoundation
+from warmbase.foundation.debian import build_debian
+from warmbase.foundation.pins import pins_from_json
+folder, platform = Path(sys.argv[1]), sys.argv[2]
+pin = pins_from_json((folder / "pin.json").read_text(), source="pin.json")[platform, ""]
+build_debian(DebianFoundation(name="trixie", suite="trixie", python="3.13"), pin, platform, folder / "build")
+"""
+
+
 def test_kill_9_of_a_build_leaves_no_process_and_no_mount(pin: DebianPin, tmp_path: Path) -> None:
     (tmp_path / "pin.json").write_text(pins_to_json({(PLATFORM, ""): pin}))
-    mounts = Path("/proc/self/mounts").read_text()
-    command = [sys.executable, "-c", ANOTHER_BUILD, str(tmp_path), __file__, PLATFORM]
-    with subprocess.Popen(command) as process:
-        time.sleep(6)  # the packages are being unpacked, /proc is mounted
+    with subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path), PLATFORM]) as process:
+        unpacks = waited_for(lambda: any(tmp_path.glob("build/mmdebstrap-*/mmdebstrap.*/usr/bin/*")))
         during = processes_of(tmp_path)
-        assert Path("/proc/self/mounts").read_text() == mounts
         process.kill()
-    deadline = time.monotonic() + 5
-    while processes_of(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    assert unpacks
     assert during > 0
-    assert processes_of(tmp_path) == 0
+    assert waited_for(lambda: processes_of(tmp_path) == 0)
+    assert mounts_of(tmp_path) == []
     assert not list(tmp_path.rglob("trixie-*.tar"))
+
+
+def waited_for(happened: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
 
 
 def processes_of(folder: Path) -> int:

@@ -46,8 +46,10 @@ def explain_missing(
     for one in sorted(missing):
         versions = versions_with_wheels(uv.for_index(one.index), cache, one, variant.python, libc[one.platform])
         having = f"versions that have one: {', '.join(versions)}" if versions else "and no other version has one"
+        musl = libc[one.platform][0] == "musl"
+        where = f"{one.platform}{' with musl' if musl else ''}"
         lines.append(
-            f"{one.name} {one.version} has no wheel for Python {variant.python} on {one.platform}; {having}"
+            f"{one.name} {one.version} has no wheel for Python {variant.python} on {where}; {having}"
             + "".join(f"\n  {words} {asked.position}: {asked.text}" for words, asked in _reasons(variant, one, records))
         )
         asking = list(dict.fromkeys(asked.requirement.name for _, asked in _reasons(variant, one, records)))
@@ -56,6 +58,7 @@ def explain_missing(
         remedies += [f"require {one.name}=={versions[0]}{allowed}"] if versions and asking else []
         if records.get((one.name, one.version), {}).get("sdist"):
             remedies.append(f"name {one.name} under `no_binary`, so that it is compiled")
+        remedies += ["choose a foundation with glibc, for which there are more wheels"] if musl else []
         marker = f"platform_machine != '{ARCHITECTURES[one.platform]}'"
         remedies += [f'leave {"it" if named else name} out there ("{name}; {marker}")' for name in asking]
         remedies.append(f"take {one.platform} out of the catalog's `platforms`")

@@ -121,6 +121,9 @@ def test_the_c_library_of_the_foundation_counts(
     with pytest.raises(LockError) as caught:
         resolve(["tiny-native"], {"1.0": tags(older), "2.0": tags(newer)}, libc)
     lines = [line for line in caught.value.message.splitlines() if line.startswith("tiny-native")]
+    musl = " with musl" if libc is ALPINE else ""
     assert lines == [
-        f"tiny-native 2.0 has no wheel for Python 3.13 on {platform}; versions that have one: 1.0" for platform in BOTH
+        f"tiny-native 2.0 has no wheel for Python 3.13 on {platform}{musl}; versions that have one: 1.0"
+        for platform in BOTH
     ]
+    assert ("choose a foundation with glibc" in caught.value.next_step) is bool(musl)

@@ -30,7 +30,6 @@ class _Children:
 
     rivals: Rivals
     project: Path
-    base: str
     bytecode: str
     slim: list[Usage] = field(default_factory=list)
     ours: list[Usage] = field(default_factory=list)
@@ -38,13 +37,15 @@ class _Children:
     def build(self) -> None:
         """Build both once more."""
         self.slim.append(self.rivals.build("guide", self.project, BYTECODE=self.bytecode))
-        self.ours.append(self.rivals.build("guide", self.project, name=_CHILD, BASE=self.base, BYTECODE=self.bytecode))
+        self.ours.append(
+            self.rivals.build("guide", self.project, name=_CHILD, BASE=self.rivals.base, BYTECODE=self.bytecode)
+        )
 
     def rows(self, case: str) -> Iterator[Row]:
         """What came of it."""
         against, note = f"{GUIDE} on slim", f"{_WARM}; only FROM differs"
         yield rival_row(case, self.ours, self.slim, 0.1, against, note)
-        ours = added_bytes(self.rivals, _CHILD, self.base)
+        ours = added_bytes(self.rivals, _CHILD, self.rivals.base)
         slim = added_bytes(self.rivals, f"{NAME}/guide", f"{NAME}/python")
         note = "all layers above the base image, as they are pushed"
         yield rival_size_row(f"{case}: layers", [ours], [slim], 0.001, against, note)
@@ -55,9 +56,9 @@ def measure_against_docker(bench: Workbench, times: int = 3) -> Iterator[Row]:
     """A build of W from nothing against the Dockerfiles of uv's guide and of pip; the guide's child on W."""
     rivals = open_rivals(bench)
     project = rivals.with_requirements(rivals.project())
-    children = _Children(rivals=rivals, project=project, base=rivals.load(bench.built), bytecode="1")
-    for file in ("guide", "pip"):
-        rivals.build(file, project)  # fills the cache mount
+    children = _Children(rivals=rivals, project=project, bytecode="1")
+    rivals.fill_mount(project)
+    rivals.build("pip", project)  # fills its cache mount
     pip, ours = [], []
     for _ in range(times):
         ours.append(bench.build_cold())
@@ -78,8 +79,8 @@ def measure_plain_child(bench: Workbench, times: int = 3) -> Iterator[Row]:
     """The guide's child without bytecode."""
     rivals = open_rivals(bench)
     project = rivals.project()
-    children = _Children(rivals=rivals, project=project, base=rivals.load(bench.built), bytecode="0")
-    rivals.build("guide", project, BYTECODE="0")  # fills the cache mount
+    children = _Children(rivals=rivals, project=project, bytecode="0")
+    rivals.fill_mount(project)
     for _ in range(times):
         children.build()
     yield from children.rows("child")

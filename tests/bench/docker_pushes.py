@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.bench.docker_builds import GUIDE
@@ -15,6 +16,8 @@ from tests.bench.workbench import BUMPED, BUMPED_LARGE, Bases, Workbench, bench_
 from tests.registries import RunningRegistry
 
 from warmbase.lock.model import lock_from_json
+
+_BEFORE = f"{NAME}/before"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +56,7 @@ class _Moved:
     def push_rival(self, traffic: Traffic, registry: RunningRegistry, side: _Side) -> None:
         """Push the image that is there, then build the one after it and push that."""
         old, new = (f"{traffic.host}/rival/w:{tag}" for tag in (1, 2))
-        self.rivals.engine.docker("tag", f"{NAME}/guide", old)
+        self.rivals.engine.docker("tag", _BEFORE, old)
         self.rivals.engine.docker("push", old)
         sent = traffic.sent
         side.took.append(self.rivals.build("guide", self.after, name=new, push=True))
@@ -94,17 +97,25 @@ def measure_pandas(bench: Workbench) -> Iterator[Row]:
 
 def _measure(bench: Workbench, lock: Path, times: int = 3) -> tuple[_Side, _Side, float]:
     rivals = open_rivals(bench)
-    before = rivals.project()
+    before = _build_before(rivals)
     after = rivals.bump(before, lock_from_json(lock.with_suffix(".json").read_text()))
+    rivals.fill_mount(after)
     moved = _Moved(bench=bench, rivals=rivals, lock=lock, after=after)
-    for project in (after, before):
-        rivals.build("guide", project)  # fills the cache mount; the last is what is moved away from
     ours, rival = _Side(), _Side()
     for push, side in [(moved.push_ours, ours), (moved.push_rival, rival)] * times:
         with registry_of(bench) as registry, counted(registry.host) as traffic:
             push(traffic, registry, side)
-    rivals.remove(f"{NAME}/guide")
     return ours, rival, median_of([Took(seconds=seconds, cpu=0) for seconds in moved.checks]).seconds
+
+
+@cache
+def _build_before(rivals: Rivals) -> Path:
+    """The project whose packages move, once for all of them; its image is there as `_BEFORE`."""
+    project = rivals.project()
+    rivals.fill_mount(project)
+    rivals.build("guide", project, name=_BEFORE)
+    rivals.bench.stack.callback(rivals.remove, _BEFORE)
+    return project
 
 
 def _publish(bases: Bases, target: str) -> str:

@@ -12,13 +12,13 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 
 from tests.bench.engine import Engine, open_engine
 from tests.bench.usage import Usage
-from tests.bench.workbench import Bases, Workbench
+from tests.bench.workbench import Workbench
 
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock
@@ -44,13 +44,14 @@ default = true
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rivals:
     """What builds the rivals. The images of a run are removed at its end."""
 
     bench: Workbench
     engine: Engine
     _rounds: Iterator[int] = field(default_factory=count)
+    _in_mount: set[str] = field(default_factory=set)
 
     def build(self, file: str, context: Path, *, name: str = "", push: bool = False, **arguments: str) -> Usage:
         """Build a Dockerfile again with `name` as the tag, and push it there with `push`. Raises BenchError."""
@@ -61,6 +62,13 @@ class Rivals:
             *(word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")),
             "--tag", name or f"{NAME}/{file}", *(["--push"] if push else []), context,
         )  # fmt: skip
+
+    def fill_mount(self, project: Path) -> None:
+        """See that the guide's cache mount has what a project locks."""
+        locked = (project / "uv.lock").read_text()
+        if locked not in self._in_mount:
+            self.build("guide", project, BYTECODE="0")
+            self._in_mount.add(locked)
 
     def dockerfile(self, name: str) -> Path:
         """One of the Dockerfiles."""
@@ -95,10 +103,12 @@ class Rivals:
         (project / "requirements.txt").write_text(f"--index-url {self.bench.server.index}\n{pins}\n")
         return project
 
-    def load(self, bases: Bases) -> str:
-        """Load the image of W into the engine; its name there."""
+    @cached_property
+    def base(self) -> str:
+        """The image of W, loaded into the engine: its name there."""
         names = ("PATH", "DOCKER_HOST", "DOCKER_CONFIG")
         pointed = {name: self.engine.environment[name] for name in names if name in self.engine.environment}
+        bases = self.bench.built
         usage = replace(bases, environment={**bases.environment, **pointed}).run("load", "w", "--json")
         (loaded,) = json.loads(usage.output)
         name = str(loaded["names"][0])

@@ -32,9 +32,7 @@ def pip(tmp_path: Path) -> Pip:
 
 
 def test_what_pip_is_asked_uv_does(pip: Pip) -> None:
-    assert (
-        pip("install", "--no-cache-dir", "-r", "a.txt") == "pip|install|--no-cache-dir|-r|a.txt|"
-    )
+    assert pip("install", "--no-cache-dir", "-r", "a.txt") == "pip|install|--no-cache-dir|-r|a.txt|"
     assert pip("list") == "pip|list|"
 
 

@@ -35,9 +35,15 @@ def test_secrets_and_proxies_are_references() -> None:
         'id=netrc,type=file,"src=/home/me/my, netrc"',
         "id=warmbase-ca,type=file,src=/etc/ssl/company.pem",
     ]
-    assert entry["args"] == {"HTTPS_PROXY": "${HTTPS_PROXY}", "no_proxy": "${no_proxy}"}
+    https, no = "${HTTPS_PROXY}", "${no_proxy}"
+    assert entry["args"] == {"HTTPS_PROXY": https, "https_proxy": https, "NO_PROXY": no, "no_proxy": no}
     definition: Any = bake_definition([target()], HOST)
     assert definition["variable"] == {"HTTPS_PROXY": {}, "no_proxy": {}}
+
+
+def test_two_spellings_of_a_proxy_stay_two() -> None:
+    args = entry_of(Host(proxies=("HTTP_PROXY", "http_proxy")))["args"]
+    assert args == {"HTTP_PROXY": "${HTTP_PROXY}", "http_proxy": "${http_proxy}"}
 
 
 def test_what_is_said_of_a_target_goes_before_the_host() -> None:

@@ -93,7 +93,13 @@ def bake_definition(targets: Sequence[Target], host: Host) -> dict[str, Json]:
 
 def _target(target: Target, host: Host) -> Json:
     secrets = [*target.secrets, *([Secret(id=CA_SECRET, file=host.bundle)] if host.bundle else ())]
-    proxies: dict[str, Json] = {name: f"${{{name}}}" for name in host.proxies}
+    # apt, curl and git read one spelling alone, and not all the same.
+    proxies: dict[str, Json] = {
+        spelling: f"${{{name}}}"
+        for name in host.proxies
+        for spelling in (name.lower(), name.upper())
+        if spelling == name or spelling not in host.proxies
+    }
     entry: dict[str, Json] = {
         "context": target.context,
         "dockerfile": target.dockerfile,

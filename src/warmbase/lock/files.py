@@ -12,6 +12,7 @@ from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.effects.files import replace_file
 from warmbase.errors import FoundationError, LockError
 from warmbase.foundation.pins import FoundationPin, PinKey, pins_from_json, pins_to_json
+from warmbase.lock.index import fits_sources
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json, parse_requirements, requirements_text
 from warmbase.lock.resolve import variant_inputs
 
@@ -61,7 +62,7 @@ def read_previous(catalog: Catalog, variant: Variant) -> Lock | None:
 
 def lock_fits(catalog: Catalog, variant: Variant, lock: Lock) -> bool:
     """Whether the lock was made from what the catalog asks for now."""
-    return lock.inputs == variant_inputs(variant, catalog.uv)
+    return lock.inputs == variant_inputs(variant, catalog.uv) and fits_sources(variant, lock)
 
 
 def write_lock(catalog: Catalog, variant: Variant, lock: Lock) -> bool:

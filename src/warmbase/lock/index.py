@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex
+from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex, Variant
 from warmbase.effects.indexes import same_host, without_credentials
 from warmbase.lock.model import Lock
 
@@ -39,6 +39,25 @@ def used_indexes(indexes: Iterable[PackageIndex], lock: Lock) -> tuple[PackageIn
     the default one where it has mirrors."""
     names = {package.index or DEFAULT_INDEX for package in lock.packages} | {DEFAULT_INDEX}
     return tuple(index for index in indexes if index.name in names and (index.url or index.mirrors))
+
+
+def name_in_locks(index: str) -> str:
+    """What locks say for the catalog's `index`."""
+    return "" if index == DEFAULT_INDEX else index
+
+
+def fits_sources(variant: Variant, lock: Lock) -> bool:
+    """Whether every package of the lock comes from an index that the catalog admits for it now.
+
+    What it says of packages that the lock does not have is of no matter.
+    """
+    sources = dict(variant.sources)
+    searched = {"", *(index.name for index in variant.indexes if index.url and not index.explicit)}
+    return all(
+        package.index == name_in_locks(sources[package.name]) if package.name in sources else package.index in searched
+        for package in lock.packages
+        if not package.source
+    )
 
 
 def _bare(address: str) -> str:

@@ -14,6 +14,7 @@ from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex, Variant
 from warmbase.effects.indexes import credential_variables, without_credentials
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError
+from warmbase.lock.index import name_in_locks
 
 _REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")  # reqwest's words for the two statuses
 
@@ -39,7 +40,7 @@ class Indexes:
                 return name
         known = next((one.name for one in self.indexes if source in one.mirrors), None)
         if known is not None:
-            return "" if known == DEFAULT_INDEX else known
+            return name_in_locks(known)
         raise LockError(
             f"{self.variant}: {package} {record['version']} comes from an index which the catalog lacks: {source}",
             next_step="name it under `indexes:` in the catalog, or take it out of uv's settings (UV_INDEX,"
@@ -51,12 +52,12 @@ class Indexes:
         return frozenset(
             name
             for (name, _), record in records
-            if name in self.sources and self.name_of(name, record) != _own(self.sources[name])
+            if name in self.sources and self.name_of(name, record) != name_in_locks(self.sources[name])
         )
 
     def address_for(self, package: str, index: str) -> str:
         """The address to look for a package at, that a previous lock has from `index`."""
-        return self.addresses.get(_own(self.sources.get(package, index)), self.addresses[""])
+        return self.addresses.get(name_in_locks(self.sources.get(package, index)), self.addresses[""])
 
     def public(self) -> "Indexes":
         """uv's own index alone."""
@@ -112,8 +113,3 @@ def explain_refusal(said: str, addresses: Mapping[str, str]) -> str:
             else "give the credentials for uv's own index in the address in UV_DEFAULT_INDEX, or in netrc"
         )
     return "; ".join(remedies)
-
-
-def _own(index: str) -> str:
-    """The name that locks use."""
-    return "" if index == DEFAULT_INDEX else index

@@ -256,7 +256,6 @@ def variant_inputs(variant: Variant, uv_version: str) -> str:
             "platforms": list(variant.platforms),
             "uv": uv_version,
             **({"indexes": searched} if searched else {}),
-            **({"sources": dict(variant.sources)} if variant.sources else {}),
             **({"no_binary": list(variant.no_binary)} if variant.no_binary else {}),
             **({"may_compile": True} if variant.build_packages else {}),
         }

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +20,7 @@ UV = version("uv")
 NAME = "app:py3.13-trixie"
 MIRROR = "https://mirror.example/team/simple"
 COPY = "https://copy.example:8443/root/company/+simple"
-PACKAGES = {"corp-app", "corp-lib", "tiny-app", "tiny-lib"}
+SOURCES = {"corp-app": "company", "corp-lib": "company", "vendor-lib": "vendor-cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,18 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateIndex]:
 
 
 @pytest.fixture(scope="module")
-def built(foundation: Bases, company: PrivateIndex, tmp_path_factory: pytest.TempPathFactory) -> Bases:
-    """An image of packages of both indexes, built and verified. The indexes are gone when children use it."""
+def vendor() -> Iterator[Mirror]:
+    """An index whose files are on another host."""
+    wheels = [make_wheel("vendor-lib", "1.0", {"vendor_lib.py": ""})]
+    with serve(Mirror(wheels=wheels, storage="/files")) as files:
+        elsewhere = f"http://127.0.0.1:{files.port}/files"
+        with serve(Mirror(wheels=wheels, simple="/whl/cpu", storage=elsewhere)) as served:
+            yield served
+
+
+@pytest.fixture(scope="module")
+def built(foundation: Bases, company: PrivateIndex, vendor: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Bases:
+    """An image of packages of three indexes, built and verified. The indexes are gone when children use it."""
     wheels = [
         uv_wheel(UV, Path(find_uv_bin())),
         make_wheel("tiny-app", "1.0", {"tiny_app.py": ""}, requires=["tiny-lib"]),
@@ -54,10 +64,14 @@ def built(foundation: Bases, company: PrivateIndex, tmp_path_factory: pytest.Tem
         )
         bases.catalog.unlink()
         bases.write_catalog(
-            {"app": ["corp-app", "tiny-app"]},
+            {"app": ["corp-app", "tiny-app", "vendor-lib"]},
             uv=UV,
-            indexes={"company": {"url": company.url, "mirrors": [COPY]}, "default": {"mirrors": [MIRROR]}},
-            sources={"corp-app": "company", "corp-lib": "company"},
+            indexes={
+                "company": {"url": company.url, "mirrors": [COPY]},
+                "default": {"mirrors": [MIRROR]},
+                "vendor-cpu": vendor.url,
+            },
+            sources=SOURCES,
         )
         locked, made = bases.run("lock"), bases.run("build", "--json")
         (bases.folder / "said.json").write_text(made.stdout)
@@ -79,17 +93,26 @@ def test_the_image_is_verified_and_has_each_package_from_its_index(built: Bases)
         assert sandbox.run(program, env=environment_of(built, NAME)).text == "the company\n"
 
 
-def test_the_image_s_own_documents_name_the_catalog_s_addresses(built: Bases, company: PrivateIndex) -> None:
+def test_the_image_s_own_documents_name_the_catalog_s_addresses(
+    built: Bases, company: PrivateIndex, vendor: Mirror
+) -> None:
     public = pinned_uv(built).default_index()
-    expected = {"corp-app": company.url, "corp-lib": company.url, "tiny-app": public, "tiny-lib": public}
+    private = {"corp-app": company.url, "corp-lib": company.url, "vendor-lib": vendor.url}
+    expected = {**private, "tiny-app": public, "tiny-lib": public}
     lock = tomllib.loads(read(built, "/opt/warmbase/uv.lock"))
     sources = {package["name"]: package["source"].get("registry") for package in lock["package"]}
     assert {name: sources[name] for name in expected} == expected
+    (file,) = next(package["wheels"] for package in lock["package"] if package["name"] == "vendor-lib")
+    assert file["url"].startswith(f"{vendor.storage}/packages/")
     pylock = tomllib.loads(read(built, "/opt/warmbase/pylock.toml"))
     assert {package["name"]: package["index"] for package in pylock["packages"]} == expected
     base = json.loads(read(built, "/opt/warmbase/base.json"))
     assert base["index"] == public
-    assert base["indexes"] == {"company": [company.url, COPY], "default": [public, MIRROR]}
+    assert base["indexes"] == {
+        "company": [company.url, COPY],
+        "default": [public, MIRROR],
+        "vendor-cpu": [vendor.url],
+    }
     bill = json.loads(read(built, "/opt/warmbase/sbom.cdx.json"))
     urls = {part["name"]: part.get("purl") for part in bill["components"]}
     assert urls["corp-lib"] == f"pkg:pypi/corp-lib@1.0?repository_url={quote(company.url, safe=':')}"
@@ -105,16 +128,19 @@ def test_the_password_is_nowhere(built: Bases) -> None:
             assert secret not in content
 
 
-def write_child(folder: Path, public: str, company: str, *, explicit: bool) -> None:
-    """A project whose lock will name these addresses."""
-    project = {"name": "child", "version": "1", "requires-python": ">=3.13", "dependencies": ["corp-app", "tiny-app"]}
-    lines = ["[project]", *(f"{key} = {json.dumps(value)}" for key, value in project.items())]
-    lines += ["[[tool.uv.index]]", 'name = "company"', f"url = {json.dumps(company)}"]
-    if explicit:
-        lines += ["explicit = true"]
-    lines += ["[[tool.uv.index]]", 'name = "public"', f"url = {json.dumps(public)}", "default = true"]
-    lines += ["[dependency-groups]", 'ours = ["corp-lib"]', "[tool.uv.sources]"]
-    lines += [f'{name} = {{ index = "company" }}' for name in ("corp-app", "corp-lib")] if explicit else []
+def write_child(folder: Path, indexes: Mapping[str, str], *, explicit: bool) -> None:
+    """A project whose lock will name the addresses of `indexes`; "public" stands for uv's own."""
+    asked = ["corp-app", "tiny-app", "vendor-lib"]
+    lines = ["[project]", 'name = "child"', 'version = "1"', 'requires-python = ">=3.13"', f"dependencies = {asked}"]
+    lines += ["[dependency-groups]", 'ours = ["corp-lib"]']  # uv's sources are for what a project names
+    for name, address in indexes.items():
+        kind = "default" if name == "public" else "explicit"
+        wanted = name == "public" or explicit
+        lines += ["[[tool.uv.index]]", f'name = "{name}"', f'url = "{address}"', f"{kind} = {str(wanted).lower()}"]
+    lines += [
+        "[tool.uv.sources]",
+        *(f'{name} = {{ index = "{index}" }}' for name, index in SOURCES.items() if explicit),
+    ]
     folder.mkdir()
     (folder / "pyproject.toml").write_text("\n".join(lines) + "\n")
 
@@ -122,12 +148,13 @@ def write_child(folder: Path, public: str, company: str, *, explicit: bool) -> N
 @pytest.mark.parametrize("explicit", [True, False], ids=["by-source", "searched"])
 @pytest.mark.parametrize("mirrored", [False, True], ids=["own-addresses", "mirrors"])
 def test_a_child_whose_lock_names_an_address_of_an_index_needs_no_index(
-    built: Bases, company: PrivateIndex, tmp_path: Path, mirrored: bool, explicit: bool
+    built: Bases, company: PrivateIndex, vendor: Mirror, tmp_path: Path, mirrored: bool, explicit: bool
 ) -> None:
     """There is no network: the lock is made from the cache's pages, the environment from its wheels."""
     public, private = (MIRROR, COPY) if mirrored else (pinned_uv(built).default_index(), company.url)
     folder = tmp_path / "child"
-    write_child(folder, public, private, explicit=explicit)
+    indexes = {"company": private, "vendor-cpu": vendor.url, "public": public}
+    write_child(folder, indexes, explicit=explicit)
     with opened(built, built.layers(NAME), [Bind(source=folder, target="/app")]) as sandbox:
         environment = environment_of(built, NAME)
 
@@ -142,5 +169,6 @@ def test_a_child_whose_lock_names_an_address_of_an_index_needs_no_index(
         run("sync", "--frozen", UV_PROJECT_ENVIRONMENT="/app/.venv")
         run("sync", "--frozen")
     packages = folder / ".venv/lib/python3.13/site-packages"
-    assert {path.name.partition("-1.0")[0].replace("_", "-") for path in packages.glob("*.dist-info")} == PACKAGES
+    found = {path.name.partition("-1.0")[0].replace("_", "-") for path in packages.glob("*.dist-info")}
+    assert found == {*SOURCES, "tiny-app", "tiny-lib"}
     assert "the company" in (packages / "corp_lib.py").read_text()

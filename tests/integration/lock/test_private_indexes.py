@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.bases import Bases
+from tests.bases import PLATFORM, Bases
 from tests.integration.lock.conftest import make_bases, make_wheels
 from tests.pypiservers import READER, WORD, PrivateIndex, running_pypiserver
 from tests.wheelhouse import Mirror, make_wheel, serve
+
+from warmbase.catalog.load import load_catalog
+from warmbase.lock.stage import read_locks
 
 SOURCES = {"corp-app": "company", "corp-lib": "company", "tiny-lib": "company"}
 LOCK = "bases/app/py3.13-trixie.json"
@@ -176,15 +179,33 @@ def test_a_package_can_be_told_to_come_from_the_public_index(private: Bases) -> 
     assert origins(private)["tiny-lib"] == ("2.0", "")
 
 
-def test_an_image_has_sources_of_its_own_and_the_others_keep_their_locks(private: Bases, company: PrivateIndex) -> None:
-    """An index that only names what an image does not have changes nothing for it."""
-    app = {"requirements": ["tiny-app"]}
-    write(private, indexes={}, sources={}, images={"app": app})
+def test_a_source_concerns_the_images_that_have_its_package_and_no_others(
+    private: Bases, company: PrivateIndex
+) -> None:
+    """Of the others no lock is made anew, and so no image."""
+    app, ours = {"requirements": ["tiny-backend"]}, {"requirements": ["tiny-lib"]}
+    write(private, indexes={}, sources={}, images={"app": app, "ours": ours})
     private.run("lock")
     before = (private.folder / LOCK).read_bytes()
-    ours = {"requirements": ["tiny-lib"], "sources": {"Tiny_Lib": "company"}}
-    write(private, indexes={"company": company.url}, images={"app": app, "ours": ours})
+    write(private, indexes={"company": company.url}, sources={"Tiny_Lib": "company", "corp-lib": "company"})
+    catalog = load_catalog(private.catalog)
+    stale = read_locks(catalog, catalog.variants, native=PLATFORM).missing
+    assert [variant.name for variant, _ in stale] == ["ours:py3.13-trixie"]
     private.run("lock")
     assert (private.folder / LOCK).read_bytes() == before
+    document = json.loads((private.folder / "bases/ours/py3.13-trixie.json").read_text())
+    assert [(package["version"], package["index"]) for package in document["packages"]] == [("1.5", "company")]
+
+
+def test_an_image_has_sources_of_its_own(private: Bases, company: PrivateIndex) -> None:
+    ours = {"requirements": ["tiny-lib"], "sources": {"Tiny_Lib": "company"}}
+    write(
+        private,
+        indexes={"company": company.url},
+        sources={},
+        images={"app": {"requirements": ["tiny-lib"]}, "ours": ours},
+    )
+    private.run("lock")
+    assert origins(private) == {"tiny-lib": ("2.0", "")}
     document = json.loads((private.folder / "bases/ours/py3.13-trixie.json").read_text())
     assert [(package["version"], package["index"]) for package in document["packages"]] == [("1.5", "company")]

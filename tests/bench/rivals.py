@@ -8,16 +8,16 @@ argument has the `RUN` steps run again; `--no-cache` would start with empty moun
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 
 from tests.bench.engine import Engine, open_engine
-from tests.bench.usage import Usage
+from tests.bench.model import BenchError
+from tests.bench.usage import Usage, run_measured
 from tests.bench.workbench import Workbench
 
 from warmbase.layers.unpack import UnpackedLayers
@@ -75,8 +75,9 @@ class Rivals:
         return DOCKERFILES / f"{name}.Dockerfile"
 
     def remove(self, *names: str) -> None:
-        """Remove images."""
-        self.engine.docker("image", "rm", "--force", *names)
+        """Remove images; what stays costs room and no result."""
+        with suppress(BenchError):
+            self.engine.docker("image", "rm", "--force", *names)
 
     def project(self, requirements: Sequence[str] = W_REQUIREMENTS) -> Path:
         """A new folder with a project that has `requirements`, locked with the newest versions of the index."""
@@ -125,11 +126,17 @@ class Rivals:
 @cache
 def open_rivals(bench: Workbench) -> Rivals:
     """The rivals of a run, with nothing in their cache mounts. Raises BenchError, also where there is no engine."""
-    engine = bench.stack.enter_context(open_engine(bench.new_folder("engine")))
-    bench.programs["Docker Engine"] = engine.version()
-    rivals = Rivals(bench=bench, engine=engine)
+    rivals = Rivals(bench=bench, engine=_start_engine(bench))
     bench.stack.enter_context(_prepared(rivals))
     return rivals
+
+
+@cache
+def _start_engine(bench: Workbench) -> Engine:
+    """Once, also where what comes next fails: two engines of one machine would fight over its network."""
+    engine = bench.stack.enter_context(open_engine(bench.new_folder("engine")))
+    bench.programs["Docker Engine"] = engine.version()
+    return engine
 
 
 @contextmanager
@@ -138,10 +145,7 @@ def _prepared(rivals: Rivals) -> Iterator[None]:
     folder.mkdir()
     (root,) = UnpackedLayers(bench.ready.cache / "unpacked", bench.ready.store).folders(bench.foundation.layers)
     script = 'set -o pipefail; tar --create --directory "$1" . | docker import - "$2"'
-    subprocess.run(
-        ["bash", "-c", script, "bash", root, f"{NAME}/debian"],
-        env=rivals.engine.environment, check=True, capture_output=True,
-    )  # fmt: skip
+    run_measured(["bash", "-c", script, "bash", root, f"{NAME}/debian"], env=rivals.engine.environment, cwd=folder)
     bench.uv.run(["pip", "install", "--target", folder / "pip", _PIP], cache=bench.folder / "locking")
     script_file = folder / "pip3"
     script_file.write_text(_PIP_SCRIPT)
@@ -153,7 +157,8 @@ def _prepared(rivals: Rivals) -> Iterator[None]:
     try:
         yield
     finally:
-        rivals.build("empty", folder)
+        with suppress(BenchError):
+            rivals.build("empty", folder)
         rivals.remove(*(f"{NAME}/{name}" for name in ("debian", "python", "empty")))
 
 

@@ -61,7 +61,16 @@ def test_the_version_is_printed() -> None:
     assert CliRunner().invoke(app, ["--version"]).output == f"warmbase {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["no-such-command"], ["build", "--no-such-option"], ["build", "--jobs", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["build", "--no-such-option"],
+        ["build", "--jobs", "0"],
+        ["verify", "--engine", "rkt"],
+        ["load", "data", "--engine", "none"],
+    ],
+)
 def test_a_wrong_command_line_ends_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
 

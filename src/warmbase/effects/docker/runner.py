@@ -257,7 +257,7 @@ class EngineRunner:
                 add_hosts=[(hostname, "127.0.0.1"), *hosts.items()],
                 labels={LABEL: loaded.label},
                 log_driver="none",
-                mounts=[_mount(bind) for bind in binds if shared],
+                mounts=[mount_fields(bind) for bind in binds if shared],
             )
             try:
                 for bind in () if shared else binds:
@@ -272,7 +272,7 @@ class EngineRunner:
         from python_on_whales.exceptions import DockerException
 
         if self._shares is None:
-            probe = _mount(Bind(source=loaded.folder, target="/mnt", read_only=True))
+            probe = mount_fields(Bind(source=loaded.folder, target="/mnt", read_only=True))
             try:
                 created = self._engine.client.container.create(
                     loaded.image, ["/bin/cat"], pull="never", labels={LABEL: loaded.label}, mounts=[probe]
@@ -363,7 +363,7 @@ class EngineRunner:
         )
 
 
-def _mount(bind: Bind) -> list[str]:
+def mount_fields(bind: Bind) -> list[str]:
     """The fields of `--mount`, which are those of a line of CSV."""
     fields = ["type=bind", f"source={bind.source.resolve()}", f"target={bind.target}"]
     fields += ["readonly"] if bind.read_only else []

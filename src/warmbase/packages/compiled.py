@@ -11,6 +11,7 @@ others take.
 """
 
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ from warmbase.packages.logins import SECRETS, Login, is_from_git, is_over_ssh, o
 
 _LIBRARIES = "libraries.txt"
 _MOUNTS = "--mount=type=bind,target=/run/warmbase"
+
+_TIMED = re.compile(r"\d+\.\d+ (.*)")
 
 _INSTALL = f"{_MOUNTS} --mount=type=secret,id=warmbase-ca sh /run/warmbase/system.sh"
 
@@ -136,8 +139,9 @@ class Yard:
             builder.bake(targets, work)
         except BuilderError as error:
             failed = [packages[error.target]] if error.target in packages else packages.values()
+            said = mask_secrets(_said_inside(error.message), login.values)
             raise PackagesError(
-                f"{_names(failed)} cannot be compiled for {self.platform}\n{mask_secrets(error.message, login.values)}",
+                f"{_names(failed)} cannot be compiled for {self.platform}\n{said}",
                 next_step="if a compiler, a header or a library is missing, add the package that has it to"
                 " `build_packages` in the catalog (Python.h is in Debian's python3-dev); or require a version that has"
                 " a wheel",
@@ -149,6 +153,12 @@ class Yard:
             next_step=f"install Docker with Buildx, or name a builder for {self.platform} with `--builder NAME` or the"
             " catalog's `builder`; or require a version that has a wheel, or leave the package out there with a marker",
         )
+
+
+def _said_inside(message: str) -> str:
+    """What was said in the container, each line of which has a time in seconds before it; else all of a message."""
+    lines = [match[1] for line in message.splitlines() if (match := _TIMED.match(line))]
+    return "\n".join(lines) or message
 
 
 def _names(packages: Iterable[LockedPackage]) -> str:

@@ -200,7 +200,7 @@ CHILDREN = (
             step(ROOT, "uv sync --frozen"),
             step(ROOT, _ADDED),
             if_warm(step(ROOT, "uv sync --locked")),
-            python_step(ROOT, _IN_PLACE),
+            if_warm(python_step(ROOT, _IN_PLACE)),
         ),
     ),
     Child(
@@ -222,7 +222,7 @@ CHILDREN = (
             step(ANY_UID, "uv sync --frozen"),
             step(ANY_UID, "uv sync --frozen"),
             step(ANY_UID, _ADDED),
-            python_step(ANY_UID, _IN_PLACE),
+            if_warm(python_step(ANY_UID, _IN_PLACE)),
         ),
     ),
     Child(

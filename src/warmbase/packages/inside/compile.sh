@@ -29,8 +29,13 @@ if [ -e $secrets/warmbase-hosts ]; then
 fi
 printf '%s\n' "$3" >$work/requirement.txt
 cd $work
-/run/warmbase/uv pip install --quiet --color never --no-deps --no-binary "$2" --python "$1" \
-  --target $work/unused --requirement $work/requirement.txt
+if ! /run/warmbase/uv pip install --quiet --color never --no-deps --no-binary "$2" --python "$1" \
+  --target $work/unused --requirement $work/requirement.txt 2>$work/said; then
+  cat $work/said >&2
+  # A builder repeats the last lines alone: what compilers said was long before.
+  grep -E 'error:|undefined reference|not found|No such file' $work/said | grep -v '^error: ' | head -n 6 >&2
+  exit 1
+fi
 find $work/cache/sdists-* -name '*.whl' -exec cp {} /warmbase/wheels/ ';'
 # Which package of the system has which library: what a foundation may lack.
 if [ -d /var/lib/dpkg/info ]; then

@@ -237,10 +237,14 @@ def show(
 
 
 def _place(package: "LockedPackage", variant: "Variant") -> str:
-    """Where a package is: in the venv or in the cache alone, and for which platforms, if not for all."""
+    """Where a package is: in the venv or in the cache alone, and for which platforms, if not for all; and for which of
+    them it has no wheel."""
     platforms = [platform for platform, _ in package.wheels]
     missing = set(variant.platforms) - set(platforms)
-    return f"{package.use} ({', '.join(platforms) or 'on no platform'})" if missing else package.use
+    compiled = [platform for platform in platforms if package.is_compiled(platform)]
+    words = [f"{package.use} ({', '.join(platforms) or 'on no platform'})" if missing else package.use]
+    words += [f"compiled for {', '.join(compiled)}"] if compiled else []
+    return ", ".join(words)
 
 
 @app.command()

@@ -25,8 +25,8 @@ from warmbase.layers.store import RECORD_FORMAT, LayerStore
 from warmbase.layers.untar import TarStream, read_members
 from warmbase.oci.digests import Json
 from warmbase.oci.layout import BlobSource
-from warmbase.oci.manifest import MANIFEST
-from warmbase.oci.records import Record, record_manifest
+from warmbase.oci.manifest import CONFIG, MANIFEST, describe
+from warmbase.oci.records import RECORD_CONFIG, record_manifest
 from warmbase.oci.tar import END_OF_ARCHIVE
 
 REPOSITORY = "warmbase-layers"
@@ -53,8 +53,9 @@ class RegistryLayers:
         self._lock = threading.Lock()
         self._failures = 0
         self._damaged: set[str] = set()
-        self._config = threading.Lock()
-        self._has_config = False
+        self._first = threading.Lock()
+        self._was_empty: bool | None = None
+        self._given: set[str] = set()
 
     def take(
         self,
@@ -124,26 +125,33 @@ class RegistryLayers:
         return store.put(recipe, _packed(layer, blob), layer.notes)
 
     def _give(self, layer: Layer, blobs: BlobSource, mount_from: str, time: str) -> bool:
-        known = self._registry.find_manifest(self._repository, layer.recipe)
+        known = layer.recipe in self._given
+        if not known and not self._is_first():
+            known = self._registry.find_manifest(self._repository, layer.recipe) is not None
         if known and layer.recipe not in self._damaged:
             return False
         blob = layer.descriptor()
         source = blobs.blob_path(layer.digest)
         self._registry.push_blob(self._repository, blob, source, mount_from=mount_from, is_new=not known)
         document: Json = {"format": RECORD_FORMAT, "recipe": layer.recipe, "time": time, "layer": layer.to_json()}
-        self._write(record_manifest(KIND, document, kept=[blob]), layer.recipe)
+        record = record_manifest(KIND, document, kept=[blob])
+        for described, content in record.blobs:
+            if content != RECORD_CONFIG:
+                self._registry.push_blob(self._repository, described, content, is_new=True)
+        self._registry.write_manifest(self._repository, layer.recipe, record.manifest, MANIFEST)
+        self._given.add(layer.recipe)
         return True
 
-    def _write(self, record: Record, recipe: str) -> None:
-        """Write a record; the config, which all records share, is sent once. The document has the time in it: new."""
-        (config, content), *documents = record.blobs
-        with self._config:
-            if not self._has_config:
-                self._registry.push_blob(self._repository, config, content)
-                self._has_config = True
-        for described, content in documents:
-            self._registry.push_blob(self._repository, described, content, is_new=True)
-        self._registry.write_manifest(self._repository, recipe, record.manifest, MANIFEST)
+    def _is_first(self) -> bool:
+        """Whether the repository had no record when this asked first.
+
+        It has the config of all records then, and where that had to be sent, none of them can have been there.
+        """
+        with self._first:
+            if self._was_empty is None:
+                config = describe(RECORD_CONFIG, CONFIG)
+                self._was_empty = self._registry.push_blob(self._repository, config, RECORD_CONFIG) == "sent"
+            return self._was_empty
 
 
 def check_layer(layer: Layer, recipe: str, blob: Path) -> None:

@@ -17,7 +17,7 @@ from warmbase.oci.manifest import CONFIG, MANIFEST, Annotations, Config, Descrip
 UNKNOWN_PLATFORM = Platform(os="unknown", architecture="unknown")
 """The platform of what is no image; engines that look for their own pass it over."""
 
-_CONFIG = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=()).to_bytes()
+RECORD_CONFIG = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=()).to_bytes()
 """The config of every record: it says nothing, and a repository needs it once."""
 
 
@@ -56,7 +56,7 @@ def plain_image(
     `kept` are layers of other images: being named here keeps them in the repository, where they have to be already.
     """
     descriptors = (*(layer for layer, _ in layers), *kept)
-    described = describe(_CONFIG, CONFIG)
+    described = describe(RECORD_CONFIG, CONFIG)
     manifest = Manifest(
         config=described,
         layers=descriptors,
@@ -64,7 +64,7 @@ def plain_image(
         artifact_type=artifact,
         subject=subject,
     )
-    return Record(manifest=manifest.to_bytes(), blobs=((described, _CONFIG), *layers))
+    return Record(manifest=manifest.to_bytes(), blobs=((described, RECORD_CONFIG), *layers))
 
 
 def record_manifest(

@@ -1,7 +1,7 @@
 """The layer store through a real registry: what one machine gave, another takes, and it believes nothing."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,13 +199,22 @@ def test_a_layer_that_was_found_wrong_is_given_anew(site: NewSite) -> None:
     assert third.take(ONE) == 1
 
 
-def test_giving_layers_asks_only_whether_their_records_are_there(site: NewSite, registry: RunningRegistry) -> None:
+def test_the_first_who_gives_layers_looks_for_none_of_them(site: NewSite, registry: RunningRegistry) -> None:
     with fault_proxy(registry.host) as proxy:
         here = site("here", proxy.host)
         layers = [here.make(recipe, recipe.encode()) for recipe in (ONE, TWO)]
-        assert here.give(*layers) == 2
-        looked_for = [path.rpartition("/")[0].rpartition("/")[2] for path in proxy.asked("HEAD")]
-        assert sorted(looked_for) == ["blobs", "manifests", "manifests"]  # the blob is the config of all records
+        remote = here.remote
+        assert [remote.give(layers, here.store, mount_from="", time=NOW) for _ in range(2)] == [2, 0]
+        assert kinds(proxy.asked("HEAD")) == ["blobs"]  # the config of all records
+        before = len(proxy.seen)
+        assert here.give(*layers) == 0
+        assert len(proxy.seen) == before + 3
+        assert kinds(proxy.asked("HEAD")[1:]) == ["blobs", "manifests", "manifests"]
+
+
+def kinds(paths: Sequence[str]) -> list[str]:
+    """What is asked for, in order of the alphabet: the address ends in a kind and a name."""
+    return sorted(path.split("/")[-2] for path in paths)
 
 
 def test_a_registry_that_is_away_costs_one_warning_and_few_requests(site: NewSite, registry: RunningRegistry) -> None:

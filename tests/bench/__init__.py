@@ -5,4 +5,7 @@ runs in the same minute where there is one, and says what was missed. Everything
 foundation, the packages. The reference work **W** is pandas, numpy, pyarrow, scikit-learn, matplotlib, requests,
 pytest and what they need, 28 wheels on CPython 3.13, as locked in `catalog/`; its wheels come from an index server on
 loopback that serves a wheelhouse, which is filled once into warmbase's cache folder.
+
+The rivals that people know are Dockerfiles: uv's guide's and pip's, in `dockerfiles/`. A Docker Engine builds them here,
+on an image made of the very foundation that W has; where there is none, those rows are not measured, and say so.
 """

@@ -224,7 +224,7 @@ WRONG_FOUNDATIONS = {
     "f: {debian: sid}": "images.yaml:2:27: foundations.f.debian: the Python of the suite 'sid' is not known; "
     'add `python: "3.…"`, the version of its python3',
     'f: {debian: trixie, python: "3.12"}': "images.yaml:2:43: foundations.f.python: Debian trixie offers "
-    "Python 3.13, not 3.12; delete the key: the version follows from the suite",
+    "Python 3.13, not 3.12; delete the key: the version follows from the suite; or write managed, which brings any",
     "f: {debian: --help}": "images.yaml:2:27: foundations.f.debian: '--help' is not a Debian suite; "
     "write a release's code name, e.g. trixie",
     "f: {debian: trixie, packages: [python3=3.13]}": "images.yaml:2:46: foundations.f.packages[0]: "

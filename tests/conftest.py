@@ -45,7 +45,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.stash[_WITHOUT_ENGINE] = len(chosen)
         config.hook.pytest_deselected(items=chosen)
     if hasattr(config, "workerinput"):
-        workers.share_out(items)
+        items.sort(key=lambda item: workers.place_of(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    return workers.make_scheduler(config, log)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -90,9 +95,7 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
 
     Tests work on copies of it (`Bases.copy`).
     """
-    root = workers.folder_of_all(tmp_path_factory) / "foundation"
-    workers.make_once(root, _make_foundation)
-    return Bases(folder=root / "bases", cache=root / "cache")
+    return workers.bases_of_all(tmp_path_factory, "foundation", _make_foundation)
 
 
 def _make_foundation(root: Path) -> None:

@@ -3,48 +3,63 @@
 import fcntl
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.bases import Bases
 
-_FIRST = ("tests/e2e", "tests/integration", "tests/unit")
+_WITH_ENGINES = ("tests/e2e/docker/", "tests/e2e/children/")
+_ORDER = (*_WITH_ENGINES, "tests/e2e/", "tests/integration/", "")
 
 
-def share_out(items: list[pytest.Item]) -> None:
-    """Put the tests in groups that one worker each runs, the longest first.
+def group_of(test: str) -> str:
+    """The group of a test, which one worker runs: its module, so that what its tests share is made once.
 
-    A module is a group, so that what its tests share is made once; all tests with containers are one, because two
-    Docker engines would fight over the bridge. Groups are given away in this order.
+    All tests with container engines are one group, because two Docker engines would fight over the bridge.
     """
-    items.sort(key=_place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    return "engines" if test.startswith(_WITH_ENGINES) else test.partition("::")[0]
 
 
-def _group(item: pytest.Item) -> str:
-    return "docker" if item.get_closest_marker("docker") else item.nodeid.partition("::")[0]
+def place_of(test: str) -> int:
+    """Where a test's group stands in the line: what takes long comes first, for both workers to end together."""
+    return next(place for place, folder in enumerate(_ORDER) if test.startswith(folder))
 
 
-def _place(item: pytest.Item) -> int:
-    if item.get_closest_marker("docker"):
-        return -1
-    return next(place for place, folder in enumerate((*_FIRST, "")) if item.nodeid.startswith(folder))
+def make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give groups to workers, in the order of the tests (pytest-xdist's hook pytest_xdist_make_scheduler)."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler: object = LoadScopeScheduling(config, log)
+    vars(scheduler)["_split_scope"] = group_of
+    return scheduler
 
 
-def folder_of_all(factory: pytest.TempPathFactory) -> Path:
-    """The folder for temporary files that all workers of this run see; of the run itself, where there are none."""
+def bases_of_all(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Bases:
+    """Bases that the first worker to come makes, `make` in an empty folder, while the others wait.
+
+    Each worker has files of its own: a test's copy of them is made of links, and a new link shows in a file's change
+    time, by which a verification in another worker would take the file for one that a child has written.
+    """
     own = factory.getbasetemp()
-    return own.parent if own.name == f"popen-{os.environ.get('PYTEST_XDIST_WORKER')}" else own
+    if own.name != f"popen-{os.environ.get('PYTEST_XDIST_WORKER')}":
+        root = factory.mktemp(name)
+        make(root)
+    else:
+        _make_once(own.parent / name, make)
+        root = own / name
+        subprocess.run(["cp", "-a", own.parent / name, root], check=True)
+    return Bases(folder=root / "bases", cache=root / "cache")
 
 
-def make_once(folder: Path, make: Callable[[Path], None]) -> None:
-    """Let whoever comes first make `folder`, an empty one, while the others wait; it is made anew if that failed."""
+def _make_once(folder: Path, make: Callable[[Path], None]) -> None:
     done = folder.with_name(f"{folder.name}.done")
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
             folder.mkdir()
             make(folder)
             done.touch()

@@ -1,12 +1,12 @@
 """A small catalog of real packages, locked and built once for the run, and the engines that run images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.bases import Bases
 from tests.e2e.docker.engines import DockerEngine, running_engine
-from tests.workers import folder_of_all, make_once
+from tests.workers import bases_of_all
 
 SMALL = ["requests", "pytest", "packaging", "markupsafe"]
 
@@ -20,7 +20,7 @@ def locked(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases
         bases.write_catalog({"small": {"requirements": SMALL, "backends": ["setuptools"]}})
         bases.run("lock")
 
-    return made_by(make, folder_of_all(tmp_path_factory) / "locked")
+    return bases_of_all(tmp_path_factory, "locked", make)
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +31,7 @@ def built(locked: Bases, tmp_path_factory: pytest.TempPathFactory) -> Bases:
         (row,) = locked.copy(root).build()
         assert row["error"] == ""
 
-    return made_by(make, folder_of_all(tmp_path_factory) / "built")
-
-
-def made_by(make: Callable[[Path], None], root: Path) -> Bases:
-    make_once(root, make)
-    return Bases(folder=root / "bases", cache=root / "cache")
+    return bases_of_all(tmp_path_factory, "built", make)
 
 
 @pytest.fixture

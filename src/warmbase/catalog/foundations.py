@@ -165,7 +165,11 @@ def _find_python(suite: str, listed: tuple[str, ...], path: DocumentPath, report
         report.add((*path, "debian"), f"the Python of the suite {quote(suite)} is not known", advice)
     elif known is not None and listed not in ((), (known,)):
         message = f"Debian {suite} offers Python {known}, not {' and '.join(listed)}"
-        report.add((*path, "python"), message, "delete the key: the version follows from the suite; or write managed, which brings any")
+        report.add(
+            (*path, "python"),
+            message,
+            "delete the key: the version follows from the suite; or write managed, which brings any",
+        )
     elif known is None and len(listed) > 1:
         report.add((*path, "python"), "a Debian suite offers one Python", "keep the version of its python3")
     return known or next(iter(listed), None)

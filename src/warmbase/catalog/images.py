@@ -207,9 +207,7 @@ class _ImageResolver(_EntryResolver):
         for pair in pairs:
             applied = [override for match, override in overrides if pair.fits(match)]
             made = self.variant(pair, applied, smoke=smoke, first=pair.python not in seen)
-            variants.append(
-                replace(made, compression=compression, indexes=self.context.indexes, sources=sources)
-            )
+            variants.append(replace(made, compression=compression, indexes=self.context.indexes, sources=sources))
             seen.add(pair.python)
         return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
 

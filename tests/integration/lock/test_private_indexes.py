@@ -15,7 +15,11 @@ from tests.pypiservers import READER, WORD, PrivateIndex, running_pypiserver
 from tests.wheelhouse import Mirror, make_wheel, serve
 
 from warmbase.catalog.load import load_catalog
+from warmbase.effects.uv import find_uv
+from warmbase.errors import PackagesError
+from warmbase.lock.files import read_lock
 from warmbase.lock.stage import read_locks
+from warmbase.packages.fetch import Fetcher
 
 SOURCES = {"corp-app": "company", "corp-lib": "company", "tiny-lib": "company"}
 LOCK = "bases/app/py3.13-trixie.json"
@@ -150,6 +154,21 @@ def test_an_index_that_refuses_is_named_with_the_variables_that_would_help(unloc
     assert (
         "next: give the credentials for the index 'company' in UV_INDEX_COMPANY_USERNAME and UV_INDEX_COMPANY_PASSWORD,"
         " in netrc, or in a keyring" in finished.stderr
+    )
+
+
+def test_a_wheel_that_the_index_refuses_to_give_is_told_like_that_too(locked: Bases, tmp_path: Path) -> None:
+    catalog = load_catalog(locked.catalog)
+    lock = read_lock(catalog, catalog.variants[0])
+    assert lock
+    environment = {**os.environ, **locked.environment, "UV_INDEX_COMPANY_PASSWORD": "wrong"}
+    uv = find_uv(catalog.uv, cache=tmp_path, environment=environment, indexes=catalog.index_addresses)
+    fetcher = Fetcher(uv=uv, platform=PLATFORM, python=lock.python, libc=("glibc", "2.41"))
+    with pytest.raises(PackagesError) as caught:
+        fetcher.fetch(lock.installed(PLATFORM), tmp_path / "cache")
+    assert "uv cannot fetch the locked wheels" in caught.value.message
+    assert caught.value.next_step.startswith(
+        "give the credentials for the index 'company' in UV_INDEX_COMPANY_USERNAME"
     )
 
 

@@ -6,6 +6,6 @@ foundation, the packages. The reference work **W** is pandas, numpy, pyarrow, sc
 pytest and what they need, 28 wheels on CPython 3.13, as locked in `catalog/`; its wheels come from an index server on
 loopback that serves a wheelhouse, which is filled once into warmbase's cache folder.
 
-The rivals that people know are Dockerfiles: uv's guide's and pip's, in `dockerfiles/`. A Docker Engine builds them here,
-on an image made of the very foundation that W has; where there is none, those rows are not measured, and say so.
+The rivals that people know are Dockerfiles, those of `dockerfiles/`: uv's guide's and pip's. A Docker Engine builds
+them on an image made of the very foundation that W has; where there is none, those rows are not measured, and say so.
 """

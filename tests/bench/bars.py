@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from tests.bench.model import Measured, Row
 
-_WIDTH, _EDGE = 820, 16
+_WIDTH, _EDGE = 860, 16
 _HEAD, _PITCH, _BAR = 56, 44, 9
 _STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
@@ -92,7 +92,7 @@ def _longest(rows: Sequence[Row]) -> float:
 
 
 def _numbers(row: Row) -> str:
-    return f"{row.measured} : {row.rivals} = {row.compared} (target {row.target}, {row.result})"
+    return f"{row.measured} : {row.rivals} = {row.compared}, {row.result}"
 
 
 def _sentence(row: Row) -> str:

@@ -1,6 +1,7 @@
 """What a case measures and what comes of it."""
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,8 +48,10 @@ class Row:
 
     @property
     def compared(self) -> str:
-        """The ratio as people read it: two digits that mean something, 0.000216 → "0.00022"."""
-        return "-" if self.ratio is None else f"{self.ratio:.2f}" if self.ratio >= 0.01 else f"{self.ratio:.2g}"
+        """The ratio as people read it: a small one with two digits that mean something, 0.0000216 → "0.000022"."""
+        if not self.ratio:
+            return "-" if self.ratio is None else "0"
+        return f"{self.ratio:.{max(2, 1 - math.floor(math.log10(self.ratio)))}f}"
 
     @property
     def result(self) -> str:

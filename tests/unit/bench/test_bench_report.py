@@ -34,12 +34,14 @@ def test_a_row_compares_the_medians_of_both_sides() -> None:
 
 
 def test_a_row_reads_as_people_write_numbers() -> None:
-    assert (FASTER.measured, FASTER.rivals, FASTER.compared, FASTER.result) == ("2.00 s", "25.00 s", "0.08", "met")
+    assert (FASTER.measured, FASTER.rivals, FASTER.compared, FASTER.result) == ("2.00 s", "25.00 s", "0.080", "met")
     assert (BIGGER.measured, BIGGER.rivals, BIGGER.compared, BIGGER.result) == ("3.0 MB", "2.0 MB", "1.50", "MISSED")
     assert (LOST.measured, LOST.rivals, LOST.compared, LOST.result) == ("-", "-", "-", "not measured")
 
 
-@pytest.mark.parametrize(("ratio", "text"), [(0.012, "0.01"), (0.0095, "0.0095"), (0.000216, "0.00022"), (0.0, "0")])
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(12.3, "12.30"), (0.012, "0.012"), (0.0095, "0.0095"), (0.0000216, "0.000022"), (0.0, "0")]
+)
 def test_a_small_ratio_keeps_digits_that_mean_something(ratio: float, text: str) -> None:
     assert replace(BIGGER, ratio=ratio).compared == text
 
@@ -56,7 +58,7 @@ def test_what_is_no_run_is_refused(text: str) -> None:
 
 def test_the_report_has_both_sides_of_each_row_and_what_could_not_be_measured() -> None:
     page = write_page(RUN)
-    assert "| build | 2.00 s | docker \\| tar | 25.00 s | 0.08 | ≤ 0.1 × | met |" in page
+    assert "| build | 2.00 s | docker \\| tar | 25.00 s | 0.080 | ≤ 0.1 × | met |" in page
     assert "| help | 100 ms | 0.67 | ≤ 150 ms | met |" in page
     assert "| docker-bake | - | - | - | not measured |" in page
     assert "- **docker-bake**: not measured: no container engine." in page
@@ -88,7 +90,7 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
     root = ElementTree.fromstring(draw(RUN))
     named = {element.attrib["id"]: element.text or "" for element in root if "id" in element.attrib}
     assert root.attrib["aria-labelledby"].split() == list(named)
-    assert "build: 2.00 s against 25.00 s of docker | tar, ratio 0.08, met." in named["description"]
+    assert "build: 2.00 s against 25.00 s of docker | tar, ratio 0.080, met." in named["description"]
 
 
 def test_the_picture_has_colours_for_dark_mode() -> None:

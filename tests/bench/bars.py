@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from tests.bench.model import Measured, Row
 
 _WIDTH, _EDGE = 860, 16
-_HEAD, _PITCH, _BAR = 56, 44, 9
+_HEAD, _PITCH, _BAR = 56, 46, 7
 _STYLE = """
 text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2328 }
 .heading { font-size: 15px; font-weight: 600 }
@@ -67,11 +67,12 @@ def _draw_row(picture: ElementTree.Element, row: Row, top: int, longest: float) 
     def length(ratio: float) -> str:
         return f"{ratio / longest * (_WIDTH - 2 * _EDGE):.1f}"
 
-    for kind, ratio in (("rival", 1.0), ("ours", row.ratio)):
-        place = {"x": str(_EDGE), "y": str(top + 23), "height": str(_BAR), "rx": "2"}
-        ElementTree.SubElement(picture, "rect", {**place, "width": str(max(float(length(ratio)), 1.5)), "class": kind})
+    for number, (kind, ratio) in enumerate((("ours", row.ratio), ("rival", 1.0))):
+        width = max(float(length(ratio)), 1.5)
+        place = {"x": str(_EDGE), "y": str(top + 22 + number * _BAR), "width": str(width), "height": str(_BAR)}
+        ElementTree.SubElement(picture, "rect", {**place, "class": kind})
     x = f"{_EDGE + float(length(row.most)):.1f}"
-    ends = {"x1": x, "x2": x, "y1": str(top + 20), "y2": str(top + 26 + _BAR)}
+    ends = {"x1": x, "x2": x, "y1": str(top + 20), "y2": str(top + 24 + 2 * _BAR)}
     ElementTree.SubElement(picture, "line", {**ends, "class": "target"})
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from urllib.parse import quote
 
-from warmbase.foundation.pins import DebianPin, FoundationPin, ManagedPin, system_of
+from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ImagePin, ManagedPin, system_of
 from warmbase.image.bill import pypi_url
 from warmbase.lock.model import LockedFile, LockedPackage, hash_inputs, lock_to_json
 from warmbase.oci.digests import Json, hex_of
@@ -70,20 +70,25 @@ def _dependencies(step: BuildStep, manifest: Manifest) -> Iterator[Json]:
 
 
 def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
-    """What a foundation was made from: the states of Debian's archives, or an image, and a managed Python's archive."""
-    if isinstance(pin, ManagedPin):
-        yield from _foundation(pin.base, platform)
-        yield {"name": pin.archive, "digest": {"sha256": pin.sha256}}
-        return
-    if isinstance(pin, DebianPin):
-        for archive in pin.archives:
-            yield {"name": f"Release file of {archive.suite}, {archive.date}", "digest": {"sha256": archive.sha256}}
-        return
-    yield {
-        "name": pin.reference,
-        **_image_url(pin.reference, platform),
-        "digest": {"sha256": hex_of(pin.manifest)},
-    }
+    """What a foundation was made from: the states of Debian's archives, an image, or a Dockerfile with its images; and
+    a managed Python's archive."""
+    match pin:
+        case ManagedPin():
+            yield from _foundation(pin.base, platform)
+            yield {"name": pin.archive, "digest": {"sha256": pin.sha256}}
+        case DebianPin():
+            for archive in pin.archives:
+                yield {"name": f"Release file of {archive.suite}, {archive.date}", "digest": {"sha256": archive.sha256}}
+        case DockerfilePin():
+            yield {"name": "Dockerfile and what it reads", "digest": {"sha256": pin.inputs}}
+            for name, digest in pin.bases:
+                yield _image(name, digest, platform)
+        case ImagePin():
+            yield _image(pin.reference, pin.manifest, platform)
+
+
+def _image(name: str, digest: str, platform: str) -> Json:
+    return {"name": name, **_image_url(name, platform), "digest": {"sha256": hex_of(digest)}}
 
 
 def _image_url(reference: str, platform: str) -> dict[str, Json]:

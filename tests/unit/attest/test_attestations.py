@@ -15,7 +15,7 @@ from warmbase.attest.stage import CYCLONEDX, SLSA, SPDX, STATEMENT, Attestation,
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.errors import PublishError
 from warmbase.foundation.model import Package
-from warmbase.foundation.pins import ArchiveState, FoundationPin
+from warmbase.foundation.pins import ArchiveState, DockerfilePin, FoundationPin, ManagedPin
 from warmbase.image.bill import image_parts, write_bill
 from warmbase.image.contract import BILL
 from warmbase.layers.codec import Codec
@@ -227,6 +227,25 @@ def test_a_foundation_that_is_an_image_is_named_by_its_manifest(image: Image, re
     found = dependencies(attestation)
     assert found[reference] == (url, "2" * 64)
     assert not any(name.startswith(("foundation", "Release")) for name in found)
+
+
+def test_a_dockerfile_is_named_by_what_it_reads_and_the_images_that_it_stands_on(image: Image) -> None:
+    pin = DockerfilePin(
+        inputs="3" * 64,
+        platform=PLATFORM,
+        bases=(("docker.io/library/debian:trixie", "sha256:" + "4" * 64),),
+        image="sha256:" + "5" * 64,
+        created="2026-01-01T00:00:00Z",
+        python="",
+        interpreter="",
+        libc=("glibc", "2.41"),
+    )
+    managed = ManagedPin(base=pin, python="3.13.9", archive="cpython-3.13.9+1.tar.gz", sha256="6" * 64)
+    found = dependencies(attest(step(managed), image.manifest, image))
+    assert found["Dockerfile and what it reads"] == ("", "3" * 64)
+    base = "docker.io/library/debian:trixie"
+    assert found[base] == ("pkg:docker/library/debian@trixie?platform=linux%2Famd64", "4" * 64)
+    assert found["cpython-3.13.9+1.tar.gz"] == ("", "6" * 64)
 
 
 def test_an_image_whose_last_layer_is_damaged_is_not_attested(image: Image) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.baseimages import Blob, gzip_blob
 from tests.bases import Bases
-from tests.e2e.docker.dockerfiles import Dockerfiles, dockerfiles_at, push_base
+from tests.e2e.docker.dockerfiles import GEO, Dockerfiles, dockerfiles_at, push_base
 from tests.e2e.docker.engines import CATALOG, DockerEngine, podman_environment, running_engine
 from tests.registries import RunningRegistry, running_registry
 
@@ -60,3 +60,14 @@ def base(registry: RunningRegistry, system: Blob, tmp_path_factory: pytest.TempP
 def empty(foundation: Bases, engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Dockerfiles:
     """A folder of bases for Dockerfiles, in which nothing is written yet. Tests work on copies."""
     return dockerfiles_at(tmp_path_factory.mktemp("dockerfiles"), foundation, engine)
+
+
+@pytest.fixture(scope="session")
+def pinned(empty: Dockerfiles, base: str, tmp_path_factory: pytest.TempPathFactory) -> Dockerfiles:
+    """Two foundations, pinned by one lock. Tests work on copies."""
+    made = empty.copy(tmp_path_factory.mktemp("pinned"))
+    made.write("geo", GEO.format(base=base), hello="#!/bin/sh\necho hello\n")
+    made.write("now", f"FROM {base}\nRUN touch /srv/now\n")
+    made.write_catalog({"geo": {"args": {"PYTHON": "{python}"}}, "now": {}})
+    assert "geo, now: bake" in made.bases.run("lock").stderr
+    return made

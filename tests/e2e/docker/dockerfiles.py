@@ -16,6 +16,14 @@ from tests.registries import RunningRegistry, copy_with_skopeo
 from warmbase.effects.files import CacheFolders
 
 PYTHON = "3.13"
+GEO = """
+FROM {base}
+ARG PYTHON
+COPY --chmod=0755 hello /usr/local/bin/hello
+RUN mkdir -p /srv/made && echo "for $PYTHON" > /srv/made/by && chown -R 1000 /srv/made
+ENV MADE_BY=geo
+"""
+"""A Dockerfile that does what people do: it takes arguments, copies, runs as root, and sets variables."""
 
 
 _LOG = "WARMBASE_TEST_DOCKER_LOG"
@@ -32,11 +40,13 @@ class Dockerfiles:
         return Path(self.bases.environment[_LOG])
 
     def write(self, name: str, text: str, **files: str) -> None:
-        """Write a Dockerfile, and files beside it; "." in a file's name is written "_"."""
+        """Write a Dockerfile, and files beside it."""
         folder = self.bases.folder / "bases" / name
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in {"Dockerfile": text, **files}.items():
-            (folder / file.replace("_", ".")).write_text(content, encoding="utf-8")
+            path = folder / file
+            path.unlink(missing_ok=True)  # copies are linked
+            path.write_text(content, encoding="utf-8")
 
     def write_catalog(self, foundations: Mapping[str, Mapping[str, Any]], **more: Any) -> None:
         """A catalog with an image on each of `foundations`, which is called as it is."""

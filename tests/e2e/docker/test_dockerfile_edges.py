@@ -45,12 +45,12 @@ def contents_of(*folders: Path) -> Iterator[bytes]:
 
 
 def test_secrets_certificates_and_proxies_reach_the_steps_and_nothing_else(
-    empty: Dockerfiles, base: str, tmp_path: Path
+    pinned: Dockerfiles, base: str, tmp_path: Path
 ) -> None:
     bundle, proxy = tmp_path / "bundle.pem", f"http://joe:{PASSWORD}@proxy.example:3128"
     trusted = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     bundle.write_text(Path(trusted or "/etc/ssl/certs/ca-certificates.crt").read_text() + COMPANY)
-    copy = empty.copy(
+    copy = pinned.copy(
         tmp_path / "copy", GEO_TOKEN=TOKEN, SSL_CERT_FILE=str(bundle), HTTPS_PROXY=proxy, NO_PROXY="*", no_proxy="*"
     )
     copy.write("geo", SEES.format(base=base))
@@ -68,8 +68,10 @@ def test_secrets_certificates_and_proxies_reach_the_steps_and_nothing_else(
         assert not any(secret.encode() in content for content in everything), secret
 
 
-def test_whatever_cannot_be_built_is_said_and_the_rest_is_locked(empty: Dockerfiles, base: str, tmp_path: Path) -> None:
-    copy = empty.copy(tmp_path, GEO_TOKEN=TOKEN)
+def test_whatever_cannot_be_built_is_said_and_the_rest_is_locked(
+    pinned: Dockerfiles, base: str, tmp_path: Path
+) -> None:
+    copy = pinned.copy(tmp_path, GEO_TOKEN=TOKEN)
     copy.write("bad", FAILS.format(base=base))
     copy.write("fine", f"FROM {base}\nRUN echo fine > /srv/fine\n")
     copy.write("baseless", f"FROM {base}-gone\n")
@@ -133,9 +135,9 @@ def test_what_counts_of_a_context_is_what_buildkit_is_sent(engine: DockerEngine,
 
 
 def test_an_engine_that_cannot_write_layouts_is_said_with_the_way_out(
-    empty: Dockerfiles, older_engine: DockerEngine, tmp_path: Path
+    pinned: Dockerfiles, older_engine: DockerEngine, tmp_path: Path
 ) -> None:
-    copy = empty.copy(tmp_path, DOCKER_HOST=older_engine.environment["DOCKER_HOST"])
+    copy = pinned.copy(tmp_path, DOCKER_HOST=older_engine.environment["DOCKER_HOST"])
     copy.write("geo", "FROM scratch\n")
     copy.write_catalog({"geo": {}})
     said = copy.bases.run("lock", code=1).stderr
@@ -144,7 +146,7 @@ def test_an_engine_that_cannot_write_layouts_is_said_with_the_way_out(
 
 
 def test_the_shipped_examples_are_built(
-    empty: Dockerfiles, base: str, engine: DockerEngine, foundation: Bases, tmp_path: Path
+    pinned: Dockerfiles, base: str, engine: DockerEngine, foundation: Bases, tmp_path: Path
 ) -> None:
     """On a stand-in for their images, with fewer packages, as mirrors and arguments of a catalog would have it."""
     folders = CacheFolders(root=foundation.cache)
@@ -152,7 +154,7 @@ def test_the_shipped_examples_are_built(
     (tree,) = UnpackedLayers(folders.unpacked, foundation.store).folders(layers)
     mirror = PythonMirror(tmp_path / "mirror")
     mirror.offer(debian_python(tree), PLATFORM)
-    copy = empty.copy(tmp_path / "copy", **mirror.environment)
+    copy = pinned.copy(tmp_path / "copy", **mirror.environment)
     for name in ("cuda", "geo"):
         shutil.copytree(ROOT / "bases" / name, copy.bases.folder / "bases" / name)
     copy.write_catalog(

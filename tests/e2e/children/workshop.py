@@ -91,7 +91,9 @@ class Workshop:
         build = self.build(project, changed=True)
         assert build.image, build.said
         layers = [
-            layer for layer in push_layers(self.engine, self.registry, build.image) if project.step in layer.made_by
+            layer
+            for layer in push_layers(self.engine, self.registry, build.image)
+            if re.search(project.step, layer.made_by)
         ]
         seconds, nothing = build.seconds(project.step), self.nothing
         for _ in range(_TRIES):

@@ -1,12 +1,13 @@
 """The bill of materials: everything in an image that somebody else made, as CycloneDX."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.billed import LICENCES, LOCK, PLATFORM, foundation
 
-from warmbase.foundation.model import Foundation, Package
+from warmbase.foundation.model import Archive, Foundation, Package
 from warmbase.image.bill import image_parts, pypi_url, write_bill
 
 
@@ -71,6 +72,14 @@ def test_python_and_the_system_are_parts_too() -> None:
     found = parts()
     assert found["debian-13"]["type"] == "operating-system"
     assert found["pkg:generic/python@3.13.5"]["cpe"] == "cpe:2.3:a:python:python:3.13.5:*:*:*:*:*:*:*"
+
+
+def test_a_managed_python_is_named_with_the_archive_that_it_came_in() -> None:
+    archive = Archive(name="cpython-3.13.5+1.tar.gz", sha256="d" * 64)
+    (python,) = (part for part in bill(replace(foundation(), archive=archive))["components"] if part["name"] == "python")
+    assert python["hashes"] == [{"alg": "SHA-256", "content": "d" * 64}]
+    name = "cpython-3.13.5%2B1.tar.gz"
+    assert python["purl"] == f"pkg:generic/python@3.13.5?checksum=sha256:{'d' * 64}&file_name={name}"
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,8 @@ class Project:
 
     Measured are the steps of the build, of all its stages, that the pattern `step` is found in: the layers of the image
     that they add have at most `most_bytes` (0: as many as it needs), and they take at most `most_times` as long as a
-    step that does nothing. Where uv has to
-    resolve something, it asks the index even for what it has; `offline` tells it not to, and nothing is downloaded
-    anywhere. `export` stands for `uv export`, which writes the project's requirements.txt.
+    step that does nothing. Where uv has to resolve something, it asks the index even for what it has; `offline` tells
+    it not to, and nothing is downloaded anywhere. `export` stands for `uv export`, which writes requirements.txt.
     """
 
     name: str

@@ -76,7 +76,8 @@ def test_python_and_the_system_are_parts_too() -> None:
 
 def test_a_managed_python_is_named_with_the_archive_that_it_came_in() -> None:
     archive = Archive(name="cpython-3.13.5+1.tar.gz", sha256="d" * 64)
-    (python,) = (part for part in bill(replace(foundation(), archive=archive))["components"] if part["name"] == "python")
+    components = bill(replace(foundation(), archive=archive))["components"]
+    (python,) = (part for part in components if part["name"] == "python")
     assert python["hashes"] == [{"alg": "SHA-256", "content": "d" * 64}]
     name = "cpython-3.13.5%2B1.tar.gz"
     assert python["purl"] == f"pkg:generic/python@3.13.5?checksum=sha256:{'d' * 64}&file_name={name}"

@@ -28,7 +28,8 @@ DOCKERFILE = f"""
 FROM {BASE}
 WORKDIR /app
 RUN cp /opt/warmbase/uv.lock . && printf '[project]\\nname = "app"\\nversion = "0.1.0"\\n\
-requires-python = ">=3.13"\\ndependencies = ["coded", "kept @ git+HOST/kept/.git@main", "filed @ HOST/filed-3.0.tar.gz"]\\n' > pyproject.toml
+requires-python = ">=3.13"\\ndependencies = ["coded", "kept @ git+HOST/kept/.git@main", \
+"filed @ HOST/filed-3.0.tar.gz"]\\n' > pyproject.toml
 RUN uv sync --frozen --offline --dry-run 2>&1 | tee said && grep 'Would make no changes' said
 RUN uv pip install --offline --dry-run coded 2>&1 | tee said && grep 'Would make no changes' said
 WORKDIR /own

@@ -73,6 +73,10 @@ class Bases:
             lock.unlink()  # a lock is one of the file, whatever its names
         return replace(self, folder=root / "bases", cache=root / "cache", environment=environment)
 
+    def with_environment(self, environment: Mapping[str, str]) -> "Bases":
+        """The same, for commands that run in another environment."""
+        return replace(self, environment={**self.environment, **environment})
+
     def command(self, *arguments: str | Path) -> list[str]:
         return [*self.become, self.interpreter, "-m", "warmbase", *map(str, arguments)]
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def python(sandbox: Sandbox, program: str) -> str:
 
 def sleepers(number: int) -> bool:
     """Whether, in the end, there are so many of the sleepers that a test starts."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = 0
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -123,17 +123,8 @@ with runner.open(system.root, binds=system.binds) as sandbox:
 
 
 class RunnerContract:
-    """The tests. A module that has a subclass has the fixtures `runner`, its `scratch` folder, and `left`, which says
-    what lies around because of its sandboxes."""
-
-    @pytest.fixture
-    def system(self, tmp_path: Path) -> System:
-        return make_system(tmp_path)
-
-    @pytest.fixture
-    def sandbox(self, runner: Runner, system: System) -> Iterator[Sandbox]:
-        with runner.open(system.root, binds=system.binds) as opened:
-            yield opened
+    """The tests. A module that has a subclass has the fixtures `runner`, its `scratch` folder, `left`, which says what
+    lies around because of its sandboxes, a `system`, and a `sandbox` over it, which several tests may share."""
 
     def test_exit_codes_and_both_streams_come_through(self, sandbox: Sandbox) -> None:
         finished = sandbox.run(["sh", "-c", "echo out; echo err >&2; exit 42"], env=ENV)
@@ -171,7 +162,7 @@ class RunnerContract:
     @pytest.mark.parametrize("user", ["0:0", "12345:0", "1000:1000"])
     def test_a_command_is_the_user_asked_for_without_other_groups(self, sandbox: Sandbox, user: str) -> None:
         assert shell(sandbox, "echo $(id -u):$(id -g):$(id -G)", user=user).strip() == f"{user}:{user.split(':')[1]}"
-        shell(sandbox, "test $(umask) = 0022; touch /tmp/mine", user=user)
+        shell(sandbox, "test $(umask) = 0022; touch /tmp/$(id -u)", user=user)
 
     def test_another_user_may_not_write_what_is_root_s(self, sandbox: Sandbox) -> None:
         assert sandbox.run(["touch", "/data/file"], env=ENV, user="12345:0").code == 1
@@ -277,7 +268,7 @@ except OSError as error:
                 env=ENV | {"API_TOKEN": "hunter2"},
                 timeout=0.5,
             )
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 100
         assert "hunter2" not in caught.value.message
         assert "S (sleep)" not in shell(sandbox, "sed 's/.*(\\(.*\\)) \\(.\\).*/\\2 (\\1)/' /proc/[0-9]*/stat")
 
@@ -303,7 +294,7 @@ except OSError as error:
             process.stdin.flush()
             assert process.stdout.readline() == b"hello\n"
         with process:
-            assert process.wait(timeout=10) != 0
+            assert process.wait(timeout=60) != 0
 
     def test_nothing_stays_behind(
         self, runner: Runner, system: System, scratch: Path, left: Callable[[], Collection[str]]
@@ -361,7 +352,7 @@ except OSError as error:
             assert process.stdout.readline() == b"open\n"
             assert sleepers(1)
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == -signal.SIGINT
+            assert process.wait(timeout=60) == -signal.SIGINT
         assert sleepers(0)
         assert set(left()) <= before
 

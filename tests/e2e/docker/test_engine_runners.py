@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.docker.engines import DockerEngine
-from tests.runnercontract import RunnerContract
+from tests.runnercontract import RunnerContract, System, make_system
 
 from warmbase.effects.docker.runner import LABEL, REPOSITORY, EngineRunner
-from warmbase.effects.runner import Runner, RunnerChoice, find_runner
+from warmbase.effects.runner import Runner, RunnerChoice, Sandbox, find_runner
 
 pytestmark = pytest.mark.docker
 
@@ -32,6 +32,18 @@ def runner(
         yield runner
         runner.close()
         assert leftovers(runner, scratch) == []
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return make_system(tmp_path_factory.mktemp("system"))
+
+
+@pytest.fixture(scope="module")
+def sandbox(runner: Runner, system: System) -> Iterator[Sandbox]:
+    """One for all that a sandbox survives: what a new one costs is most of what these tests take."""
+    with runner.open(system.root, binds=system.binds) as opened:
+        yield opened
 
 
 @pytest.fixture

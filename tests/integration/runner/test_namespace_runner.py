@@ -2,11 +2,11 @@
 
 import stat
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
-from tests.runnercontract import ENV, RunnerContract, System, shell
+from tests.runnercontract import ENV, RunnerContract, System, make_system, shell
 
 from warmbase.effects.runner import Root, Runner, Sandbox, find_runner
 from warmbase.errors import RunnerError
@@ -25,6 +25,17 @@ def runner(scratch: Path) -> Runner:
 @pytest.fixture
 def left(scratch: Path) -> Callable[[], Collection[str]]:
     return lambda: [path.name for path in scratch.iterdir()] if scratch.exists() else []
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> System:
+    return make_system(tmp_path)
+
+
+@pytest.fixture
+def sandbox(runner: Runner, system: System) -> Iterator[Sandbox]:
+    with runner.open(system.root, binds=system.binds) as opened:
+        yield opened
 
 
 class TestNamespaceRunner(RunnerContract):

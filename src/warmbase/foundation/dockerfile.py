@@ -75,7 +75,7 @@ def target_of(order: Order, name: str, output: Path) -> Target:
             Secret(id=one.id, env=one.env, file=str(foundation.folder / one.file) if one.file else "")
             for one in foundation.secrets
         ),
-        ssh=foundation.ssh,
+        ssh=tuple(_ssh(foundation.folder, one) for one in foundation.ssh),
         platforms=(order.platform,),
         output={
             "type": "oci",
@@ -86,6 +86,11 @@ def target_of(order: Order, name: str, output: Path) -> Target:
         },
         cached=False,
     )
+
+
+def _ssh(folder: Path, access: str) -> str:
+    name, _, paths = access.partition("=")
+    return f"{name}={','.join(str(folder / path) for path in paths.split(','))}" if paths else access
 
 
 def _contexts(foundation: DockerfileFoundation, bases: Sequence[tuple[str, str]]) -> dict[str, str]:

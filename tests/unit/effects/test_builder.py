@@ -108,6 +108,21 @@ def test_a_secret_that_is_missing_is_said_before_anything_is_built(tmp_path: Pat
     assert error.target == "a"
 
 
+@pytest.mark.parametrize(
+    ("access", "reason"),
+    [
+        ("default", "default is missing: the variable SSH_AUTH_SOCK is not set"),
+        ("git=/nowhere", "git is missing: there is nothing at /nowhere"),
+    ],
+)
+def test_ssh_that_is_missing_is_said_with_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, access: str, reason: str
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    error = failure(builder(), tmp_path, target("a"), target("b", ssh=(access,)))
+    assert (error.target, error.message) == ("b", f"the ssh access {reason}")
+
+
 def test_a_definition_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEO", "s3cret")
     failure(builder("ERROR: no\n"), tmp_path, target("a", secrets=(Secret(id="geo", env="GEO"),)))

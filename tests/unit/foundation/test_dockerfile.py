@@ -175,7 +175,7 @@ def test_a_target_says_all_that_the_catalog_says(wanted: DockerfileFoundation, t
         args=(("PY", "python{python}"),),
         contexts=(("docker.io/library/debian:trixie-slim", "oci-layout://layouts/debian:13"), ("files", "assets")),
         secrets=(BuildSecret(id="token", env="TOKEN"), BuildSecret(id="netrc", file="netrc")),
-        ssh=("default",),
+        ssh=("default", "git=keys/one,/keys/two"),
     )
     for name in ("layouts/debian", "assets"):
         (tmp_path / name).mkdir(parents=True)
@@ -190,7 +190,8 @@ def test_a_target_says_all_that_the_catalog_says(wanted: DockerfileFoundation, t
         ("token", "TOKEN", ""),
         ("netrc", "", str(tmp_path / "netrc")),
     ]
-    assert (target.ssh, target.platforms, target.cached) == (("default",), (PLATFORM,), False)
+    assert target.ssh == ("default", f"git={tmp_path}/keys/one,/keys/two")
+    assert (target.platforms, target.cached) == ((PLATFORM,), False)
     assert target.output["rewrite-timestamp"] == "true"
 
 

@@ -76,6 +76,7 @@ class BuildxBuilder:
         from python_on_whales.exceptions import DockerException
 
         self._check_platforms(targets)
+        _check_ssh(targets)
         secrets = _read_secrets(targets)
         definition, metadata = folder / "bake.json", folder / "metadata.json"
         definition.write_text(json.dumps(bake_definition(targets, self.host)), encoding="utf-8")
@@ -196,6 +197,22 @@ def _failure(said: Sequence[str], targets: Sequence[Target], secrets: Iterable[s
         next_step="mend the step; `docker build` of the same folder shows all that it says",
         target=failed,
     )
+
+
+def _check_ssh(targets: Iterable[Target]) -> None:
+    """Raise BuilderError for an agent or a key that is not there: Buildx would not say which target it is for."""
+    for target in targets:
+        for access in target.ssh:
+            name, _, paths = access.partition("=")
+            variable = os.environ.get("SSH_AUTH_SOCK", "")
+            missing = [path for path in (paths or variable).split(",") if not Path(path).exists() or not path]
+            if missing:
+                where = f"there is nothing at {missing[0]}" if missing[0] else "the variable SSH_AUTH_SOCK is not set"
+                raise BuilderError(
+                    f"the ssh access {name} is missing: {where}",
+                    next_step="start ssh-agent and add a key, or correct `ssh` in the catalog",
+                    target=target.name,
+                )
 
 
 def _read_secrets(targets: Iterable[Target]) -> list[str]:

@@ -1,8 +1,8 @@
 """The rivals: images that Docker builds of the Dockerfiles in `dockerfiles/`, as people write them.
 
 They stand on an image like an official slim Python, made of the very foundation that W has. Their cache mounts are
-emptied when a run begins, so the first build of each fills them, and removed of everything when it ends. A build
-argument has the `RUN` steps run again; `--no-cache` would start with empty mounts.
+emptied when a run begins and when it ends; what fills them is not measured. A build argument has the `RUN` steps run
+again: `--no-cache` would start with empty mounts.
 """
 
 import json

@@ -120,6 +120,11 @@ class SourceHost:
         """The index's address with the password."""
         return f"http://{USER}:{PASSWORD}@{self.host}:{self.port}{self.mirror.simple}"
 
+    @property
+    def netrc(self) -> str:
+        """What lets whoever has it in."""
+        return f"machine {self.host} login {USER} password {PASSWORD}\n"
+
     def answer(self, path: str) -> tuple[str, bytes] | None:
         found = self.mirror.answer(path)
         file = self.folder / path.lstrip("/")

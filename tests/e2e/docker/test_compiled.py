@@ -81,7 +81,7 @@ def _environment(engine: DockerEngine, home: Path, host: SourceHost) -> dict[str
     """This user's, who has told uv and git their passwords."""
     home.mkdir()
     (home / ".gitconfig").write_text("[credential]\n  helper = store\n")
-    (home / ".netrc").write_text(f"machine {host.host} login {USER} password {PASSWORD}\n")
+    (home / ".netrc").write_text(host.netrc)
     (home / ".git-credentials").write_text(host.url.replace("http://", f"http://{USER}:{PASSWORD}@") + "\n")
     names = ("PATH", "DOCKER_HOST", "DOCKER_CONFIG")
     own = {name: value for name in names if (value := engine.environment.get(name))}

@@ -140,3 +140,9 @@ def test_the_system_s_python_says_where_packages_belong(entries: dict[str, Entry
 
 def test_login_shells_keep_the_venv_on_the_path(entries: dict[str, Entry]) -> None:
     assert "/opt/venv/bin" in text(entries["etc/profile.d/warmbase.sh"])
+
+
+def test_pip_is_a_program_behind_the_venv_on_the_path(entries: dict[str, Entry]) -> None:
+    assert entries["usr/local/bin/pip"].mode == 0o755
+    assert text(entries["usr/local/bin/pip"]).splitlines()[-1] == 'exec uv pip "$@"'
+    assert entries["usr/local/bin/pip3"].target == "pip"

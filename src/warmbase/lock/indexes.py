@@ -31,12 +31,18 @@ class Indexes:
 
     def name_of(self, package: str, record: Mapping[str, Any]) -> str:
         """The catalog's name of the index that a record of uv.lock comes from, "" for uv's own, and for what comes from
-        none. Raises LockError."""
+        none. Raises LockError.
+
+        Where uv's own is, here, at the same address as one of the catalog's, what the catalog says decides.
+        """
         if "registry" not in record["source"]:
             return ""
         source = without_credentials(str(record["source"]["registry"]))
-        for name, address in self.addresses.items():
-            if source == address:
+        explicit = [index.name for index in self.indexes if index.explicit]
+        searched = [name for name in self.addresses if name and name not in explicit]
+        named = [name_in_locks(self.sources[package])] if package in self.sources else []
+        for name in (*named, *searched, "", *explicit):
+            if source == self.addresses.get(name):
                 return name
         known = next((one.name for one in self.indexes if source in one.mirrors), None)
         if known is not None:

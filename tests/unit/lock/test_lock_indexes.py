@@ -1,6 +1,7 @@
 """Where a variant's packages come from: what uv is told, and what it says."""
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,15 @@ def record(registry: str) -> dict[str, object]:
 )
 def test_an_index_has_one_name_whatever_its_address(registry: str, name: str) -> None:
     assert INDEXES.name_of("ours", record(registry)) == name
+
+
+def test_where_two_indexes_have_one_address_the_catalog_decides() -> None:
+    """A machine whose uv has the company's index, or the team's, as its own."""
+    own = replace(INDEXES, addresses={**INDEXES.addresses, "": COMPANY})
+    assert own.name_of("ours", record(COMPANY)) == "company"
+    assert own.name_of("idna", record(COMPANY)) == ""
+    searched = replace(INDEXES, addresses={**INDEXES.addresses, "": INDEXES.addresses["team"]})
+    assert searched.name_of("idna", record(INDEXES.addresses["team"])) == "team"
 
 
 def test_an_index_that_nobody_named_is_told_without_its_credentials() -> None:

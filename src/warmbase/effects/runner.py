@@ -7,6 +7,7 @@ packages use this protocol alone, so they are the same with and without Docker.
 A sandbox keeps accidents in. It is no defence against code that means harm.
 """
 
+import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -143,7 +144,7 @@ def find_runner(scratch: Path, choice: RunnerChoice = RunnerChoice.AUTO) -> Runn
     try:
         return find_namespace_runner(scratch)
     except RunnerError as error:
-        if choice == RunnerChoice.NONE:
+        if choice == RunnerChoice.NONE or platform.system() != "Linux":
             raise
         try:
             return _find_engine_runner(scratch, choice)

@@ -23,7 +23,8 @@ SHARED_FOLDER = 0o777
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilledCache:
     """A uv cache in `folder` that was filled from `indexes` under their `aliases` (by address), in the seconds `run`:
-    the first and the last, in Unix time. `hashes` are those of stand-ins, and of what they stand for."""
+    the first and the last, in Unix time. `hashes` are those of stand-ins, and of what they stand for; pages have
+    them as bytes."""
 
     folder: Path
     indexes: Sequence[ServedIndex]
@@ -41,8 +42,8 @@ class FilledCache:
 
     def read(self, path: Path, moment: int) -> uvcache.Framed:
         """An entry, settled at `moment`."""
-        real = {alias.alias: alias.address for alias in self.aliases.values()} | dict(self.hashes)
-        pairs = {told.encode(): meant.encode() for told, meant in real.items()}
+        pairs = {alias.alias.encode(): alias.address.encode() for alias in self.aliases.values()}
+        pairs |= {bytes.fromhex(told): bytes.fromhex(meant) for told, meant in self.hashes.items()}
         return uvcache.settle(uvcache.read_framed(path.read_bytes()), hosts=pairs, run=self.run, time=moment)
 
 

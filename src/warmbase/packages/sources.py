@@ -85,6 +85,9 @@ def source_entries(cache: FilledCache, lock: Lock, platform: str) -> Iterator[En
             filed = cache.folder / uvcache.SOURCES / made / package.name / package.version
             data = uvcache.revision_data(_revision(file), sha256=file.sha256, size=file.size)
             policy = cache.read(filed / uvcache.REVISION, moment_of(lock)).policy
+            page = cache.read(cache.folder / uvcache.PAGES / made / f"{package.name}.rkyv", moment_of(lock))
+            if bytes.fromhex(file.sha256) not in page.data:
+                raise uvcache.UnknownLayoutError("uv's index pages do not hold hashes as expected")
             pointer = uvcache.write_framed(uvcache.Framed(data=data, policy=policy))
             folders |= {version / _revision(file), version, *version.parents}
             files.append(file_of(str(version / uvcache.REVISION), pointer, 0o666))

@@ -67,11 +67,13 @@ class Subject:
 
     @property
     def cold(self) -> bool:
-        """Whether a package is in the venv for which the cache has no answer without a network: one that comes from no
-        index, and one that is compiled although it has wheels."""
-        compiled = self.lock.compiled(self.image.platform)
-        odd = [package for package in compiled if any(file.is_wheel for file in package.files)]
-        return bool(odd) or any(package.source for package in self.lock.installed(self.image.platform))
+        """Whether a package is in the venv for which the cache has no answer without a network."""
+        return not all(map(self._is_warm, self.lock.installed(self.image.platform)))
+
+    def _is_warm(self, package: LockedPackage) -> bool:
+        """Not so is what comes from no index, and what is compiled although it has wheels."""
+        compiled = package.is_compiled(self.image.platform)
+        return not package.source and not (compiled and any(file.is_wheel for file in package.files))
 
     @property
     def top_level(self) -> tuple[str, ...]:
@@ -94,7 +96,8 @@ class Subject:
             return needs, file.size if file else 0, package.name
 
         packages = [package for package in self.lock.packages if package.name in self.top_level]
-        return tuple(sorted((p for p in packages if p.wheel(self.image.platform) and not p.source), key=cost)[:count])
+        warm = (p for p in packages if p.is_needed(self.image.platform) and self._is_warm(p))
+        return tuple(sorted(warm, key=cost)[:count])
 
     def variables(self, user: User, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The exact environment of a command."""

@@ -115,7 +115,7 @@ def index_responses(
                 if file.is_wheel:
                     response = _response("binary/octet-stream", metadata, "max-age=365000000, immutable, public")
                     responses[_asked(urljoin(page, addresses[file]) + ".metadata")] = response
-                elif has_stand_in(package):
+                elif has_stand_in(package, file):
                     where, answer = answer_file(urljoin(page, addresses[file]), stand_in(package, file))
                     responses[where] = answer
     return responses
@@ -154,7 +154,7 @@ def _page(name: str, versions: list[LockedPackage], addresses: Mapping[LockedFil
 
 
 def _file(file: LockedFile, package: LockedPackage, address: str) -> dict[str, Any]:
-    sha256 = hashlib.sha256(stand_in(package, file)).hexdigest() if has_stand_in(package) else file.sha256
+    sha256 = hashlib.sha256(stand_in(package, file)).hexdigest() if has_stand_in(package, file) else file.sha256
     entry: dict[str, Any] = {
         "filename": file.name,
         "url": address,

@@ -109,6 +109,12 @@ def _core(package: LockedPackage) -> uvcache.CoreMetadata:
     )
 
 
+def compiled_in_spite_of_wheels(lock: Lock, platform: str) -> list[LockedPackage]:
+    """The packages whose source uv only looks at when it is to install it: it reads the metadata of a wheel."""
+    compiled = (package for package in lock.compiled(platform) if not package.source)
+    return [package for package in compiled if any(file.is_wheel for file in package.files)]
+
+
 def compiled_links(
     lock: Lock, platform: str, buckets: Iterable[tuple[str, str]], wheels: Mapping[str, str]
 ) -> Iterator[Entry]:
@@ -124,10 +130,9 @@ def compiled_links(
 
 
 def _looked_at(lock: Lock, platform: str, index: str) -> Sequence[tuple[LockedPackage, LockedFile]]:
-    """The packages of an index that are compiled, and of which uv read the source: it prefers to read a wheel."""
-    compiled = [package for package in lock.compiled(platform) if package.index == index and not package.source]
-    without = (package for package in compiled if not any(file.is_wheel for file in package.files))
-    return [(package, file) for package in without if (file := package.file(platform))]
+    """The packages of an index that are compiled, with what of."""
+    compiled = (package for package in lock.compiled(platform) if package.index == index and not package.source)
+    return [(package, file) for package in compiled if (file := package.file(platform))]
 
 
 def _revision(file: LockedFile) -> str:

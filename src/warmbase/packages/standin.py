@@ -19,13 +19,17 @@ def hashes_of_stand_ins(packages: Iterable[LockedPackage]) -> Mapping[str, str]:
         hashlib.sha256(stand_in(package, file)).hexdigest(): file.sha256
         for package in packages
         for file in package.files
-        if has_stand_in(package)
+        if has_stand_in(package, file)
     }
 
 
-def has_stand_in(package: LockedPackage) -> bool:
-    """Whether uv reads a file of the package itself: of one that has a wheel on an index, it asks for the metadata."""
-    return bool(package.source) or not any(file.is_wheel for file in package.files)
+def has_stand_in(package: LockedPackage, file: LockedFile) -> bool:
+    """Whether uv is given something else for a file: for one at an address, and for a source that is compiled, or of
+    which there is no wheel whose metadata could be asked for instead."""
+    if package.source:
+        return True
+    compiled = any(name == file.name for _, name in package.wheels)
+    return not file.is_wheel and (compiled or not any(other.is_wheel for other in package.files))
 
 
 def stand_in(package: LockedPackage, file: LockedFile) -> bytes:

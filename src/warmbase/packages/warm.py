@@ -16,12 +16,19 @@ from dataclasses import dataclass, replace
 
 from warmbase.effects.runner import Sandbox
 from warmbase.errors import PackagesError
-from warmbase.lock.model import Lock
+from warmbase.lock.model import Lock, LockedPackage
 from warmbase.oci.tar import Entry
 from warmbase.packages.asking import ALL, Asking
 from warmbase.packages.entries import FilledCache, settled_entries
 from warmbase.packages.index import IndexAlias, ServedIndex, alias_indexes, file_hosts, index_responses
-from warmbase.packages.sources import asked_texts, metadata_tables, real_text, source_entries, source_responses
+from warmbase.packages.sources import (
+    asked_texts,
+    compiled_in_spite_of_wheels,
+    metadata_tables,
+    real_text,
+    source_entries,
+    source_responses,
+)
 from warmbase.packages.standin import hashes_of_stand_ins
 from warmbase.packages.wheels import CACHE, VENV, Workshop, retarget_venv
 
@@ -66,7 +73,7 @@ def warm_cache(workshop: Workshop, asking: Asking, indexes: Sequence[ServedIndex
     hosts = {alias.host: "127.0.0.1" for alias in aliases.values()}
     with workshop.open_sandbox(hosts=hosts) as sandbox:
         workshop.make_venv(sandbox)
-        pylock = _ask_uv(sandbox, workshop, rounds)
+        pylock = _ask_uv(sandbox, workshop, rounds, compiled_in_spite_of_wheels(lock, workshop.platform))
     run = (started, int(time.time()))
     retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "0/uv.lock").read_text()
@@ -109,8 +116,8 @@ def _named(text: str, hosts: Mapping[str, str]) -> str:
     return text
 
 
-def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round]) -> str:
-    """Have uv look at the lock in every round; the first one's pylock.toml."""
+def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round], sources: Sequence[LockedPackage]) -> str:
+    """Have uv look at the lock, and at `sources`, in every round; the first one's pylock.toml."""
     server = sandbox.start(
         [workshop.interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
         env=workshop.environment,
@@ -145,6 +152,12 @@ def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round]) -> s
     for number in range(len(rounds)):
         run(number, "pip", "compile", "--quiet", ALL, *workshop.fetcher.for_platform)
         run(number, "lock", "--quiet")
+        for package in sources:  # it files what it has fetched, and then finds nothing to compile in it
+            aliases, wanted = rounds[number], f"{package.name}=={package.version}"
+            install = ["uv", "pip", "install", "--no-deps", "--no-build-isolation", "--target", "/opt/unused"]
+            install += ["--no-binary", package.name, "--python", workshop.interpreter, wanted]
+            told = {"UV_DEFAULT_INDEX": aliases[package.index].url}
+            sandbox.run(install, env=environment | told, cwd=f"{PROJECT}/{number}")
     return run(0, "export", "--frozen", "--no-emit-project", "--format", "pylock.toml", "--no-header")
 
 

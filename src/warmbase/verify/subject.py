@@ -71,9 +71,8 @@ class Subject:
         return not all(map(self._is_warm, self.lock.installed(self.image.platform)))
 
     def _is_warm(self, package: LockedPackage) -> bool:
-        """Not so is what comes from no index, and what is compiled although it has wheels."""
-        compiled = package.is_compiled(self.image.platform)
-        return not package.source and not (compiled and any(file.is_wheel for file in package.files))
+        """Not so is what comes from no index, and what is compiled in spite of a wheel, which a project gets."""
+        return not package.source and package.name not in self.image.variant.no_binary
 
     @property
     def top_level(self) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Change:
     def __str__(self) -> str:
         line, to = (f"`{text.removesuffix(_GOES_ON)}`" for text in (self.line, self.to))
         place = "" if self.file == "Dockerfile" else f" in `{self.file}`"
-        return f"{line}{place} becomes {to}" if self.to else f"leave out {line}"
+        return f"{line}{place} becomes {to}" if self.to else f"{line}{place} is left out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

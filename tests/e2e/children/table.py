@@ -21,7 +21,7 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     for row in sorted(rows, key=lambda row: (bool(row["change"]), row["bytes"], row["project"])):
         cells = (
             row["inherits"],
-            f"when {row['change']}" if row["change"] else "as it stands",
+            f"once {row['change']}" if row["change"] else "as it stands",
             f"{row['seconds']:.2f} s",
             size(row["bytes"]),
             size(row["compressed"]) if row["compressed"] else "",

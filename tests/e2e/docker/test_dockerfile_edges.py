@@ -155,6 +155,7 @@ def test_the_shipped_examples_are_built(
     mirror = PythonMirror(tmp_path / "mirror")
     mirror.offer(debian_python(tree), PLATFORM)
     copy = pinned.copy(tmp_path / "copy", **mirror.environment)
+    shutil.rmtree(copy.bases.folder / "bases")
     for name in ("cuda", "geo"):
         shutil.copytree(ROOT / "bases" / name, copy.bases.folder / "bases" / name)
     copy.write_catalog(
@@ -171,15 +172,13 @@ def test_the_shipped_examples_are_built(
         },
         defaults={"backends": [], "python": ["3.13"]},
     )
-    copy.bases.build()
+    copy.bases.run("lock")
     assert copy.bakes() == 1
-    for name in ("cuda", "geo"):
-        assert engine.warmbase("load", name, cwd=copy.bases.folder).returncode == 0
-    image = "registry.example/bases/{}:py3.13".format
+    unpacked = CacheFolders(root=copy.bases.cache).unpacked
+    assert [path for path in unpacked.rglob("libgomp.so.1") if not path.is_relative_to(tree)]
+    copy.bases.build("cuda")
+    assert engine.warmbase("load", "cuda", cwd=copy.bases.folder).returncode == 0
     script = "touch $HOME/mine && python -c 'import packaging, sys; print(sys.base_prefix)' && ls /var/lib/apt/lists"
     for user in ("12345:0", "4711:4711"):
-        run = ("run", "--rm", "--user", user, image("cuda"), "sh", "-c", script)
+        run = ("run", "--rm", "--user", user, "registry.example/bases/cuda:py3.13", "sh", "-c", script)
         assert engine.docker(*run).splitlines() == ["/usr/local/cpython-3.13"]
-    libraries = engine.docker("run", "--rm", image("geo"), "sh", "-c", "ldconfig -p; echo $GDAL_DATA")
-    assert "libgomp.so.1" in libraries
-    assert "/usr/share/gdal" in libraries

@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, Protocol
 from warmbase.oci.digests import CHUNK, Json
 from warmbase.oci.manifest import TAR_GZIP, TAR_ZSTD
 
-_PIECE = 4096  # smaller pieces make threads wait for one another, larger ones let a bomb take memory
+_PIECE = 512  # becomes 16 MiB at most; smaller pieces make threads wait for one another
 
 
 class Compressor(Protocol):

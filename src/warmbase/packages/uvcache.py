@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from packaging.specifiers import SpecifierSet
 
@@ -46,6 +46,7 @@ _SEEDS = (0x16F11FE89B0D677C, 0xB480A793D8E6C86C, 0x6FE2E5AAF078EBC9, 0x14F994A4
 _PRIME = 0x6EED0E9DA4D94A4F
 _PORTS = {"http": ":80", "https": ":443"}
 _MASK = 2**64 - 1
+_UNQUOTED = "!$&'()*+,:;=@[]^|"  # what an address's path keeps beside letters, digits and -._~ (WHATWG, URL, 1.3)
 
 
 class UnknownLayoutError(WarmbaseError):
@@ -208,13 +209,15 @@ def index_bucket(address: str, default: str) -> str:
     """The folder below `WHEELS` and `PAGES` in which uv keeps what the index at `address` says; `default` is uv's own.
 
     For any but its own it is named by SeaHash (the crate seahash 4, version of 2017) of the address, as a URL without
-    user information and final slash, and of the byte 255 that ends a string in Rust's hashes.
+    user information and final slash, each segment of its path decoded and encoded again, and of the byte 255 that ends
+    a string in Rust's hashes.
     """
     if address == default:
         return DEFAULT_INDEX_BUCKET
     parts = urlsplit(address)
-    host = parts.netloc.rpartition("@")[2].lower().removesuffix(_PORTS.get(parts.scheme, "-"))
-    bare = urlunsplit(parts._replace(netloc=host, path=parts.path.rstrip("/").removesuffix(".git") or "/"))
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(_PORTS.get(parts.scheme, "-")).removesuffix(":")
+    path = "/".join(quote(unquote(segment), safe=_UNQUOTED) for segment in parts.path.rstrip("/").split("/"))
+    bare = urlunsplit(parts._replace(netloc=host, path=path.removesuffix(".git") or "/"))
     return f"index/{_seahash(bare.encode() + bytes([255])).to_bytes(8, 'little').hex()}"
 
 

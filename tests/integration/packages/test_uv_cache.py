@@ -53,7 +53,20 @@ def test_the_buckets_are_the_ones_that_are_known(cache: Path) -> None:
     assert found <= {uvcache.ARCHIVES, uvcache.WHEELS, uvcache.PAGES, uvcache.SOURCES, "builds-v0"}
 
 
-@pytest.mark.parametrize("simple", ["/simple", "/root/company/+simple", "/team.git", "/Teams/a%20b"])
+ODD = [
+    "/a%2fb/c",
+    "/a%2Fb",
+    "/%40team/x",
+    "/me%7Eyou",
+    "/@a/~b",
+    "/%c3%a9/x",
+    "/a!$&'()*+,;=:b",
+    "/A%25b%5Bc",
+    "/a.git%20",
+]
+
+
+@pytest.mark.parametrize("simple", ["/simple", "/root/company/+simple", "/team.git", "/Teams/a%20b", *ODD])
 def test_the_bucket_of_an_index_has_the_name_that_uv_gives_it(tmp_path: Path, simple: str) -> None:
     with serve(Mirror(wheels=WHEELS, simple=simple)) as served:
         environment = {

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "events": set(),
     "oci": {"effects.files"},
     "effects": set(),
-    "catalog": set(),
+    "catalog": {"effects.indexes", "packages.uvcache"},
     "layers": {"effects"},
     "packages.uvcache": set(),
     "foundation": {"catalog", "effects", "layers", "packages.bytecode"},

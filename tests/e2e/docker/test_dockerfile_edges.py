@@ -96,6 +96,7 @@ def test_whatever_cannot_be_built_is_said_and_the_rest_is_locked(
     assert "Dockerfile:3\n" in by_name["bad"]
     assert "with ***" in by_name["bad"]
     assert f"{base}-gone" in by_name["baseless"]
+    assert "log in to its registry" in by_name["baseless"]
     assert "the secret token is missing: the variable NOT_SET is not set" in by_name["locked_out"]
     assert "nowhere cannot be read: No such file or directory" in by_name["contextless"]
     assert all("\n  next: " in part for part in by_name.values())

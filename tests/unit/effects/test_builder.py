@@ -1,6 +1,8 @@
 """What is said of builders: which is missing, what it cannot do, and where a build failed."""
 
 import os
+import re
+from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -85,6 +87,38 @@ def test_of_a_single_target_it_is_known_which_one_failed(tmp_path: Path) -> None
     error = failure(builder("ERROR: failed to solve: no such stage\n"), tmp_path, target("a"))
     assert (error.target, error.message) == ("a", "no such stage")
     assert failure(builder("ERROR: cluster is away\n"), tmp_path, target("a"), target("b")).target == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("machine mirror.example login joe password pa55w0rd\n", "as pa55w0rd at once"),
+        ("[pypi]\nusername = joe\npassword = p5:w\n", "password is p5:w"),
+        ('{"auth": {"key": "0123"}}', "0123 is the key"),
+        ("pa55w0rd\n", f"Basic {b64encode(b'pa55w0rd').decode()}"),
+        ("pa55w0rd\n", f"Basic {b64encode(b'pa55w0rd' + bytes([10])).decode()}"),
+        ("key=joe:pa55", f"Basic {b64encode(b'joe:pa55').decode()}"),
+    ],
+)
+def test_no_part_of_a_secret_is_told(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(content)
+    error = failure(builder(f"ERROR: {said}\n"), tmp_path, target("a", secrets=(Secret(id="geo", file=str(file)),)))
+    assert "***" in error.message
+    assert not set(re.findall(r"[\w:]{4,}={0,2}", error.message)) - {"Basic", "once", "password"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("failed to resolve source metadata for registry.example/a:1: not found", "correct the image's name, log in"),
+        ('target stage "run" could not be found', "correct `target` in the catalog"),
+        ('process "/bin/sh -c make" did not complete successfully: exit code: 2', "mend the step"),
+    ],
+)
+def test_what_is_advised_fits_what_failed(tmp_path: Path, reason: str, advice: str) -> None:
+    error = failure(builder(f"ERROR: failed to solve: {reason}\n"), tmp_path, target("a", stage="run"))
+    assert error.next_step.startswith(advice)
 
 
 def test_a_builder_that_lacks_a_platform_says_which_it_has(tmp_path: Path) -> None:

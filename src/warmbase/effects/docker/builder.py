@@ -5,8 +5,10 @@ elsewhere. All that it is asked for goes through one `docker buildx bake`, so th
 on all the nodes it has.
 """
 
+import base64
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ Advance = Callable[[int, int, str], object]
 _INSTALL = "install Docker with its Buildx plugin; the engine may be elsewhere: `--builder NAME` takes any builder"
 _CONTAINERD = "io.containerd.snapshotter.v1"
 _LAST_LINES = 40
-_SHORTEST_LINE = 6  # of a file that is a secret: shorter ones are brackets and the like
+_SHORTEST_WORD = 6  # of a secret: shorter ones are brackets, keys and the like
+_SHORTEST_VALUE = 4  # after a "=" or a ":", or in quotes
+_QUOTED = re.compile(r"""(?<=")[^"\n]+(?=")|(?<=')[^'\n]+(?=')""")
 
 
 def ignore_steps(_done: int, _total: int, _name: str) -> None:
@@ -194,9 +198,21 @@ def _failure(said: Sequence[str], targets: Sequence[Target], secrets: Iterable[s
     message = "\n".join([reason.removeprefix(f"target {failed}: ").removeprefix("failed to solve: "), *excerpt])
     return BuilderError(
         mask_secrets(message.rstrip(), [*secrets, *secrets_in(os.environ)]),
-        next_step="mend the step; `docker build` of the same folder shows all that it says",
+        next_step=_advise(reason, next((one for one in targets if one.name == failed), None)),
         target=failed,
     )
+
+
+def _advise(reason: str, target: Target | None) -> str:
+    """What to do about a reason in BuildKit's words; nothing else tells what kind of failure it is."""
+    if "failed to resolve source metadata for" in reason:
+        return (
+            "correct the image's name, log in to its registry with `docker login`, or name a mirror of it under"
+            " `contexts` in the catalog"
+        )
+    if target and target.stage and "target stage" in reason:
+        return f"correct `target` in the catalog, or give a stage of the Dockerfile the name {target.stage}"
+    return "mend the step; `docker build` of the same folder shows all that it says"
 
 
 def _check_ssh(targets: Iterable[Target]) -> None:
@@ -228,8 +244,18 @@ def _read_secrets(targets: Iterable[Target]) -> list[str]:
                     next_step="provide it, or take it out of `secrets` in the catalog",
                     target=target.name,
                 )
-            values += [value, *(line for line in value.splitlines() if len(line) >= _SHORTEST_LINE)]
+            values += _parts_of(value)
     return values
+
+
+def _parts_of(secret: str) -> list[str]:
+    """What a message may hold of a secret: all of it, or a line, a word or a value in it, also as base64."""
+    lines = [line.strip() for line in secret.splitlines()]
+    values = [line[found.end() :].strip() for line in lines for found in re.finditer("[=:]", line)]
+    values = [value for value in (*values, *_QUOTED.findall(secret)) if len(value) >= _SHORTEST_VALUE]
+    words = [word for word in (*lines, *secret.split()) if len(word) >= _SHORTEST_WORD]
+    coded = [base64.b64encode(part.encode()).decode() for part in (secret, secret.strip(), *lines, *values) if part]
+    return [secret, secret.strip(), *values, *words, *coded, *(code.rstrip("=") for code in coded)]
 
 
 def _read(path: str) -> str:

@@ -18,13 +18,17 @@ from warmbase.catalog.texts import (
     SshAccess,
     StageName,
 )
+from warmbase.errors import mask_userinfo
 
 EPOCH = "SOURCE_DATE_EPOCH"
 OWN_SECRETS = "warmbase-"
 """What the ids of warmbase's own secrets begin with."""
 
-_SECRET_WORDS = re.compile(r"(^|_)(TOKEN|PASSWORD|PASSWD|SECRET|APIKEY|API_KEY|CREDENTIALS?)($|_)", re.IGNORECASE)
-_SCHEMES = ("docker-image://", "oci-layout://")
+_SECRET_WORDS = re.compile(
+    r"(^|_)(TOKENS?|PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|SECRETS?|APIKEY|KEY|CREDENTIALS?|CREDS?|PAT|AUTH)($|_)",
+    re.IGNORECASE,
+)
+_IMAGE, _LAYOUT = "docker-image://", "oci-layout://"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,13 +113,16 @@ def resolve_dockerfile(
 
 
 def _check_args(args: Mapping[str, str], path: DocumentPath, report: Report) -> None:
-    for name in args:
+    for name, value in args.items():
         where = (*path, "args", name)
         if name == EPOCH:
             report.add(where, f"the argument {quote(name)} is the pin's time", "take it out", key=True)
         elif _SECRET_WORDS.search(name):
             advice = "give it under `secrets`, and mount it in the step that needs it"
             report.add(where, f"the argument {quote(name)} would end up in the image's history", advice, key=True)
+        elif mask_userinfo(value) != value:
+            advice = "give the login under `secrets`, and mount it in the step that needs it"
+            report.add(where, f"the login in {quote(mask_userinfo(value))} would end up in the image's history", advice)
 
 
 def _resolve_secret(name: str, entry: SecretEntry, path: DocumentPath, report: Report) -> BuildSecret:
@@ -131,7 +138,10 @@ def _resolve_secret(name: str, entry: SecretEntry, path: DocumentPath, report: R
 
 def _check_contexts(contexts: Mapping[str, str], path: DocumentPath, report: Report) -> None:
     for name, source in contexts.items():
-        if "://" in source and not source.startswith(_SCHEMES):
+        if "://" in source and not source.startswith((_IMAGE, _LAYOUT)):
             scheme = source.partition("://")[0]
             advice = "write a folder's path, docker-image://NAME or oci-layout://PATH"
             report.add((*path, "contexts", name), f"contexts from {quote(scheme)} are not pinned", advice)
+        elif not source.startswith(_IMAGE) and ".." in source.removeprefix(_LAYOUT).split("/"):
+            advice = "keep what a catalog needs beside it, or write an absolute path without '..'"
+            report.add((*path, "contexts", name), f"{quote(source)} leads out of the catalog's folder", advice)

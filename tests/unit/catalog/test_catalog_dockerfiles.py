@@ -47,6 +47,12 @@ def test_one_dockerfile_serves_several_pythons(load: Callable[[str], Catalog]) -
     assert found.arguments("3.12") == {"PY": "python3.12", "CUDA": "12.6"}
 
 
+def test_words_that_only_begin_like_a_secret_are_arguments(load: Callable[[str], Catalog]) -> None:
+    found = geo(load, "dockerfile: bases/geo, python: '3.13', args: {PATCHES: a, AUTHOR: b, KEYBOARD: c, COMPASS: d}")
+
+    assert len(found.args) == 4
+
+
 def test_everything_that_a_build_takes_can_be_said(load: Callable[[str], Catalog]) -> None:
     found = geo(
         load,
@@ -84,6 +90,12 @@ WRONG = {
     "dockerfile: bases/geo, python: '3.13', args: {API_TOKEN: abc}": "images.yaml:2:67: "
     "foundations.geo.args.API_TOKEN: the argument 'API_TOKEN' would end up in the image's history; give it under "
     "`secrets`, and mount it in the step that needs it",
+    "dockerfile: bases/geo, python: '3.13', args: {GITHUB_PAT: abc}": "images.yaml:2:67: "
+    "foundations.geo.args.GITHUB_PAT: the argument 'GITHUB_PAT' would end up in the image's history; give it under "
+    "`secrets`, and mount it in the step that needs it",
+    "dockerfile: bases/geo, python: '3.13', args: {INDEX: 'https://joe:pw@index.example/simple'}": "images.yaml:2:74: "
+    "foundations.geo.args.INDEX: the login in 'https://***@index.example/simple' would end up in the image's history; "
+    "give the login under `secrets`, and mount it in the step that needs it",
     "dockerfile: bases/geo, python: '3.13', args: {A: 3}": "images.yaml:2:70: foundations.geo.args.A: 3 without "
     'quotes is the number 3, not text; write "3" in quotes',
     "dockerfile: bases/geo, python: '3.13', secrets: {a: {}}": "images.yaml:2:70: foundations.geo.secrets.a: the "
@@ -95,6 +107,12 @@ WRONG = {
     "dockerfile: bases/geo, python: '3.13', contexts: {a: 'https://git.example/a.git'}": "images.yaml:2:74: "
     "foundations.geo.contexts.a: contexts from 'https' are not pinned; write a folder's path, docker-image://NAME or "
     "oci-layout://PATH",
+    "dockerfile: bases/geo, python: '3.13', contexts: {a: '../../..'}": "images.yaml:2:74: "
+    "foundations.geo.contexts.a: '../../..' leads out of the catalog's folder; keep what a catalog needs beside it, or "
+    "write an absolute path without '..'",
+    "dockerfile: bases/geo, python: '3.13', contexts: {a: 'oci-layout://../a'}": "images.yaml:2:74: "
+    "foundations.geo.contexts.a: 'oci-layout://../a' leads out of the catalog's folder; keep what a catalog needs "
+    "beside it, or write an absolute path without '..'",
     "dockerfile: bases/geo, python: '3.13', ssh: ['a b']": "images.yaml:2:66: foundations.geo.ssh[0]: 'a b' is not an "
     "ssh agent or key; write `default`, or ID=PATH of a socket or a key",
 }

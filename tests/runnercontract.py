@@ -273,7 +273,8 @@ except OSError as error:
         assert "S (sleep)" not in shell(sandbox, "sed 's/.*(\\(.*\\)) \\(.\\).*/\\2 (\\1)/' /proc/[0-9]*/stat")
 
     def test_no_value_of_a_variable_is_seen_by_others(self, sandbox: Sandbox) -> None:
-        process = sandbox.start(["cat"], env=ENV | {"API_TOKEN": "hunter2-in-the-environment"})
+        secrets = {"API_TOKEN": "hunter2-in-the-environment", "KEY": "of several lines\nhunter2-in-the-environment\n"}
+        process = sandbox.start(["cat"], env=ENV | secrets)
         with process:
             found = []
             for path in Path("/proc").glob("[0-9]*/cmdline"):

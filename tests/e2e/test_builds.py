@@ -95,8 +95,12 @@ def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_digest(fresh: Bas
     fresh.check_left_nothing()
 
 
-@pytest.mark.parametrize("stage", ["packages", "verify"])
-def test_ctrl_c_ends_with_130_and_the_next_build_goes_on(fresh: Bases, built: Bases, stage: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "number", "code"), [("packages", signal.SIGINT, 130), ("verify", signal.SIGTERM, 143)]
+)
+def test_ctrl_c_and_sigterm_end_a_build_and_the_next_one_goes_on(
+    fresh: Bases, built: Bases, stage: str, number: int, code: int
+) -> None:
     with fresh.start("build", "--verify" if stage == "verify" else "--no-verify") as process:
         assert process.stderr
         said = ""
@@ -105,9 +109,9 @@ def test_ctrl_c_ends_with_130_and_the_next_build_goes_on(fresh: Bases, built: Ba
             if f"{NAME}: {stage}" in line and "done" not in line:
                 break
         time.sleep(0.3)
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         rest = process.stderr.read()
-    assert process.returncode == 130, said + rest
+    assert process.returncode == code, said + rest
     assert rest.splitlines()[-1] == "interrupted; what is done is kept, run the command again to go on"
     assert "Traceback" not in rest
     assert processes_of(fresh) == []

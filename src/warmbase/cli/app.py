@@ -1,10 +1,11 @@
 """The commands and what they share: the catalog's option, JSON, errors and exit codes.
 
 Exit codes: 0 all is well; 1 some variants failed; 2 a wrong command line (as typer has it); 64 to 78 as in
-sysexits.h, given by the error's class; 130 interrupted.
+sysexits.h, given by the error's class; 130 interrupted, 143 ended by SIGTERM, as CI systems cancel a job.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 
 from warmbase.errors import WarmbaseError
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 CatalogOption = Annotated[Path, typer.Option("--catalog", "-f", help="The catalog.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -48,6 +49,14 @@ def common(
 
 def run() -> None:
     """Run a command; turn every failure into a message on standard error and an exit code."""
+    terminated = False
+
+    def terminate(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         from warmbase.cli import build, catalog, layers, operate, project, publish  # noqa: F401  they register their commands
 
@@ -56,10 +65,10 @@ def run() -> None:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(_interrupted())
+        sys.exit(_interrupted(terminated=terminated))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:  # typer caught a Ctrl-C, and says nothing
-            _interrupted()
+            ended.code = _interrupted(terminated=terminated)
         raise
     except BrokenPipeError:
         sys.exit(0)
@@ -73,6 +82,6 @@ def _describe(error: OSError) -> str:
     return ": ".join([" → ".join(where), error.strerror or str(error)] if where else [str(error)])
 
 
-def _interrupted() -> int:
+def _interrupted(*, terminated: bool) -> int:
     print("interrupted; what is done is kept, run the command again to go on", file=sys.stderr)  # noqa: T201
-    return INTERRUPTED
+    return TERMINATED if terminated else INTERRUPTED

@@ -23,16 +23,16 @@ from pathlib import Path
 
 from warmbase.effects import namespace_init
 from warmbase.effects.files import make_private
-from warmbase.effects.process import Finished, Processes, kill_group, last_lines, run_process
+from warmbase.effects.process import Processes, kill_group, last_lines, run_process
 from warmbase.effects.runner import (
     NO_HOSTS,
     Bind,
+    CommandSandbox,
     Root,
     Runner,
     Sandbox,
     check_binds,
     close_quietly,
-    converse,
     numeric_ids,
 )
 from warmbase.effects.workspaces import Workspaces, remove_tree
@@ -44,27 +44,13 @@ _INSTALL = "install util-linux 2.38 or newer (Debian and Ubuntu: apt-get install
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _NamespaceSandbox:
+class _NamespaceSandbox(CommandSandbox):
     """A sandbox by the host's process id of its first process."""
 
     pid: int
     rootless: bool
     network: bool
     nsenter: str
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        user: str = "0:0",
-        cwd: str = "/",
-        input: bytes = b"",
-        timeout: float = 600,
-    ) -> Finished:
-        """See `Sandbox.run`."""
-        process = self.start(argv, env=env, user=user, cwd=cwd)
-        return converse(process, argv, env=env, input=input, timeout=timeout, kill=self._kill_everything)
 
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], user: str = "0:0", cwd: str = "/"
@@ -93,7 +79,8 @@ class _NamespaceSandbox:
         user = ["--user"] if self.rootless else []
         return [self.nsenter, f"--target={self.pid}", *user, "--pid", *namespaces]
 
-    def _kill_everything(self) -> None:
+    def kill_everything(self) -> None:
+        """See `CommandSandbox.kill_everything`."""
         # kill(-1) reaches all processes of the caller's PID namespace but its first one, at one stroke.
         with contextlib.suppress(OSError):
             subprocess.run([*self._enter(), "--", "sh", "-c", "kill -KILL -1"], check=False, capture_output=True)

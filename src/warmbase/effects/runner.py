@@ -9,7 +9,8 @@ A sandbox keeps accidents in. It is no defence against code that means harm.
 
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -182,30 +183,43 @@ def close_quietly(pipe: IO[bytes]) -> None:
         pipe.close()
 
 
-def converse(
-    process: subprocess.Popen[bytes],
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    input: bytes,
-    timeout: float,
-    kill: Callable[[], object],
-) -> Finished:
-    """Give a command its input and take its output; `kill` ends it on a time limit and on any interruption.
+class CommandSandbox(ABC):
+    """A sandbox whose commands are processes on this machine that enter it."""
 
-    Raises ProcessError when the time is up.
-    """
-    with process:
-        try:
-            stdout, stderr = process.communicate(input, timeout=timeout)
-        except subprocess.TimeoutExpired:
-            kill()
-            said = last_lines(process.communicate()[1])
-            message = f"{argv[0]} in the sandbox did not end within {timeout:g} s\n{said}".rstrip()
-            raise ProcessError(mask_secrets(message, secrets_in(env))) from None
-        except BaseException:
-            kill()
-            kill_group(process)
-            raise
-    code = process.returncode
-    return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)
+    __slots__ = ()
+
+    @abstractmethod
+    def start(
+        self, argv: Sequence[str], *, env: Mapping[str, str], user: str = "0:0", cwd: str = "/"
+    ) -> subprocess.Popen[bytes]:
+        """See `Sandbox.start`."""
+
+    @abstractmethod
+    def kill_everything(self) -> None:
+        """Kill every process in the sandbox but its first."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        user: str = "0:0",
+        cwd: str = "/",
+        input: bytes = b"",
+        timeout: float = 600,
+    ) -> Finished:
+        """See `Sandbox.run`. Any interruption kills everything, too."""
+        with self.start(argv, env=env, user=user, cwd=cwd) as process:
+            try:
+                stdout, stderr = process.communicate(input, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                self.kill_everything()
+                said = last_lines(process.communicate()[1])
+                message = f"{argv[0]} in the sandbox did not end within {timeout:g} s\n{said}".rstrip()
+                raise ProcessError(mask_secrets(message, secrets_in(env))) from None
+            except BaseException:
+                self.kill_everything()
+                kill_group(process)
+                raise
+        code = process.returncode
+        return Finished(code=code if code >= 0 else 128 - code, stdout=stdout, stderr=stderr)

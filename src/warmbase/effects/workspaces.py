@@ -1,7 +1,7 @@
 """Folders for temporary files, which a killed process cannot leave behind for good.
 
 Each is locked (flock(2)) by the process that uses it; whoever opens the next one removes those that nobody holds.
-Ctrl-C, which Python raises in the main thread at any point, waits while a folder is made or removed.
+Ctrl-C and SIGTERM, which Python handles in the main thread at any point, wait while a folder is made or removed.
 Trees of thousands of small files that live for seconds go into memory where there is plenty: on a disk, making and
 removing them takes longer than what is done with them.
 """
@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  a tmpfs on every Linux
 LARGEST_SHARE = 3
@@ -95,18 +94,21 @@ class Workspaces:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the end. Python raises it in the main thread alone: in others this does nothing."""
+    """Hold Ctrl-C and SIGTERM back until the end. Python handles them in the main thread alone: in others this does
+    nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held: list[tuple[int, FrameType | None]] = []
-    usual = signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    held: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    usual = {number: signal.signal(number, lambda number, _: held.append(number)) for number in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-        if held and callable(usual):
-            usual(*held[0])
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def open_workspace(needed: int, on_disk: AbstractContextManager[Path]) -> AbstractContextManager[Path]:

@@ -1,6 +1,8 @@
 """Sandboxes as containers of Docker and of Podman keep what every runner promises."""
 
 import subprocess
+import tarfile
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 from tests.e2e.docker.engines import DockerEngine
 from tests.runnercontract import RunnerContract, System, make_system
 
-from warmbase.effects.docker.runner import LABEL, REPOSITORY, EngineRunner
+from warmbase.effects.docker.engine import find_engine
+from warmbase.effects.docker.runner import EXPIRES, LABEL, REPOSITORY, EngineRunner
 from warmbase.effects.runner import Runner, RunnerChoice, Sandbox, find_runner
 
 pytestmark = pytest.mark.docker
@@ -53,7 +56,7 @@ def left(runner: Runner, scratch: Path) -> Callable[[], Collection[str]]:
 
 def leftovers(runner: Runner, scratch: Path) -> list[str]:
     """The folders of sandboxes, and what the engine has that is called like them."""
-    folders = [path.name for path in scratch.with_name(f"scratch-{runner.name}").iterdir()]
+    folders = [path.name for path in scratch.with_name(f"scratch-{runner.name}").glob("*/*")]
     images = ask(
         runner.name, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={REPOSITORY}"
     )
@@ -68,3 +71,25 @@ def ask(*command: str) -> list[str]:
 class TestEngineRunner(RunnerContract):
     def test_it_is_called_as_the_engine(self, runner: Runner) -> None:
         assert runner.name in ("docker", "podman")
+
+    def test_an_image_of_a_machine_that_is_gone_is_removed_when_it_has_expired(
+        self, runner: Runner, system: System, tmp_path: Path
+    ) -> None:
+        with tarfile.open(tmp_path / "root.tar", "w") as archive:
+            archive.addfile(tarfile.TarInfo("file"))
+        now = round(time.time())
+        lost, young = (f"{REPOSITORY}:{name}-{now}" for name in ("lost", "young"))
+        for image, expires in ((lost, now - 60), (young, now + 600)):
+            ask(runner.name, "import", "--change", f"LABEL {EXPIRES}={expires}", str(tmp_path / "root.tar"), image)
+        ask(runner.name, "create", "--label", f"{LABEL}={lost.rpartition(':')[2]}", lost, "/bin/cat")
+        other = EngineRunner(find_engine(RunnerChoice(runner.name).engines), tmp_path / "scratch")
+        with other.open(system.root, binds=system.binds):
+            found = ask(runner.name, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+            containers = ask(
+                runner.name, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={lost.rpartition(':')[2]}"
+            )
+        other.close()
+        ask(runner.name, "image", "rm", young)
+        assert young in found
+        assert lost not in found
+        assert containers == []

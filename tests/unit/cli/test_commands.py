@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,14 +143,19 @@ def test_an_error_becomes_its_message_its_next_step_and_its_exit_code(
     assert failure.exit_code in range(64, 79)
 
 
-def test_ctrl_c_ends_with_130_and_says_that_what_is_done_is_kept(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_say_that_what_is_done_is_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
 ) -> None:
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     monkeypatch.setattr("warmbase.catalog.load.load_catalog", interrupt)
-    assert called(["check"], monkeypatch) == 130
+    usual = signal.getsignal(signal.SIGTERM)
+    try:
+        assert called(["check"], monkeypatch) == code
+    finally:
+        signal.signal(signal.SIGTERM, usual)
     assert capsys.readouterr().err == "interrupted; what is done is kept, run the command again to go on\n"
 
 

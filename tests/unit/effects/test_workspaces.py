@@ -49,6 +49,21 @@ def test_ctrl_c_while_a_folder_is_removed_leaves_nothing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sigterm_while_a_folder_is_removed_is_handled_afterwards(tmp_path: Path) -> None:
+    def remove(folder: Path) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        remove_tree(folder)
+
+    left: list[list[Path]] = []
+    usual = signal.signal(signal.SIGTERM, lambda *_: left.append(list(tmp_path.iterdir())))
+    try:
+        with Workspaces(tmp_path, remove=remove).open() as folder:
+            (folder / "file").touch()
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+    assert left == [[]]
+
+
 def test_ctrl_c_while_a_folder_is_made_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "1-abandoned").mkdir()  # removing it is a part of making the next
     usual = signal.getsignal(signal.SIGINT)

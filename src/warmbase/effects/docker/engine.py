@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from warmbase.effects.process import last_lines, run_process
 from warmbase.errors import RunnerError
 from warmbase.oci.archive import ArchivedImage, Blobs, archive_entries, known_ids, stream_tar
+from warmbase.oci.digests import digest_of, hex_of
 
 if TYPE_CHECKING:
     from python_on_whales import DockerClient
@@ -26,6 +28,14 @@ class Engine:
     def command(self, *arguments: str) -> list[str]:
         """A command line of the engine, for what needs a process of its own and not an answer."""
         return [*map(str, self.client.client_config.docker_cmd), *arguments]
+
+    def identify(self) -> str:
+        """A name for this engine among all that this machine reaches. Raises RunnerError if it does not answer."""
+        said = {"docker": "{{.ID}}", "podman": "{{.Host.Hostname}} {{.Store.GraphRoot}}"}[self.name]
+        answer = run_process(self.command("info", "--format", said), check=False, timeout=60)
+        if answer.code:
+            raise RunnerError(f"{self.name} does not answer: {last_lines(answer.stderr)}")
+        return hex_of(digest_of(answer.stdout.strip()))[:16]
 
     def load(self, blobs: Blobs, images: Sequence[ArchivedImage]) -> None:
         """Load images under their names. Raises RunnerError, StoreError for a blob that is missing or damaged."""

@@ -4,6 +4,7 @@ The root is loaded into the engine as an image of exactly its layers, once for a
 first process is a `cat` that reads from warmbase: however warmbase ends, that pipe closes, `cat` exits, the kernel
 kills everything in the container, and the engine removes it. What an outright killed warmbase can leave is an image; it
 is named after a folder that its owner holds locked, and whoever loads the next one removes those that nobody holds.
+Where that folder is gone, too, with the machine of a CI job, anybody who uses the engine removes the image in a day.
 
 Files of this machine are bound into a container as they are. An engine that runs elsewhere, as beside the container of
 a CI job, does not have them: it gets copies of those that are only read, and cannot have the others.
@@ -16,14 +17,25 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warmbase.effects.clock import now
 from warmbase.effects.docker.engine import Engine
 from warmbase.effects.files import make_private
 from warmbase.effects.platforms import native_platform
-from warmbase.effects.process import Finished, kill_group, last_lines
-from warmbase.effects.runner import NO_HOSTS, Bind, Root, Sandbox, check_binds, close_quietly, converse, numeric_ids
+from warmbase.effects.process import kill_group, last_lines
+from warmbase.effects.runner import (
+    NO_HOSTS,
+    Bind,
+    CommandSandbox,
+    Root,
+    Sandbox,
+    check_binds,
+    close_quietly,
+    numeric_ids,
+)
 from warmbase.effects.workspaces import Workspaces, remove_tree
 from warmbase.errors import RunnerError
 from warmbase.oci.archive import ArchivedImage
@@ -37,6 +49,10 @@ REPOSITORY = "localhost/warmbase-sandbox"
 LABEL = "dev.warmbase.sandbox"
 """Images of sandboxes are tags of REPOSITORY, and containers have that tag as their LABEL."""
 
+EXPIRES = "dev.warmbase.sandbox.expires"
+"""The label of those images, and so of their containers, with the second (Unix time) after which nobody needs them."""
+
+_LIFE = timedelta(days=1)
 _IDLE_ROOTS = 2
 """How many roots stay loaded though nobody uses them: a foundation and the image that is made on it."""
 
@@ -47,26 +63,12 @@ _READY = b"ready\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _ContainerSandbox:
+class _ContainerSandbox(CommandSandbox):
     """A sandbox by its container's id; `given` names the variables that commands get without asking for them."""
 
     engine: Engine
     id: str
     given: frozenset[str]
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        user: str = "0:0",
-        cwd: str = "/",
-        input: bytes = b"",
-        timeout: float = 600,
-    ) -> Finished:
-        """See `Sandbox.run`."""
-        process = self.start(argv, env=env, user=user, cwd=cwd)
-        return converse(process, argv, env=env, input=input, timeout=timeout, kill=self._kill_everything)
 
     def start(
         self, argv: Sequence[str], *, env: Mapping[str, str], user: str = "0:0", cwd: str = "/"
@@ -74,21 +76,25 @@ class _ContainerSandbox:
         """See `Sandbox.start`."""
         uid, gid = numeric_ids(user)
         unwanted = [f"--unset={name}" for name in sorted(self.given - env.keys())]
+        # A file of variables cannot hold values of several lines: those come from the client's own environment.
+        by_name = {name: value for name, value in env.items() if "\n" in value}
         with _environment_file(env) as variables:
             return subprocess.Popen(
                 [
                     *self.engine.command("exec", "--interactive", f"--user={uid}:{gid}", f"--workdir={cwd}"),
-                    *(f"--env-file=/dev/fd/{variables}", *_long_variables(env)),
+                    *(f"--env-file=/dev/fd/{variables}", *(f"--env={name}" for name in by_name)),
                     *(self.id, "/usr/bin/env", *unwanted, *argv),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                env={**os.environ, **by_name},
                 process_group=0,
                 pass_fds=[variables],
             )
 
-    def _kill_everything(self) -> None:
+    def kill_everything(self) -> None:
+        """See `CommandSandbox.kill_everything`."""
         # kill(-1) reaches all processes of the container but its first one and the caller.
         kill = self.engine.command("exec", "--user=0:0", self.id, "sh", "-c", "kill -KILL -1")
         if subprocess.run(kill, check=False, capture_output=True, process_group=0).returncode not in (0, 1):
@@ -106,11 +112,6 @@ def _environment_file(env: Mapping[str, str]) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _long_variables(env: Mapping[str, str]) -> Iterator[str]:
-    """Options for values of several lines, which a file of variables cannot hold."""
-    return (f"--env={name}={value}" for name, value in env.items() if "\n" in value)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -154,8 +155,9 @@ class EngineRunner:
 
     def __init__(self, engine: Engine, scratch: Path) -> None:
         self._engine = engine
-        place = scratch.with_name(f"{scratch.name}-{engine.name}")
+        place = scratch.with_name(f"{scratch.name}-{engine.name}") / engine.identify()
         make_private(place)
+        self._swept = False
         self._folders = Workspaces(place, remove=self._remove)
         self._roots: dict[tuple[str, ...], _LoadedRoot] = {}
         self._shares: bool | None = None
@@ -224,11 +226,14 @@ class EngineRunner:
     def _load(self, root: Root) -> _LoadedRoot:
         if not root.blobs:
             raise RunnerError(f"{self.name} cannot open a sandbox: its root has no packed layers")
+        self._remove_expired()
         with ExitStack() as stack:
             folder = stack.enter_context(self._folders.open())
             blobs = _RootBlobs(folder=folder, layers={blob.descriptor.digest: blob.path for blob in root.blobs})
             diff_ids = tuple(blob.diff_id for blob in root.blobs)
-            config = Config(platform=Platform.parse(native_platform()), created="", diff_ids=diff_ids)
+            labels = {EXPIRES: str(round((now() + _LIFE).timestamp()))}
+            platform = Platform.parse(native_platform())
+            config = Config(platform=platform, created="", diff_ids=diff_ids, run={"Labels": labels})
             manifest = Manifest(
                 config=blobs.write(config.to_bytes(), CONFIG), layers=tuple(blob.descriptor for blob in root.blobs)
             )
@@ -332,12 +337,30 @@ class EngineRunner:
         """Remove a root's containers, its image and its folder; the folder stays where the engine does not answer."""
         from python_on_whales.exceptions import DockerException
 
-        client = self._engine.client
         with suppress(DockerException):
-            self._remove_containers(client.container.list(all=True, filters=[("label", f"{LABEL}={folder.name}")]))
-            if client.image.exists(f"{REPOSITORY}:{folder.name}"):
-                client.image.remove(f"{REPOSITORY}:{folder.name}")
+            self._remove_image(folder.name)
             remove_tree(folder)
+
+    def _remove_expired(self) -> None:
+        """Remove what others left in the engine who are gone, with the folders that would tell; once."""
+        from python_on_whales.exceptions import DockerException
+
+        if self._swept:
+            return
+        self._swept = True
+        with suppress(DockerException):
+            for image in self._engine.client.image.list(filters=[("label", EXPIRES)]):
+                expires = (image.config.labels or {}).get(EXPIRES, "")
+                if expires.isdecimal() and int(expires) < now().timestamp():
+                    for repository, _, tag in (name.rpartition(":") for name in image.repo_tags):
+                        if repository == REPOSITORY:
+                            self._remove_image(tag)
+
+    def _remove_image(self, tag: str) -> None:
+        client = self._engine.client
+        self._remove_containers(client.container.list(all=True, filters=[("label", f"{LABEL}={tag}")]))
+        if client.image.exists(f"{REPOSITORY}:{tag}"):
+            client.image.remove(f"{REPOSITORY}:{tag}")
 
     def _remove_containers(self, containers: Sequence["Container"]) -> None:
         from python_on_whales.exceptions import DockerException

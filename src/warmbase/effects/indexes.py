@@ -2,11 +2,14 @@
 
 The variables are uv's own (uv's documentation, "Package indexes", "Providing credentials directly"). An address
 with a name in UV_INDEX, or the same one without, gives what the catalog's index of that name needs: where it is
-asked from here, and the user information. netrc and keyring are read by uv itself.
+asked from here, and the user information. netrc and keyring are read by uv itself; what netrc says is looked for in
+images.
 """
 
+import netrc
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 _NAMED = re.compile(r"(?:([A-Za-z0-9._-]+)=)?(.*)")
@@ -54,6 +57,16 @@ def login_of(address: str) -> tuple[str, str]:
     """The user and the password in an address, "" where there is none."""
     parts = urlsplit(address)
     return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def netrc_login(address: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The user and the password that netrc(5), also by its `default`, has for the host of an address."""
+    path = environment.get("NETRC") or str(Path(environment.get("HOME", "/")) / ".netrc")
+    try:
+        found = netrc.netrc(path).authenticators(urlsplit(address).hostname or "")
+    except (OSError, UnicodeDecodeError, netrc.NetrcParseError):
+        return None
+    return (found[0], found[2]) if found and found[2] else None
 
 
 def take_indexes(

@@ -23,6 +23,7 @@ from pathlib import Path
 from warmbase.effects.indexes import (
     credential_variables,
     login_of,
+    netrc_login,
     same_host,
     take_indexes,
     with_credentials,
@@ -73,6 +74,12 @@ class Uv:
         command = [self.binary, *arguments, "--no-progress", "--color", "never", "--cache-dir", cache]
         return self.processes(command, env=self.environment, cwd=cwd or _NEUTRAL, input=input, check=check)
 
+    def find_python(self, version: str, cache: Path) -> str:
+        """The path of a CPython `version` that uv finds on this machine, "" where there is none."""
+        asked = ["python", "find", "--no-project", f"cpython@{version}"]
+        said = self.run(asked, cache=cache, check=False)
+        return "" if said.code else said.text.strip()
+
     def binary_for(self, libc: str) -> Path:
         """The same uv for this machine's root filesystems with the C library `libc`, "glibc" or "musl"; fetched once.
 
@@ -121,9 +128,12 @@ class Uv:
 
     def full_addresses(self) -> tuple[str, ...]:
         """The addresses of all indexes, with their credentials: to look for those, and for nothing else."""
+        own = self.serving_index()
+        bare = (own, *self.indexes.values())
         return (
-            self.serving_index(),
+            own,
             *(self.file_address(address, name) for name, address in self.indexes.items()),
+            *(with_login(address, *login) for address in bare if (login := netrc_login(address, self.environment))),
         )
 
     def file_address(self, address: str, index: str) -> str:

@@ -1,15 +1,21 @@
 """Addresses of package indexes, and the credentials that stand in uv's variables."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
 from warmbase.effects.indexes import (
     credential_variables,
     login_of,
+    netrc_login,
     take_indexes,
     with_credentials,
     with_login,
     without_credentials,
 )
+from warmbase.effects.process import Finished
+from warmbase.effects.uv import Uv
 
 COMPANY = "https://index.example/company/simple"
 INDEXES = {"company": COMPANY, "pytorch-cpu": "https://index.example/whl/cpu"}
@@ -84,3 +90,38 @@ def test_credentials_of_an_index_go_to_its_own_host_alone(address: str, index: s
 )
 def test_an_index_is_the_same_with_other_credentials(address: str) -> None:
     assert without_credentials(address) == "https://index.example/simple"
+
+
+NETRC = """\
+machine index.example login me password "reader of wheels"
+machine other.example login me password of-no-index
+default login anybody password everywhere-4711
+"""
+
+
+def test_netrc_lets_in_by_host_or_by_its_default(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text(NETRC)
+    home = {"HOME": str(tmp_path)}
+    assert netrc_login(COMPANY, home) == ("me", "reader of wheels")
+    assert netrc_login("https://elsewhere.example:8080/simple", home) == ("anybody", "everywhere-4711")
+    assert netrc_login(COMPANY, {"NETRC": str(tmp_path / "none"), **home}) is None
+
+
+@pytest.mark.parametrize("text", ["machine index.example what", "machine index.example login me"])
+def test_a_netrc_without_a_password_lets_nobody_in(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".netrc").write_text(text)
+    assert netrc_login(COMPANY, {"HOME": str(tmp_path)}) is None
+
+
+def test_the_addresses_to_look_for_have_what_netrc_says_of_the_catalog_s_and_uv_s_own_index(tmp_path: Path) -> None:
+    def say_index(argv: Sequence[str | Path], **_: object) -> Finished:
+        return Finished(code=0, stdout=b"--index-url https://default.example/simple\n", stderr=b"")
+
+    (tmp_path / "netrc").write_text(NETRC)
+    environment = {"NETRC": str(tmp_path / "netrc")}
+    uv = Uv(
+        binary=Path("uv"), version="0.13.8", environment=environment, home=tmp_path, processes=say_index,
+        indexes={"company": COMPANY},
+    )  # fmt: skip
+    logins = {login_of(address) for address in uv.full_addresses()}
+    assert logins == {("", ""), ("me", "reader of wheels"), ("anybody", "everywhere-4711")}

@@ -11,6 +11,7 @@ from warmbase.layers.layer import Layer
 from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
+from warmbase.packages.agreement import Surroundings
 from warmbase.packages.compiled import Yard
 from warmbase.packages.stage import UV_PROGRAM
 from warmbase.plan import BuildStep
@@ -34,7 +35,12 @@ def open_yard(
         foundation=export_foundation(foundation, folder / "foundation", store),
         interpreter=foundation.foundation.interpreter,
         libraries=frozenset(path.rpartition("/")[2] for path in tree.nodes if ".so" in path),
-        platform=step.platform,
+        place=Surroundings(
+            platform=step.platform,
+            minor=step.variant.python,
+            python=foundation.foundation.python,
+            locked={package.name: package.version for package in step.lock.installed(step.platform)},
+        ),
         system=step.variant.build_packages,
         uv=host,
         tool=unpacked.folders([layer])[0] / UV_PROGRAM,

@@ -29,29 +29,44 @@ from warmbase.errors import BuilderError, PackagesError
 from warmbase.layers.elf import read_needed
 from warmbase.lock.model import LockedPackage, requirement_of
 from warmbase.oci.tar import MTIME
-from warmbase.packages import inside
+from warmbase.packages import inside, uvcache
+from warmbase.packages.agreement import Surroundings, check_agreement
 from warmbase.packages.logins import SECRETS, Login, is_from_git, is_over_ssh, open_logins
 
 _LIBRARIES = "libraries.txt"
 _MOUNTS = "--mount=type=bind,target=/run/warmbase"
 
 _TIMED = re.compile(r"\d+\.\d+ (.*)")
+_ENDED = re.compile(r"did not complete successfully: exit code: (\d+)$")  # BuildKit's, of a RUN step
+
+_NEXT_STEPS = {  # by how system.sh and compile.sh end
+    20: "correct `build_packages` in the catalog, or see that the builder reaches the mirrors of its system",
+    21: "where it cannot be reached, see that the builder gets there; where it is refused, give the login in"
+    " netrc, to git or in UV_INDEX_<NAME>_PASSWORD, and for ssh have the key in the agent and the host in known_hosts;"
+    " where its hash differs, it is not what was locked: ask why before `warmbase lock --upgrade-package` takes it",
+    22: "if a compiler, a header or a library is missing, add the package that has it to `build_packages` in the"
+    " catalog (Python.h is in Debian's python3-dev); or require a version that has a wheel",
+}
+_FAILED = {
+    20: "what compiles {names} cannot be installed for {platform}",
+    21: "the source of {names} cannot be had as it was locked, for {platform}",
+}
 
 _INSTALL = f"{_MOUNTS} --mount=type=secret,id=warmbase-ca sh /run/warmbase/system.sh"
 
 _DOCKERFILE = f"""\
 FROM foundation AS compiled
 USER 0:0
-ARG SYSTEM
-RUN {_INSTALL} $SYSTEM
-ARG FETCHERS
-RUN {_INSTALL} $FETCHERS
-ARG INTERPRETER
-ARG NAME
-ARG REQUIREMENT
+ARG WARMBASE_SYSTEM
+RUN {_INSTALL} $WARMBASE_SYSTEM
+ARG WARMBASE_FETCHERS
+RUN {_INSTALL} $WARMBASE_FETCHERS
+ARG WARMBASE_INTERPRETER
+ARG WARMBASE_NAME
+ARG WARMBASE_REQUIREMENT
 ARG SOURCE_DATE_EPOCH
 RUN {_MOUNTS} --mount=type=ssh {" ".join(f"--mount=type=secret,id={name}" for name in SECRETS)} \\
-    sh /run/warmbase/compile.sh "$INTERPRETER" "$NAME" "$REQUIREMENT"
+    sh /run/warmbase/compile.sh "$WARMBASE_INTERPRETER" "$WARMBASE_NAME" "$WARMBASE_REQUIREMENT"
 FROM scratch
 COPY --from=compiled /warmbase/wheels/ /
 """
@@ -59,7 +74,7 @@ COPY --from=compiled /warmbase/wheels/ /
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Yard:
-    """Where packages for `platform` are compiled.
+    """Where packages for the Python in `place` are compiled.
 
     `foundation` is the builder's name for the foundation (see `foundation.export`), `interpreter` the path of its
     Python, `libraries` the names of the shared libraries that it has. `tool` is the uv of that platform, `uv` this
@@ -70,18 +85,23 @@ class Yard:
     foundation: str
     interpreter: str
     libraries: frozenset[str]
-    platform: str
+    place: Surroundings
     system: tuple[str, ...]
     uv: Uv
     tool: Path
     folder: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
+    @property
+    def platform(self) -> str:
+        """The platform that is compiled for."""
+        return self.place.platform
+
     def compile(self, packages: Sequence[LockedPackage]) -> Mapping[str, Path]:
         """Compile `packages`: their wheels' files by name.
 
-        Raises PackagesError where there is nothing to compile with, where it fails, and where a wheel needs a library
-        that the foundation does not have.
+        Raises PackagesError where there is nothing to compile with, where it fails, and where a wheel is not what the
+        lock says, or needs a library that the foundation does not have.
         """
         tools = self.folder / "tools"
         tools.mkdir(parents=True)
@@ -89,15 +109,16 @@ class Yard:
         for script in ("system.sh", "compile.sh"):
             shutil.copy(Path(inside.__file__).with_name(script), tools / script)
         by_target = {f"package-{number}": package for number, package in enumerate(packages)}
-        with open_logins(packages, self.uv, self.folder, self.environment) as login:
+        with open_logins(packages, self.uv, self.environment) as login:
             self._bake(
                 [self._target(name, package, tools, login) for name, package in by_target.items()], by_target, login
             )
         wheels = {}
         for target, package in by_target.items():
             made = self.folder / target
-            wheels[package.name] = _find_wheel(made, package, self.platform)
-            missing = _find_missing(wheels[package.name], self.libraries, made / _LIBRARIES)
+            wheel = wheels[package.name] = _find_wheel(made, package, self.platform)
+            check_agreement(wheel, package, self.place, complete=uvcache.is_known(self.uv.version))
+            missing = _find_missing(wheel, self.libraries, made / _LIBRARIES)
             if missing:
                 raise _lacks_libraries(package, missing)
         return wheels
@@ -112,11 +133,11 @@ class Yard:
             output={"type": "local", "dest": str(self.folder / name)},
             inline=_DOCKERFILE,
             args={
-                "SYSTEM": " ".join(sorted(self.system)),
-                "FETCHERS": " ".join(fetchers),
-                "INTERPRETER": self.interpreter,
-                "NAME": package.name,
-                "REQUIREMENT": requirement_of(package) + (f" --hash=sha256:{file.sha256}" if file else ""),
+                "WARMBASE_SYSTEM": " ".join(sorted(self.system)),
+                "WARMBASE_FETCHERS": " ".join(fetchers),
+                "WARMBASE_INTERPRETER": self.interpreter,
+                "WARMBASE_NAME": package.name,
+                "WARMBASE_REQUIREMENT": requirement_of(package) + (f" --hash=sha256:{file.sha256}" if file else ""),
                 "SOURCE_DATE_EPOCH": str(MTIME),
             },
             contexts={"foundation": self.foundation},
@@ -139,13 +160,7 @@ class Yard:
             builder.bake(targets, work)
         except BuilderError as error:
             failed = [packages[error.target]] if error.target in packages else packages.values()
-            said = mask_secrets(_said_inside(error.message), login.values)
-            raise PackagesError(
-                f"{_names(failed)} cannot be compiled for {self.platform}\n{said}",
-                next_step="if a compiler, a header or a library is missing, add the package that has it to"
-                " `build_packages` in the catalog (Python.h is in Debian's python3-dev); or require a version that has"
-                " a wheel",
-            ) from None
+            raise _explain_failure(error, failed, self.platform, login) from None
 
     def _no_builder(self, packages: Iterable[LockedPackage], reason: str) -> PackagesError:
         return PackagesError(
@@ -153,6 +168,20 @@ class Yard:
             next_step=f"install Docker with Buildx, or name a builder for {self.platform} with `--builder NAME` or the"
             " catalog's `builder`; or require a version that has a wheel, or leave the package out there with a marker",
         )
+
+
+def _explain_failure(
+    error: BuilderError, failed: Iterable[LockedPackage], platform: str, login: Login
+) -> PackagesError:
+    """What a container says, and what to do about it, by which of its steps came to nothing."""
+    ended = _ENDED.search(error.message.partition("\n")[0])
+    code = int(ended[1]) if ended else 0
+    failure = _FAILED.get(code, "{names} cannot be compiled for {platform}")
+    said = mask_secrets(_said_inside(error.message), login.values)
+    return PackagesError(
+        f"{failure.format(names=_names(failed), platform=platform)}\n{said}",
+        next_step=_NEXT_STEPS.get(code, _NEXT_STEPS[22]),
+    )
 
 
 def _said_inside(message: str) -> str:
@@ -199,7 +228,7 @@ def _find_missing(wheel: Path, present: Collection[str], owners: Path) -> Mappin
 
 
 def _read_owners(path: Path) -> Iterator[tuple[str, str]]:
-    """Library → package, from lines of dpkg's lists: "…/info/libpq5:amd64.list:/usr/lib/…/libpq.so.5"."""
+    """Library → package, from lines like those of dpkg's lists: "…/info/libpq5:amd64.list:/usr/lib/…/libpq.so.5"."""
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         listed, _, file = line.partition(".list:")
         yield PurePosixPath(file).name, PurePosixPath(listed).name.partition(":")[0]

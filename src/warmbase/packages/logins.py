@@ -3,14 +3,16 @@
 All of it are secrets of BuildKit, files of which only the names are in a Dockerfile: uv's variables with the addresses
 of the indexes, the lines of netrc(5) about their hosts and those of repositories, and what git's credential helpers of
 this machine say about the latter (gitcredentials(7)). Repositories that are reached over ssh are reached with this
-machine's agent.
+machine's agent, at hosts that this machine knows. The files have no names in any folder: they are gone with the
+process, however it ends.
 """
 
 import netrc
 import os
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -19,7 +21,7 @@ from warmbase.effects.docker.bake import CA_SECRET, Secret
 from warmbase.effects.indexes import credential_variables
 from warmbase.effects.process import run_process
 from warmbase.effects.uv import Uv
-from warmbase.errors import ProcessError
+from warmbase.errors import PackagesError, ProcessError
 from warmbase.lock.model import LockedPackage
 
 _UV, _NETRC, _GIT, _HOSTS = (f"warmbase-{name}" for name in ("uv", "netrc", "git", "hosts"))
@@ -55,34 +57,46 @@ def is_over_ssh(package: LockedPackage) -> bool:
 
 
 @contextmanager
-def open_logins(
-    packages: Sequence[LockedPackage], uv: Uv, folder: Path, environment: Mapping[str, str]
-) -> Iterator[Login]:
-    """What the containers that compile `packages` need; the files below `folder` are gone afterwards."""
+def open_logins(packages: Sequence[LockedPackage], uv: Uv, environment: Mapping[str, str]) -> Iterator[Login]:
+    """What the containers that compile `packages` need; the files are gone afterwards. Raises PackagesError where a
+    login is named and cannot be used."""
     repositories = sorted({package.source.removeprefix("git+") for package in packages if is_from_git(package)})
     variables = {index: index_variables(uv, index) for index in sorted({package.index for package in packages})}
-    addresses = [*repositories, *(word for each in variables.values() for word in " ".join(each.values()).split())]
+    files = [package.source for package in packages if package.source and not is_from_git(package)]
+    addresses = [
+        *repositories,
+        *files,
+        *(word for each in variables.values() for word in " ".join(each.values()).split()),
+    ]
     hosts = {urlsplit(address.rpartition("=")[2]).hostname or "" for address in addresses} - {""}
+    over_ssh = [package for package in packages if is_over_ssh(package)]
+    accounts = _netrc_of(hosts, environment)
+    stored = "".join(_git_credentials(repositories, environment))
     texts = {
         **{f"{_UV}-{index}": _script(each) for index, each in variables.items()},
-        _NETRC: _netrc_of(hosts, environment),
-        _GIT: "".join(_git_credentials(repositories, environment)),
-        _HOSTS: _known_hosts(environment) if any(map(is_over_ssh, packages)) else "",
+        _NETRC: "".join(map(_netrc_line, accounts)),
+        _GIT: stored,
+        _HOSTS: _known_hosts(over_ssh, environment) if over_ssh else "",
     }
-    files = {name: folder / name for name, text in texts.items() if text}
-    try:
-        for name, path in files.items():
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(texts[name])
+    with ExitStack() as opened:
+        paths = {name: opened.enter_context(_nameless(text)) for name, text in texts.items() if text}
         yield Login(
-            files=tuple(Secret(id=name, file=str(files[name])) for name in (_NETRC, _GIT, _HOSTS) if name in files),
-            variables={index: Secret(id=_UV, file=str(files[f"{_UV}-{index}"])) for index in variables},
-            ssh=("default",) if environment.get("SSH_AUTH_SOCK") else (),
-            values=tuple(filter(None, _words(texts, variables.values()))),
+            files=tuple(Secret(id=name, file=paths[name]) for name in (_NETRC, _GIT, _HOSTS) if name in paths),
+            variables={index: Secret(id=_UV, file=paths[f"{_UV}-{index}"]) for index in variables},
+            ssh=("default",) if over_ssh else (),
+            values=tuple(filter(None, _words([one[2] for one in accounts], stored, variables.values()))),
         )
-    finally:
-        for path in files.values():
-            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _nameless(text: str) -> Iterator[str]:
+    """A file in memory that no folder lists, of this user alone: its path, as long as it is open (memfd_create(2))."""
+    number = os.memfd_create("warmbase")
+    with os.fdopen(number, "wb") as file:
+        os.fchmod(number, 0o600)
+        file.write(text.encode())
+        file.flush()
+        yield f"/proc/{os.getpid()}/fd/{number}"
 
 
 def index_variables(uv: Uv, index: str) -> dict[str, str]:
@@ -102,14 +116,38 @@ def _script(variables: Mapping[str, str]) -> str:
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
 
 
-def _netrc_of(hosts: Iterable[str], environment: Mapping[str, str]) -> str:
-    """What netrc(5) says of `hosts`, and of no other."""
+Account = tuple[str, str, str]
+"""A host, and the user and the password that it wants."""
+
+
+def _netrc_of(hosts: Iterable[str], environment: Mapping[str, str]) -> list[Account]:
+    """What netrc(5) says of `hosts`, by its `default` too, and of no other. Raises PackagesError if it is damaged."""
+    path = environment.get("NETRC") or str(Path(environment.get("HOME", "/")) / ".netrc")
     try:
-        known = netrc.netrc(environment.get("NETRC") or str(Path(environment.get("HOME", "/")) / ".netrc")).hosts
-    except (OSError, netrc.NetrcParseError):
-        return ""
-    found = ((host, known[host]) for host in sorted(hosts) if host in known)
-    return "".join(f"machine {host} login {user} password {password}\n" for host, (user, _, password) in found)
+        known = netrc.netrc(path).hosts
+    except OSError:
+        return []
+    except (netrc.NetrcParseError, UnicodeDecodeError) as error:
+        line = f", line {error.lineno}" if isinstance(error, netrc.NetrcParseError) else ""
+        raise PackagesError(
+            f"{path}{line}: this is no netrc that can be read, and containers may need a login of it",
+            next_step="correct it as netrc(5) says, or name another file with NETRC",
+        ) from None
+    found = ((host, known.get(host) or known.get("default")) for host in sorted(hosts))
+    return [(host, entry[0], entry[2]) for host, entry in found if entry and entry[2]]
+
+
+def _netrc_line(account: Account) -> str:
+    host, user, password = account
+    login = f" login {_quote(user)}" if user else ""
+    return f"machine {host}{login} password {_quote(password)}\n"
+
+
+def _quote(word: str) -> str:
+    """A word of a netrc, in quotes where a reader would see several in it, or another one."""
+    if not re.search(r"""[\s"'\\#]""", word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _git_credentials(repositories: Iterable[str], environment: Mapping[str, str]) -> Iterator[str]:
@@ -130,18 +168,39 @@ def _git_credentials(repositories: Iterable[str], environment: Mapping[str, str]
             yield f"{parts.scheme}://{user}:{password}@{parts.netloc}\n"
 
 
-def _known_hosts(environment: Mapping[str, str]) -> str:
+def _known_hosts(packages: Sequence[LockedPackage], environment: Mapping[str, str]) -> str:
+    """The hosts whose keys this machine knows (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"), and no way to learn others.
+
+    Raises PackagesError where there are none, or no agent with a key.
+    """
+    names = ", ".join(f"{package.name} {package.version}" for package in packages)
+    agent = environment.get("SSH_AUTH_SOCK", "")
+    if not agent or not Path(agent).exists():
+        raise PackagesError(
+            f"{names} comes from a repository that is reached over ssh, and no agent has a key for it",
+            next_step="start ssh-agent, add a key with ssh-add, and build again",
+        )
+    known = [Path(environment.get("HOME", "/")) / ".ssh/known_hosts", Path("/etc/ssh/ssh_known_hosts")]
+    text = "".join(map(_read, known))
+    if not text.strip():
+        raise PackagesError(
+            f"{names} comes from a repository that is reached over ssh, and this machine knows the key of no host",
+            next_step=f"connect once with ssh, which asks about the key and writes it to {known[0]}, and build again",
+        )
+    return text
+
+
+def _read(path: Path) -> str:
     try:
-        return (Path(environment.get("HOME", "/")) / ".ssh/known_hosts").read_text(encoding="utf-8", errors="replace")
+        return f"{path.read_text(encoding='utf-8', errors='replace')}\n"
     except OSError:
         return ""
 
 
-def _words(texts: Mapping[str, str], variables: Iterable[Mapping[str, str]]) -> Iterator[str]:
+def _words(passwords: Iterable[str], stored: str, variables: Iterable[Mapping[str, str]]) -> Iterator[str]:
     """The passwords in what a container gets, as they may be said again."""
-    for line in texts[_NETRC].splitlines():
-        yield line.rpartition(" ")[2]
-    for line in texts[_GIT].splitlines():
+    yield from passwords
+    for line in stored.splitlines():
         yield urlsplit(line).password or ""
     for each in variables:
         yield from (value for name, value in each.items() if name.endswith("_PASSWORD"))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import netrc
 import struct
 import tarfile
 import zipfile
@@ -19,6 +20,7 @@ from warmbase.effects.process import Finished
 from warmbase.effects.uv import Uv
 from warmbase.errors import BuilderError, PackagesError
 from warmbase.lock.model import LockedFile, LockedPackage
+from warmbase.packages.agreement import Surroundings
 from warmbase.packages.compiled import Yard
 from warmbase.packages.index import alias_indexes
 from warmbase.packages.logins import index_variables, open_logins
@@ -96,6 +98,14 @@ UV = Uv(
 )
 
 
+def info(*lines: str, version: str = "1.0") -> dict[str, bytes]:
+    """What a wheel of six says of itself, with `lines`."""
+    return {f"six-{version}.dist-info/METADATA": "\n".join(("Name: Six", f"Version: {version}", *lines)).encode()}
+
+
+NEEDS = info("Requires-Dist: idna>=2", "Requires-Dist: colorama; sys_platform == 'win32'")
+
+
 def yard(folder: Path, builder: Builder, platform: str = PLATFORM) -> Yard:
     (folder / "uv").write_bytes(b"uv")
     return Yard(
@@ -103,7 +113,7 @@ def yard(folder: Path, builder: Builder, platform: str = PLATFORM) -> Yard:
         foundation="oci-layout:///layout@sha256:0",
         interpreter="/usr/bin/python3.13",
         libraries=frozenset({"libc.so.6"}),
-        platform=platform,
+        place=Surroundings(platform=platform, minor="3.13", python="3.13.5", locked={"six": "1.0", "idna": "3.0"}),
         system=("libpq-dev", "gcc"),
         uv=UV,
         tool=folder / "uv",
@@ -116,21 +126,21 @@ WHEEL = "six-1.0-cp313-cp313-linux_x86_64.whl"
 
 
 def test_each_package_is_a_target_on_the_foundation_and_secrets_are_named_alone(tmp_path: Path) -> None:
-    bench = Bench(wheels={WHEEL: {"six.so": elf_needing(b"libc.so.6")}, "tool-1.0-py3-none-any.whl": {}})
+    bench = Bench(wheels={WHEEL: {"six.so": elf_needing(b"libc.so.6"), **NEEDS}, "tool-1.0-py3-none-any.whl": {}})
     made = yard(tmp_path, bench).compile([source()])
     assert made["six"].name == WHEEL
     (target,) = bench.asked
     assert target.contexts == {"foundation": "oci-layout:///layout@sha256:0"}
     assert target.platforms == (PLATFORM,)
-    assert target.args["SYSTEM"] == "gcc libpq-dev"
-    assert target.args["REQUIREMENT"] == f"six==1.0 --hash=sha256:{'b' * 64}"
+    assert target.args["WARMBASE_SYSTEM"] == "gcc libpq-dev"
+    assert target.args["WARMBASE_REQUIREMENT"] == f"six==1.0 --hash=sha256:{'b' * 64}"
     assert [secret.id for secret in target.secrets] == ["warmbase-uv"]
     assert "pass-of-mine" not in str((target.inline, dict(target.args)))
     assert not any(Path(secret.file).exists() for secret in target.secrets)
 
 
 def test_a_library_that_only_the_container_had_is_named_with_its_package(tmp_path: Path) -> None:
-    bench = Bench(wheels={WHEEL: {"six.so": elf_needing(b"libpq.so.5")}})
+    bench = Bench(wheels={WHEEL: {"six.so": elf_needing(b"libpq.so.5"), **NEEDS}})
     with pytest.raises(PackagesError) as caught:
         yard(tmp_path, bench).compile([source()])
     assert caught.value.message.endswith("\n  six.so needs libpq.so.5")
@@ -143,6 +153,50 @@ def test_what_a_compiler_says_is_quoted_without_passwords(tmp_path: Path) -> Non
         yard(tmp_path, Bench(error=error)).compile([source()])
     assert caught.value.message == "six 1.0 cannot be compiled for linux/amd64\nsix.c:1: no pg_config\nused *** and ***"
     assert "`build_packages`" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "next_step"),
+    [
+        (20, "what compiles six 1.0 cannot be installed for linux/amd64", "correct `build_packages`"),
+        (21, "the source of six 1.0 cannot be had as it was locked, for linux/amd64", "where its hash differs"),
+        (22, "six 1.0 cannot be compiled for linux/amd64", "if a compiler, a header or a library is missing"),
+    ],
+)
+def test_what_failed_is_told_by_the_step_that_ended(tmp_path: Path, code: int, message: str, next_step: str) -> None:
+    said = f'process "/bin/sh -c sh compile.sh" did not complete successfully: exit code: {code}\n#9 1.0 no'
+    with pytest.raises(PackagesError) as caught:
+        yard(tmp_path, Bench(error=BuilderError(said, target="package-0"))).compile([source()])
+    assert caught.value.message.startswith(message)
+    assert next_step in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("said", "difference"),
+    [
+        (info("Requires-Dist: attrs"), "it needs attrs, and the lock has none"),
+        (info("Requires-Dist: idna>=4"), "it needs idna>=4, and the lock has 3.0"),
+        (info(), "it does not need idna, which the lock says that it does"),
+        (info("Requires-Dist: idna", "Requires-Dist: six"), "it needs idna, of which the lock does not say so"),
+        (info("Requires-Dist: idna", "Requires-Python: <3.13"), "it is for Python <3.13, and the image's is 3.13.5"),
+        (info(version="2.0"), "it is Six 2.0"),
+        ({}, "its metadata cannot be read"),
+    ],
+)
+def test_what_says_something_else_of_itself_than_the_lock_is_not_taken(
+    tmp_path: Path, said: dict[str, bytes], difference: str
+) -> None:
+    needed = () if "of which" in difference else ("idna",)
+    with pytest.raises(PackagesError) as caught:
+        yard(tmp_path, Bench(wheels={WHEEL: said})).compile([replace(source(), requires_dist=needed)])
+    assert f"six 1.0, compiled for linux/amd64, is not what was locked:\n  {difference}" in caught.value.message
+    assert "`uv python install 3.13`" in caught.value.next_step
+
+
+def test_extras_and_other_systems_make_no_difference(tmp_path: Path) -> None:
+    lines = ("Requires-Dist: idna", "Requires-Dist: winreg; os_name == 'nt'", "Requires-Dist: tool; extra == 'more'")
+    one = replace(source(), requires_dist=("idna ; python_version >= '3'",))
+    assert yard(tmp_path, Bench(wheels={WHEEL: info(*lines)})).compile([one])
 
 
 def test_a_builder_of_another_architecture_is_no_builder(tmp_path: Path) -> None:
@@ -167,16 +221,64 @@ def test_a_container_gets_the_variables_of_indexes_and_none_of_this_machine() ->
     }
 
 
-def test_netrc_is_handed_on_for_the_hosts_that_are_asked_alone(tmp_path: Path) -> None:
-    (tmp_path / ".netrc").write_text(
-        "machine index.example login a password first-pass\nmachine bank.example login b password second-pass\n"
-    )
-    with open_logins([source()], UV, tmp_path, {"HOME": str(tmp_path)}) as login:
+def netrc_for(one: LockedPackage, home: Path, text: str) -> tuple[str, tuple[str, ...]]:
+    """What a container gets of a netrc, and what no message may tell then."""
+    (home / ".netrc").write_text(text)
+    with open_logins([one], UV, {"HOME": str(home)}) as login:
         (file,) = (Path(secret.file) for secret in login.secrets("") if secret.id == "warmbase-netrc")
-        assert file.read_text() == "machine index.example login a password first-pass\n"
         assert file.stat().st_mode & 0o777 == 0o600
+        found = file.read_text()
     assert not file.exists()
-    assert "first-pass" in login.values
+    return found, login.values
+
+
+def test_netrc_is_handed_on_for_the_hosts_that_are_asked_alone(tmp_path: Path) -> None:
+    known = "machine index.example login a password first-pass\nmachine bank.example login b password second-pass\n"
+    found, masked = netrc_for(source(), tmp_path, known)
+    assert found == "machine index.example login a password first-pass\n"
+    assert "first-pass" in masked
+
+
+def test_netrc_knows_the_hosts_of_files_words_in_quotes_and_a_default(tmp_path: Path) -> None:
+    box = replace(source("box"), source="https://files.example/box-1.0.tar.gz")
+    known = 'machine index.example login a password "two \\"words\\""\ndefault login b password third\n'
+    found, masked = netrc_for(box, tmp_path, known)
+    again = tmp_path / "again"
+    again.write_text(found)
+    hosts = netrc.netrc(again).hosts
+    assert hosts == {"index.example": ("a", "", 'two "words"'), "files.example": ("b", "", "third")}
+    assert 'two "words"' in masked
+
+
+def test_a_damaged_netrc_is_told_and_not_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(PackagesError, match=r"\.netrc, line 1: this is no netrc") as caught:
+        netrc_for(source(), tmp_path, "machine index.example login a passwort secret-word\n")
+    assert "secret-word" not in str(caught.value)
+
+
+def test_secrets_lie_in_no_folder(tmp_path: Path) -> None:
+    with open_logins([source()], UV, {"HOME": str(tmp_path)}) as login:
+        (secret,) = login.secrets("")
+        assert str(Path(secret.file).readlink()).startswith("/memfd:")
+
+
+def test_ssh_wants_an_agent_and_hosts_that_are_known(tmp_path: Path) -> None:
+    one = replace(REPOSITORY, source=f"git+ssh://git@code.example/six@{COMMIT}")
+    environment = {"HOME": str(tmp_path)}
+    with pytest.raises(PackagesError) as caught, open_logins([one], UV, environment):
+        pass
+    assert caught.value.next_step.startswith("start ssh-agent")
+    agent = {**environment, "SSH_AUTH_SOCK": str(tmp_path)}
+    if not Path("/etc/ssh/ssh_known_hosts").exists():
+        with pytest.raises(PackagesError) as caught, open_logins([one], UV, agent):
+            pass
+        assert caught.value.next_step.startswith("connect once with ssh")
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/known_hosts").write_text("code.example ssh-ed25519 AAAA\n")
+    with open_logins([one], UV, agent) as login:
+        (hosts,) = (secret.file for secret in login.files if secret.id == "warmbase-hosts")
+        assert Path(hosts).read_text().startswith("code.example ssh-ed25519 AAAA\n")
+        assert login.ssh == ("default",)
 
 
 def test_a_compiled_package_says_that_it_came_from_its_repository(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from warmbase.oci.manifest import loader_variables
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
 from warmbase.packages.wheels import Interpreter, Workshop
-from warmbase.plan import BuildStep, Plan, check_compiler, image_recipe
+from warmbase.plan import BuildStep, Plan, check_compiler, image_recipe, on_foundation
 
 if TYPE_CHECKING:
     from warmbase.layers.remote import RegistryLayers
@@ -174,6 +174,7 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     try:
         _take_shared(step, site)
         foundation = _make_foundation(step, site, locked=locked)
+        step = on_foundation(step, foundation.recipe)
         with open_workspace(_size_of_trees(step, site), site.store.workspace()) as work:
             workshop = _open_workshop(step, foundation, work, site, locked=locked)
             image, made = _make_image(step, foundation, workshop, site)

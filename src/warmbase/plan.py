@@ -28,7 +28,7 @@ from warmbase.packages.wheels import CACHE, VENV
 WHEEL_REVISION = 3
 """Raised when the same wheel would become another tree, or its layer other notes."""
 
-COMPILING_REVISION = 1
+COMPILING_REVISION = 2
 """Raised when the same source would be compiled otherwise."""
 
 
@@ -90,7 +90,7 @@ class BuildStep:
     @property
     def shared(self) -> tuple[str, ...]:
         """The recipes of the layers that any image may have: Debian's system, a managed Python, uv and the wheels."""
-        below = shared_recipes(self.variant.foundation, self.pin, self.platform, self.codec)
+        below = shared_recipes(self.variant.foundation, self.pin, self.platform, self.codec, self.lock.uv.version)
         return (*below, self.uv, *(wheel.recipe for wheel in self.wheels))
 
 
@@ -183,29 +183,67 @@ def _plan_step(
     *,
     verify: bool,
 ) -> BuildStep:
-    compiler = python_of(native.pin if native else pin, variant.python)
     codec = codec_of(variant.compression)
-    pinned = pinned_recipe(variant.foundation, pin, platform, codec)
-    uv_wheel = lock.uv.wheel(platform)
+    pinned = pinned_recipe(variant.foundation, pin, platform, codec, lock.uv.version)
+    real = existing.drifted.get(pinned, pinned)
+    step = BuildStep(
+        variant=variant,
+        platform=platform,
+        lock=lock,
+        pin=pin,
+        native=native,
+        compiler=python_of(native.pin if native else pin, variant.python),
+        foundation=pinned,
+        uv=_uv_recipe(lock, platform, codec),
+        wheels=(),
+        codec=codec,
+        contract=_contract_recipe(variant, platform, lock),
+    )
+    step = on_foundation(step, real)
+    recipe = image_recipe(step, real)
+    key = (variant.name, platform)
+    verified = existing.images.get(key) == recipe and key not in existing.unverified
+    reason = "" if verified else _explain(step, recipe, existing, verify=verify)
+    looked_at = verified and key in existing.only_looked_at
+    return replace(step, recipe=recipe, reason=reason, verified=verified, only_looked_at=looked_at)
+
+
+def on_foundation(step: BuildStep, foundation: str) -> BuildStep:
+    """The step, where what it compiles is compiled on the foundation with the recipe `foundation`: the one that was
+    made, which is not the pinned one if an archive no longer had that."""
     place: dict[str, Json] = {
         "revision": COMPILING_REVISION,
-        "foundation": pinned,
-        "python": python_of(pin, variant.python),
-        "system": sorted(variant.build_packages),
-        "platform": platform,
+        "foundation": foundation,
+        "python": python_of(step.pin, step.variant.python),
+        "system": sorted(step.variant.build_packages),
+        "platform": step.platform,
     }
     wheels = tuple(
-        WheelStep(package=p, recipe=wheel_recipe(p, platform, compiler, codec, place), group=p.group)
-        for p in lock.installed(platform)
+        WheelStep(
+            package=package,
+            recipe=wheel_recipe(package, step.platform, step.compiler, step.codec, place),
+            group=package.group,
+        )
+        for package in step.lock.installed(step.platform)
     )
-    uv_facts: dict[str, Json] = {
+    return replace(step, wheels=wheels)
+
+
+def _uv_recipe(lock: Lock, platform: str, codec: Codec) -> str:
+    """The recipe of uv's layer."""
+    wheel = lock.uv.wheel(platform)
+    facts: dict[str, Json] = {
         "revision": WHEEL_REVISION,
-        "sha256": uv_wheel.sha256 if uv_wheel else "",
+        "sha256": wheel.sha256 if wheel else "",
         "version": lock.uv.version,
     }
-    uv = recipe_key("uv", uv_facts, codec)
+    return recipe_key("uv", facts, codec)
+
+
+def _contract_recipe(variant: Variant, platform: str, lock: Lock) -> str:
+    """The recipe of the last layer, but for the foundation."""
     indexes = used_indexes(variant.indexes, lock)
-    contract = hash_inputs(
+    return hash_inputs(
         {
             "revision": CONTRACT_REVISION,
             "variant": variant.name,
@@ -216,25 +254,6 @@ def _plan_step(
             **({"indexes": [[one.name, one.url, *one.mirrors] for one in indexes]} if indexes else {}),
         }
     )
-    step = BuildStep(
-        variant=variant,
-        platform=platform,
-        lock=lock,
-        pin=pin,
-        native=native,
-        compiler=compiler,
-        foundation=pinned,
-        uv=uv,
-        wheels=wheels,
-        codec=codec,
-        contract=contract,
-    )
-    recipe = image_recipe(step, existing.drifted.get(pinned, pinned))
-    key = (variant.name, platform)
-    verified = existing.images.get(key) == recipe and key not in existing.unverified
-    reason = "" if verified else _explain(step, recipe, existing, verify=verify)
-    looked_at = verified and key in existing.only_looked_at
-    return replace(step, recipe=recipe, reason=reason, verified=verified, only_looked_at=looked_at)
 
 
 def check_compiler(step: BuildStep, python: str, layers: Collection[str]) -> None:

@@ -208,7 +208,7 @@ class Session:
             if isinstance(system_of(pin), ImagePin) or not self._fits(foundation, pin, python):
                 continue  # an image is what its digest says
             for codec in codecs:
-                pinned = pinned_recipe(foundation, pin, platform, codec)
+                pinned = pinned_recipe(foundation, pin, platform, codec, self.catalog.uv)
                 found = find_foundation(self.store, pinned)
                 if found and found.recipe != pinned:
                     drifted[pinned] = found.recipe

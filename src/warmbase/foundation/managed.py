@@ -75,15 +75,24 @@ def pin_managed(
     return ManagedPin(base=base, python=wanted.version, archive=wanted.archive, sha256=sha256)
 
 
-def python_recipe(pin: ManagedPin, codec: Codec) -> str:
-    """The key of the Python's layer in the store."""
-    facts: dict[str, Json] = {"revision": REVISION, "python": pin.python, "archive": pin.sha256, "folder": FOLDER}
+def python_recipe(pin: ManagedPin, codec: Codec, uv: str) -> str:
+    """The key of the Python's layer in the store, installed by the version `uv`.
+
+    uv corrects paths in what it installs, and may do so otherwise one day: its series counts, as for wheels.
+    """
+    facts: dict[str, Json] = {
+        "revision": REVISION,
+        "python": pin.python,
+        "archive": pin.sha256,
+        "folder": FOLDER,
+        "uv": list(Version(uv).release[:2]),
+    }
     return recipe_key("python", facts, codec)
 
 
-def managed_recipe(base: str, pin: ManagedPin, codec: Codec) -> str:
+def managed_recipe(base: str, pin: ManagedPin, codec: Codec, uv: str) -> str:
     """The key of a foundation with a managed Python, on a system with the recipe `base`."""
-    return recipe_key("foundation", {"kind": "managed", "base": base, "python": python_recipe(pin, codec)}, codec)
+    return recipe_key("foundation", {"kind": "managed", "base": base, "python": python_recipe(pin, codec, uv)}, codec)
 
 
 def make_managed(
@@ -103,7 +112,8 @@ def make_managed(
     minor = minor_of(pin)
     tree = merge_layers(ground.unpacked.listings(base.layers), ground.unpacked.folders(base.layers))
     _check_room(wanted.name, home_of(minor), tree)
-    layer = ground.store.get(python_recipe(pin, ground.codec)) or _make_layer(pin, base, native, ground)
+    uv = ground.uv().version
+    layer = ground.store.get(python_recipe(pin, ground.codec, uv)) or _make_layer(pin, base, native, ground)
     foundation = replace(
         base.foundation,
         interpreter=f"{home_of(minor)}/bin/python{minor}",
@@ -111,7 +121,7 @@ def make_managed(
         python=pin.python,
         archive=Archive(name=pin.archive, sha256=pin.sha256),
     )
-    recipe = managed_recipe(base.recipe, pin, ground.codec)
+    recipe = managed_recipe(base.recipe, pin, ground.codec, uv)
     with ground.store.workspace() as work:
         notes = foundation_notes(foundation, recipe, base.layers)
         kept = ground.store.put(key, again(layer, work / "top", ground), notes)
@@ -158,7 +168,7 @@ def _make_layer(pin: ManagedPin, base: FoundationLayers, native: FoundationLayer
         _compile(pin, work, base if pin.platform == native_platform() else native, ground)
         _link(tree / FOLDER.lstrip("/") / "bin", home, minor_of(pin))
         packed = pack_tree(tree, ModePolicy(), ground.codec, work)
-        return ground.store.put(python_recipe(pin, ground.codec), packed, {"archive": pin.archive})
+        return ground.store.put(python_recipe(pin, ground.codec, ground.uv().version), packed, {"archive": pin.archive})
 
 
 def _clean(folder: Path, minor: str) -> None:

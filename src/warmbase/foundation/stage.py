@@ -85,10 +85,10 @@ def _pin_system(
     return pin_image(wanted, platform, python, ground, previous=known, index=index)
 
 
-def pinned_recipe(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> str:
-    """The key under which a pinned foundation lies in the store."""
+def pinned_recipe(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec, uv: str) -> str:
+    """The key under which a pinned foundation lies in the store; `uv` is the version that installs a managed Python."""
     if isinstance(pin, ManagedPin):
-        return managed_recipe(system_recipe(wanted, pin.base, platform, codec), pin, codec)
+        return managed_recipe(system_recipe(wanted, pin.base, platform, codec), pin, codec, uv)
     return system_recipe(wanted, pin, platform, codec)
 
 
@@ -104,12 +104,14 @@ def system_recipe(wanted: CatalogFoundation, pin: SystemPin, platform: str, code
     raise FoundationError(f"the pin of {wanted.name} is of another kind", next_step="run `warmbase lock`")
 
 
-def shared_recipes(wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec) -> tuple[str, ...]:
+def shared_recipes(
+    wanted: CatalogFoundation, pin: FoundationPin, platform: str, codec: Codec, uv: str
+) -> tuple[str, ...]:
     """The keys of those of a foundation's layers that are made by warmbase, wherever it runs: Debian's system and a
     managed Python. An image's own are in its registry."""
     system = system_of(pin)
     made = (system_recipe(wanted, system, platform, codec),) if isinstance(system, DebianPin) else ()
-    return (*made, python_recipe(pin, codec)) if isinstance(pin, ManagedPin) else made
+    return (*made, python_recipe(pin, codec, uv)) if isinstance(pin, ManagedPin) else made
 
 
 def make_foundation(
@@ -127,7 +129,7 @@ def make_foundation(
     """
     if not isinstance(pin, ManagedPin):
         return _make_system(wanted, pin, platform, ground, locked=locked)
-    key = pinned_recipe(wanted, pin, platform, ground.codec)
+    key = pinned_recipe(wanted, pin, platform, ground.codec, ground.uv().version)
     known = find_foundation(ground.store, key)
     if known and not (known.foundation.drift and locked):
         return known

@@ -105,7 +105,7 @@ def test_a_real_system_becomes_a_foundation_with_its_own_layers(
     assert {"apt", "libc6", "python3.13-minimal"} <= {package.name for package in facts.packages}
     assert {package.licences for package in facts.packages} == {()}
     assert (facts.run, len(facts.history)) == (RUN, 4)
-    assert find_foundation(ground.store, pinned_recipe(wanted, pinned, PLATFORM, ground.codec)) == made
+    assert find_foundation(ground.store, pinned_recipe(wanted, pinned, PLATFORM, ground.codec, "")) == made
 
 
 def test_a_folder_a_tar_of_it_and_a_docker_archive_are_the_same_system(

@@ -43,7 +43,7 @@ def test_a_pin_is_for_one_python() -> None:
 
 
 def recipe(pin: ImagePin = IMAGE_PIN, codec: Codec | None = None) -> str:
-    return pinned_recipe(SLIM, pin, PLATFORM, codec or Codec())
+    return pinned_recipe(SLIM, pin, PLATFORM, codec or Codec(), "0.13.8")
 
 
 def test_an_image_s_recipe_is_the_platform_s_image_not_the_index() -> None:
@@ -58,4 +58,4 @@ def test_what_an_image_on_it_states_is_part_of_the_recipe(field: str) -> None:
 
 def test_a_pin_of_another_kind_has_no_recipe() -> None:
     with pytest.raises(FoundationError, match="the pin of base is of another kind"):
-        pinned_recipe(SLIM, DEBIAN_PIN, PLATFORM, Codec())
+        pinned_recipe(SLIM, DEBIAN_PIN, PLATFORM, Codec(), "0.13.8")

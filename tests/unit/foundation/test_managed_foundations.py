@@ -16,6 +16,7 @@ from warmbase.foundation.python import find_system_libc
 from warmbase.foundation.stage import pin_fits, pinned_recipe, shared_recipes
 from warmbase.layers.codec import Codec
 
+UV = "0.13.8"
 SYSTEM = replace(IMAGE_PIN, reference="nvidia/cuda:13", python="", interpreter="")
 PIN = ManagedPin(base=SYSTEM, python="3.13.9", archive="cpython-3.13.9+1.tar.gz", sha256="c" * 64)
 ON_DEBIAN = replace(PIN, base=replace(DEBIAN_PIN, packages=(("libc6", "2.41-12"),)))
@@ -65,8 +66,8 @@ def test_a_pin_is_for_one_minor_version() -> None:
     assert not pin_fits(CUDA, PIN, "3.12")
 
 
-def recipe(pin: ManagedPin) -> str:
-    return pinned_recipe(CUDA, pin, PLATFORM, Codec())
+def recipe(pin: ManagedPin, uv: str = UV) -> str:
+    return pinned_recipe(CUDA, pin, PLATFORM, Codec(), uv)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +83,17 @@ def test_what_decides_the_bytes_is_part_of_the_recipe(other: ManagedPin) -> None
     assert recipe(other) != recipe(PIN)
 
 
+def test_the_series_of_the_uv_that_installs_it_is_part_of_the_recipe() -> None:
+    assert recipe(PIN, "0.14.0") != recipe(PIN, "0.13.8") == recipe(PIN, "0.13.9")
+
+
 def test_one_layer_serves_every_system_of_a_platform_and_c_library() -> None:
     """The archive, which is for these, is all that counts; an image's own layers are not given away."""
-    (python,) = shared_recipes(CUDA, PIN, PLATFORM, Codec())
-    system, same = shared_recipes(PLAIN, ON_DEBIAN, PLATFORM, Codec())
+    (python,) = shared_recipes(CUDA, PIN, PLATFORM, Codec(), UV)
+    system, same = shared_recipes(PLAIN, ON_DEBIAN, PLATFORM, Codec(), UV)
     assert same == python
-    assert system not in (python, pinned_recipe(PLAIN, ON_DEBIAN, PLATFORM, Codec()))
-    assert shared_recipes(replace(CUDA, managed=False), IMAGE_PIN, PLATFORM, Codec()) == ()
+    assert system not in (python, pinned_recipe(PLAIN, ON_DEBIAN, PLATFORM, Codec(), UV))
+    assert shared_recipes(replace(CUDA, managed=False), IMAGE_PIN, PLATFORM, Codec(), UV) == ()
 
 
 def test_a_foundation_s_record_names_the_archive() -> None:

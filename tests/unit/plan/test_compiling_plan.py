@@ -6,7 +6,7 @@ from tests.pinned import PLATFORM
 from tests.unit.plan.test_plan import LOCK, VARIANT, package, plan
 
 from warmbase.lock.model import LockedFile, LockedPackage
-from warmbase.plan import BuildStep, Existing
+from warmbase.plan import BuildStep, Existing, on_foundation
 
 
 def compiled(name: str = "six", sha256: str = "b") -> LockedPackage:
@@ -57,6 +57,17 @@ def test_the_recipe_changes_with_the_source_and_with_the_place_where_it_is_compi
         recipe_of(replace(repository, asked="git+https://code.example/six@main")),
     ]
     assert len(set(recipes)) == len(recipes)
+
+
+def test_what_is_compiled_on_a_drifted_foundation_is_no_layer_of_the_pinned_one() -> None:
+    lock = replace(LOCK, packages=(package("numpy"), compiled()))
+    pinned = step_of(compiled())
+    drifted = Existing(drifted={pinned.foundation: "d" * 64})
+    (planned,) = plan(lock=lock, existing=drifted).steps
+    assert planned.wheels[0].recipe == pinned.wheels[0].recipe
+    assert planned.wheels[1].recipe != pinned.wheels[1].recipe
+    assert on_foundation(pinned, "d" * 64).wheels == planned.wheels
+    assert on_foundation(planned, pinned.foundation).wheels == pinned.wheels
 
 
 def test_the_order_in_which_build_packages_are_named_does_not_matter() -> None:

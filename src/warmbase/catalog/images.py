@@ -22,6 +22,7 @@ from warmbase.catalog.model import (
     Image,
     ImageConfig,
     PackageIndex,
+    Position,
     Variant,
 )
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
@@ -314,6 +315,7 @@ class _ImageResolver(_EntryResolver):
             **self.entry.winners,
             **{k: v for k, v in defaults.winners.items() if k not in self.entry.winners},
         }
+        never = self.no_binary(overrides)
         return Variant(
             image=self.name,
             python=pair.python,
@@ -329,13 +331,24 @@ class _ImageResolver(_EntryResolver):
             labels=tuple(sorted(labels.items())),
             platforms=self.context.platforms,
             build_packages=self.gathered("build_packages", overrides),
-            no_binary=tuple(sorted({canonicalize_name(it) for it in self.gathered("no_binary", overrides)})),
+            no_binary=tuple(sorted(never)),
+            no_binary_at=tuple(sorted(never.items())),
         )
 
     def gathered(self, key: str, overrides: Sequence[OverrideEntry]) -> tuple[str, ...]:
         """Return the names under `key` with those that the applied overrides add, each once."""
         added = (name for override in overrides for name in getattr(override, key))
         return tuple(dict.fromkeys((*self.written(key)[0], *added)))
+
+    def no_binary(self, overrides: Sequence[OverrideEntry]) -> dict[str, Position]:
+        """The packages that are to be compiled, each with the place that says so first."""
+        names, path = self.written("no_binary")
+        found = [(name, (*path, index)) for index, name in enumerate(names)]
+        everything, path = self.written("overrides")
+        for number, override in enumerate(everything):
+            if any(override is applied for applied in overrides):
+                found += [(name, (*path, number, "no_binary", index)) for index, name in enumerate(override.no_binary)]
+        return {canonicalize_name(name): self.report.position(where) for name, where in reversed(found)}
 
     def added(self, key: str, overrides: Sequence[OverrideEntry]) -> Iterator[CatalogRequirement]:
         """Yield the requirements that the applied overrides add under `key`."""

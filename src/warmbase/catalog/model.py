@@ -106,7 +106,8 @@ class BuildSecret:
 class DockerfileFoundation:
     """What a Dockerfile makes. `dockerfile` is its path relative to `folder`, the catalog's; the folder that it lies in
     is its build context. `target` is the stage to build, "" the last one; `args`, `contexts`, `secrets` and `ssh` are
-    as the catalog has them, paths relative to `folder`.
+    as the catalog has them, paths relative to `folder`. `hashes` keeps what was read of its files for each Python: they
+    are the same for a whole run.
     """
 
     name: str
@@ -119,6 +120,7 @@ class DockerfileFoundation:
     contexts: tuple[tuple[str, str], ...] = ()
     secrets: tuple[BuildSecret, ...] = ()
     ssh: tuple[str, ...] = ()
+    hashes: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def file(self) -> Path:
@@ -207,6 +209,7 @@ class Variant:
     sources: tuple[tuple[str, str], ...] = ()  # (package, the name of the index that it comes from), sorted
     build_packages: tuple[str, ...] = ()  # of the foundation's system, where packages are compiled
     no_binary: tuple[str, ...] = ()  # packages that are compiled whatever wheels they have, by normalized name
+    no_binary_at: tuple[tuple[str, Position], ...] = field(default=(), compare=False)  # where each is named
 
     @property
     def index_addresses(self) -> dict[str, str]:

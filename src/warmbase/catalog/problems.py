@@ -97,6 +97,10 @@ class Report:
         position = self._locate(path, key)
         self._problems[Problem(position=position, path=path, message=message, advice=advice)] = None
 
+    def position(self, path: DocumentPath) -> Position:
+        """The place of the value at `path`."""
+        return self._locate(path, False)
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything found so far, in the order of the file."""

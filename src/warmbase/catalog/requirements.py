@@ -1,5 +1,6 @@
 """Requirements as the catalog writes them (PEP 508), and the sets they come in."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from warmbase.errors import mask_userinfo
 LONGEST_REQUIREMENT = 500  # characters; packaging's parser recurses into parentheses
 DIRECT = ("git+https", "git+ssh", "git+http", "https", "http")
 """The schemes of direct references that a catalog may hold."""
+
+_QUERY = re.compile(r"(?<=://)([^\s?#]*)\?[^\s#]*")  # RFC 3986, section 3.4
 
 
 class RequirementReader:
@@ -49,7 +52,7 @@ class RequirementReader:
         except (InvalidRequirement, RecursionError) as error:
             reason = (str(error) or "it nests too deep").splitlines()[0]
             if "://" in stripped or stripped.startswith((".", "/")):
-                message = f"{quote(mask_userinfo(text))} does not name its package"
+                message = f"{quote(_mask(text))} does not name its package"
                 self._report.add(path, message, "write NAME @ ADDRESS, as in PEP 508")
             else:
                 advice = "write it as in PEP 508, e.g. numpy>=2"
@@ -64,7 +67,7 @@ class RequirementReader:
     def _check_address(self, address: str, text: str, path: DocumentPath) -> bool:
         """Report the address of a direct reference that not everybody who builds can follow, or that holds a secret."""
         scheme, user = address.partition("://")[0], urlsplit(address).netloc.rpartition("@")[0]
-        said = quote(mask_userinfo(text))
+        said = quote(_mask(text))
         if scheme not in DIRECT:
             message = f"{said} refers to what containers and other machines cannot read"
             self._report.add(path, message, f"name an address that begins with one of {', '.join(DIRECT)}")
@@ -73,7 +76,19 @@ class RequirementReader:
             advice = "give them in netrc or to git, on the machine that locks and builds"
             self._report.add(path, f"{said} holds credentials", advice)
             return False
+        if urlsplit(address).query:
+            advice = (
+                "name an address without one; if it is a password or a token, give that in netrc or to git, on the"
+                " machine that locks and builds"
+            )
+            self._report.add(path, f"{said} has a query, which locks and images would tell everybody", advice)
+            return False
         return True
+
+
+def _mask(text: str) -> str:
+    """A requirement without what its address may hold of secrets."""
+    return _QUERY.sub(r"\1?***", mask_userinfo(text))
 
 
 class PackageSets:

@@ -96,6 +96,13 @@ WRONG_TOPS = {
     "sets: {a: ['x @ https://token@index.example/x.whl']}": "images.yaml:3:12: sets.a[0]: "
     "'x @ https://***@index.example/x.whl' holds credentials; give them in netrc or to git, on the machine that "
     "locks and builds",
+    "sets: {a: ['x @ https://index.example/x-1.tar.gz?token=abc#sha256=0 ; os_name']}": "images.yaml:3:12: sets.a[0]: "
+    "'x @ https://index.example/x-1.tar.gz?***#sha256=0 ; os_name' does not name its package; "
+    "write NAME @ ADDRESS, as in PEP 508",
+    "sets: {a: ['x @ https://index.example/x-1.tar.gz?token=abc']}": "images.yaml:3:12: sets.a[0]: "
+    "'x @ https://index.example/x-1.tar.gz?***' has a query, which locks and images would tell everybody; "
+    "name an address without one; if it is a password or a token, give that in netrc or to git, on the machine that "
+    "locks and builds",
     "defaults: {build_packages: ['gcc=12']}": "images.yaml:3:29: defaults.build_packages[0]: 'gcc=12' is not the name "
     "of a package of the foundation's system; write the name as its package manager (apt, apk, dnf) knows it, "
     "without a version",

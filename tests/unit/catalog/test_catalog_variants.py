@@ -315,6 +315,8 @@ images:
     assert (first.build_packages, first.no_binary) == (("gcc",), ("markup-safe",))
     assert (second.build_packages, second.no_binary) == (("gcc", "libpq-dev"), ("markup-safe", "psycopg2"))
     assert named(catalog, "own:py3.13-trixie").build_packages == ()
+    places = [(name, place.line) for name, place in second.no_binary_at]
+    assert places == [("markup-safe", first.no_binary_at[0][1].line), ("psycopg2", places[0][1] + 7)]
 
 
 def test_a_requirement_may_name_a_repository_or_a_file(load: Load) -> None:

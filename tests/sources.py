@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.wheelhouse import Mirror, Wheel
 
@@ -30,9 +31,10 @@ build-backend = "backend"
 backend-path = ["."]
 """
 _BACKEND = """\
-import base64, hashlib, pathlib, subprocess, sysconfig, zipfile
+import base64, hashlib, pathlib, subprocess, sys, sysconfig, zipfile
 
 NAME, VERSION = "{name}", "{version}"
+NEEDED = {needs}.get("%d.%d" % sys.version_info[:2])
 
 
 def build_wheel(folder, config_settings=None, metadata_directory=None):
@@ -43,7 +45,9 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         files[f"_{{NAME}}.so"] = pathlib.Path("code.so").read_bytes()
         tag = "py3-none-linux_" + sysconfig.get_platform().rpartition("-")[2]
     info = f"{{NAME}}-{{VERSION}}.dist-info"
-    files[f"{{info}}/METADATA"] = f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{VERSION}}\\n".encode()
+    metadata = f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{VERSION}}\\n"
+    metadata += f"Requires-Dist: {{NEEDED}}\\n" if NEEDED else ""
+    files[f"{{info}}/METADATA"] = metadata.encode()
     pure = "true" if tag.endswith("any") else "false"
     lines = ["Wheel-Version: 1.0", "Generator: own", f"Root-Is-Purelib: {{pure}}", f"Tag: {{tag}}", ""]
     files[f"{{info}}/WHEEL"] = "\\n".join(lines).encode()
@@ -60,22 +64,41 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def source_files(name: str, version: str, *, code: str = "", flags: tuple[str, ...] = ()) -> dict[str, str]:
-    """The files of a source: a module with `NAME`, and a library of `code` if there is any."""
+def source_files(
+    name: str,
+    version: str,
+    *,
+    code: str = "",
+    flags: tuple[str, ...] = (),
+    needs: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """The files of a source: a module with `NAME`, and a library of `code` if there is any.
+
+    With `needs` its build alone says what it needs, by the minor version of the Python that runs that.
+    """
+    project = _PYPROJECT.format(name=name, version=version)
     files = {
-        "pyproject.toml": _PYPROJECT.format(name=name, version=version),
-        "backend.py": _BACKEND.format(name=name, version=version, flags=list(flags)),
+        "pyproject.toml": project[project.index("[build-system]") :] if needs else project,
+        "backend.py": _BACKEND.format(name=name, version=version, flags=list(flags), needs=dict(needs)),
         "module.py": f"NAME = {name!r}\n",
     }
     return files | ({"code.c": code} if code else {})
 
 
-def make_source(name: str, version: str, *, code: str = "", flags: tuple[str, ...] = ()) -> Wheel:
-    """A source distribution, as an index offers it."""
+def make_source(
+    name: str,
+    version: str,
+    *,
+    code: str = "",
+    flags: tuple[str, ...] = (),
+    needs: Mapping[str, str] = MappingProxyType({}),
+) -> Wheel:
+    """A source distribution, as an index offers it; see `source_files`."""
     packed = io.BytesIO()
-    metadata = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n"
+    metadata = f"Metadata-Version: {'2.1' if needs else '2.2'}\nName: {name}\nVersion: {version}\n"
+    files = source_files(name, version, code=code, flags=flags, needs=needs)
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path, text in {**source_files(name, version, code=code, flags=flags), "PKG-INFO": metadata}.items():
+        for path, text in {**files, "PKG-INFO": metadata}.items():
             entry = tarfile.TarInfo(f"{name}-{version}/{path}")
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))

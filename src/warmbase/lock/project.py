@@ -101,9 +101,14 @@ class LockedProject:
 
 
 @contextmanager
-def locked_project(text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexes: Indexes) -> Iterator[LockedProject]:
+def locked_project(
+    text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexes: Indexes, python: str = sys.executable
+) -> Iterator[LockedProject]:
     """Lock a scratch project; versions in `pins` are preferred. Every package of the catalog's `sources` comes from its
-    index. Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named."""
+    index. What a source only tells when a part of its build runs, it tells the interpreter `python`.
+
+    Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named.
+    """
     with tempfile.TemporaryDirectory(prefix="warmbase-lock-") as name:
         folder = Path(name)
         if pins:
@@ -112,7 +117,7 @@ def locked_project(text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexe
         while True:
             (folder / "pyproject.toml").write_text(f"{text}{indexes.tables()}")
             try:
-                _lock(uv, cache, folder)
+                _lock(uv, cache, folder, python)
             except ProcessError:
                 if text.pinned >= indexes.sources.keys():
                     raise
@@ -135,8 +140,8 @@ def _read_records(folder: Path) -> dict[Key, Record]:
     }
 
 
-def _lock(uv: Uv, cache: Path, folder: Path) -> None:
-    finished = uv.run(["lock", "--python", sys.executable], cache=cache, cwd=folder, check=False)
+def _lock(uv: Uv, cache: Path, folder: Path, python: str) -> None:
+    finished = uv.run(["lock", "--python", python], cache=cache, cwd=folder, check=False)
     if finished.code:  # an explanation begins with what matters most, and may be long
         said = finished.stderr.decode("utf-8", "replace").rstrip()
         message = f"uv lock {describe_exit(finished.code)}\n{said}"

@@ -6,8 +6,9 @@ versions given and all platforms allowed: that adds the packages which a univers
 """
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from warmbase.catalog.model import Variant
+from warmbase.catalog.model import CatalogRequirement, Variant
 from warmbase.effects.http import measure_file
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError, ProcessError
@@ -37,6 +38,8 @@ from warmbase.lock.model import Lock, LockedPackage, hash_inputs
 from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, read_metadata
 from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, locked_project
 from warmbase.lock.wheels import Libc, choose_wheels, supported_tags
+
+_UNSATISFIABLE = "No solution found"  # how uv begins when versions are the reason
 
 Tags = Mapping[str, list[Tag]]
 """The tags that each platform accepts, best first."""
@@ -77,13 +80,26 @@ class _Resolution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolver:
-    """Resolves variants. `cache` is a uv cache kept between locks."""
+    """Resolves variants. `cache` is a uv cache kept between locks, `python` the interpreter that is asked what sources
+    need."""
 
     uv: Uv
     cache: Path
     ask_size: AskSize
     measure_file: MeasureFile = measure_file
 
+    python: str = sys.executable
+
+    def for_sources(self, variant: Variant) -> "Resolver | None":
+        """A resolver that asks sources with the variant's own minor version of Python, where any may be asked; None
+        where there is no such Python on this machine. It has a cache of its own: uv keeps what a source said, and not
+        to which Python."""
+        minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+        if minor == variant.python or not (named_to_compile(variant) or variant.build_packages):
+            return self
+        python = self.uv.find_python(variant.python, self.cache)
+        cache = self.cache.with_name(f"{self.cache.name}-{variant.python}")
+        return replace(self, python=python, cache=cache) if python else None
     def resolve(self, variant: Variant, *, libc: Mapping[str, Libc], previous: Lock | None, upgrade: Upgrade) -> Lock:
         """Resolve `variant`; what `previous` pins stays unless the catalog or `upgrade` says otherwise.
 
@@ -129,6 +145,9 @@ class Resolver:
         )
 
     def _resolve_somehow(
+    def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> AbstractContextManager[LockedProject]:
+        return locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
+
         self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags, libc: Mapping[str, Libc]
     ) -> _Resolution:
         """With wheels alone but for what is named to be compiled, or else with what can only be compiled.
@@ -156,7 +175,7 @@ class Resolver:
         """What lacks a wheel, and has a source, when uv resolves without minding which of the two it is."""
         text = replace(_project_text(variant, {}, frozenset(), required=False), wheels_only=False)
         try:
-            with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
+            with self._locked(text, pins, indexes) as project:
                 lacking = _find_lacking(project, variant, indexes, tags)
                 return [one for one in lacking if project.records[one.name, one.version].get("sdist")]
         except ProcessError:
@@ -171,7 +190,7 @@ class Resolver:
         newest: dict[str, str] = {}
         while True:
             text = _project_text(variant, newest, compiled, required=True)
-            with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
+            with self._locked(text, pins, indexes) as project:
                 own = project.records
                 newest, before = {**newest, **_oldest_of_several(own)}, newest
                 if newest == before:
@@ -191,7 +210,7 @@ class Resolver:
         named = named_to_compile(variant)
         text = _project_text(variant, {}, named, required=False)
         try:
-            with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
+            with self._locked(text, pins, indexes) as project:
                 lacking = _find_lacking(project, variant, indexes, tags)
                 return [one for one in lacking if one.name not in named], project.records
         except ProcessError:
@@ -213,7 +232,7 @@ class Resolver:
                 constraints=tuple(f"{name}=={version}" for name, version in sorted(own)),
             )
             try:
-                with locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes) as project:
+                with self._locked(text, pins, indexes) as project:
                     return project.records
             except ProcessError:
                 continue
@@ -227,7 +246,7 @@ class Resolver:
             return previous.uv
         key = ("uv", self.uv.version)
         text = ProjectText(dependencies=(f"uv=={self.uv.version}",))
-        with locked_project(text, self.uv, self.cache, pins={}, indexes=indexes.public()) as project:
+        with self._locked(text, {}, indexes.public()) as project:
             record = project.records[key]
         metadata = read_metadata(self.cache, self.uv)
         locked = lock_package(key, record, variant, metadata, indexes, self.uv)
@@ -292,11 +311,18 @@ def _project_text(
 
 
 def _is_same(old: LockedPackage, fresh: LockedPackage) -> bool:
-    """Whether a new lock may keep what a previous one says of a package."""
+    """Whether a new lock may keep what a previous one says of a package: what a source needs may be told otherwise by
+    another Python."""
+    if any(not name.endswith(".whl") for _, name in fresh.wheels) and _needs(old) != _needs(fresh):
+        return False
     return all(getattr(old, name) == getattr(fresh, name) for name in ("wheels", "index", "source", "asked"))
 
 
 def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
+def _needs(package: LockedPackage) -> set[str]:
+    return {str(canonicalize_name(Requirement(text).name)) for text in package.requires_dist}
+
+
     """The packages of which there is more than one version, each with the oldest."""
     versions: dict[str, list[Version]] = {}
     for name, version in records:
@@ -336,11 +362,26 @@ def _explain(variant: Variant, error: ProcessError, indexes: Indexes) -> LockErr
         said + (f"\nasked for in the catalog:{places}" if places else ""),
         next_step=explain_refusal(error.message, indexes.addresses)
         or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
+        or _explain_address(error.message, asked)
         " compiled, and lock again; the other locks are as they were",
     )
 
 
 def _names(said: str, package: str) -> bool:
+def _explain_address(said: str, asked: Iterable[CatalogRequirement]) -> str:
+    """What to do about packages that come from no index and could not be had; "" where it is not that."""
+    addresses = [one.requirement.url for one in asked if one.requirement.url]
+    if _UNSATISFIABLE in said or not addresses:
+        return ""
+    check = f"check that {' and '.join(addresses)} can be reached from here, and names what you mean"
+    by_git = [address for address in addresses if address.startswith("git+")]
+    if not by_git:
+        return f"{check}; where it wants a login, give it in netrc"
+    over_ssh = any(address.startswith("git+ssh") for address in by_git)
+    login = "have the key in ssh-agent and the host in known_hosts" if over_ssh else "give it to git, or in netrc"
+    return f"{check} (`git ls-remote` says); where it wants a login, {login}"
+
+
     """Whether uv's text names a package: as a word of its own, in uv's spelling or any other (PEP 503)."""
     spelling = "[-_.]+".join(re.escape(part) for part in canonicalize_name(package).split("-"))
     return re.search(rf"(?<![\w.-]){spelling}(?![\w-]|\.\w)", said, re.IGNORECASE) is not None

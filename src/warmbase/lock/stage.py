@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
+from warmbase.catalog.problems import quote, suggest_nearest
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, RegistryError, WarmbaseError
-from warmbase.events import Advanced, Ended, Report, Started
+from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.baked import Baked
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
@@ -110,7 +111,21 @@ def lock_variants(
             if foundation not in done:
                 failed[foundation] = error
             results.append(Locked(variant=variant, error=error))
+    _warn_of_unknown(catalog, chosen, report)
     return tuple(results)
+
+
+def _warn_of_unknown(catalog: Catalog, variants: Iterable[Variant], report: Report) -> None:
+    """Warn of names under `no_binary` that no package has, of any variant that they are said of."""
+    said = dict.fromkeys((name, place) for variant in variants for name, place in variant.no_binary_at)
+    for name, place in said:
+        meant = [variant for variant in catalog.variants if (name, place) in variant.no_binary_at]
+        locks = [read_previous(catalog, variant) for variant in meant]
+        known = {package.name for lock in locks if lock for package in lock.packages}
+        if all(locks) and name not in known:
+            advice = suggest_nearest(name, known)
+            message = f"{place}: {quote(name)} under `no_binary` is no package of {meant[0].image}"
+            report(Warned(subject=meant[0].name, message=f"{message}; {advice}"))
 
 
 def _bake(
@@ -136,7 +151,14 @@ def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrad
     previous = read_previous(catalog, variant)
     pins = read_pins(catalog, variant.foundation)
     libc = {platform: pins[platform, variant.python].libc for platform in variant.platforms}
-    lock = resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
+    own = resolver.for_sources(variant)
+    lock = (own or resolver).resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
+    if own is None and any(lock.compiled(platform) for platform in variant.platforms):
+        message = (
+            f"no Python {variant.python} is on this machine: what packages without wheels need was asked with another"
+            f" one, and is checked when they are compiled; `uv python install {variant.python}` gives one"
+        )
+        report(Warned(subject=variant.name, message=message))
     changed = write_lock(catalog, variant, lock)
     moved = tuple(describe_moves(previous, lock))
     report(Ended(subject=variant.name, stage="lock", seconds=0, detail=", ".join(moved)))

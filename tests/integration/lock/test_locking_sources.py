@@ -1,7 +1,9 @@
 """Locking what has no wheel: when it is admitted, how it is named, and that a commit stays."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -11,11 +13,13 @@ import pytest
 from tests.bases import PLATFORM, Bases
 from tests.sources import SourceHost, make_repository, make_source, serve_sources
 from tests.wheelhouse import Mirror, make_wheel, serve
+from uv import find_uv_bin
 
 from warmbase.lock.model import lock_from_json
 
 MakeBases = Callable[..., Bases]
 UV = version("uv")
+HOST = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOOLS = {"build_packages": ["gcc"]}
 
 
@@ -27,6 +31,7 @@ def mirror() -> Iterator[Mirror]:
         make_source("bare", "1.0"),
         make_wheel("late", "1.0", {"late.py": ""}),
         make_source("late", "2.0"),
+        make_source("fickle", "1.0", needs={"3.13": "late", HOST: "bare"} if HOST != "3.13" else {"3.13": "late"}),
     ]
     with serve(Mirror(wheels=offered)) as served:
         yield served
@@ -68,6 +73,36 @@ def test_the_newer_version_is_compiled_where_it_is_asked_for(bases: MakeBases, m
     made = bases("a", mirror, {"app": {"requirements": ["late>=2"], **TOOLS}})
     made.run("lock")
     assert packages(made)["late"]["wheels"] == {PLATFORM: "late-2.0.tar.gz"}
+
+
+def test_a_source_is_asked_with_the_python_of_the_variant_or_it_is_said(bases: MakeBases, mirror: Mirror) -> None:
+    made = bases("a", mirror, {"app": {"requirements": ["fickle"], **TOOLS}})
+    said = made.run("lock").stderr
+    if "no Python 3.13 is on this machine" in said:
+        assert find_python() == ""
+        assert "`uv python install 3.13` gives one" in said
+        assert packages(made).keys() == {"fickle", "bare"}
+    else:
+        assert packages(made).keys() == {"fickle", "late"}
+
+
+def find_python() -> str:
+    asked = [find_uv_bin(), "python", "find", "--no-project", "cpython@3.13"]
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    return subprocess.run(asked, cwd="/", check=False, env=environment, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_name_under_no_binary_that_no_package_has_is_told(bases: MakeBases, mirror: Mirror) -> None:
+    made = bases("a", mirror, {"app": {"requirements": ["bare"], "no_binary": ["bare", "bere"]}})
+    said = " ".join(made.run("lock").stderr.split())
+    assert "'bere' under `no_binary` is no package of app; did you mean 'bare'?" in said
+    assert "'bare' under" not in said
+
+
+def test_a_repository_that_is_not_there_is_named_with_what_to_check(bases: MakeBases, mirror: Mirror) -> None:
+    made = bases("a", mirror, {"app": [f"kept @ git+{mirror.url}/nothing/kept@main"]})
+    refused = " ".join(made.run("lock", code=1).stderr.split())
+    assert f"check that git+{mirror.url}/nothing/kept@main can be reached from here" in refused
 
 
 def test_a_commit_stays_until_it_is_told_to_move(bases: MakeBases, mirror: Mirror, tmp_path: Path) -> None:

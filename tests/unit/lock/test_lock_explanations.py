@@ -16,6 +16,10 @@ SECRET = "correct-horse"
 
 
 def failure(tmp_path: Path, requirements: Sequence[str], said: str) -> str:
+    return refusal(tmp_path, requirements, said).message
+
+
+def refusal(tmp_path: Path, requirements: Sequence[str], said: str) -> LockError:
     """What locking an image with `requirements` says when uv says `said`."""
     images = {"app": {"requirements": list(requirements), "foundation": "trixie"}}
     document = {"uv": "0.13.8", "foundations": {"trixie": {"debian": "trixie"}}, "images": images}
@@ -33,7 +37,27 @@ def failure(tmp_path: Path, requirements: Sequence[str], said: str) -> str:
     resolver = Resolver(uv=uv, cache=tmp_path / "cache", ask_size=lambda address: 0)
     with pytest.raises(LockError) as caught:
         resolver.resolve(variant, libc={"linux/amd64": ("glibc", "2.41")}, previous=None, upgrade=Upgrade())
-    return caught.value.message
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("requirement", "advised"),
+    [
+        (
+            "rich @ git+https://code.example/rich@v1",
+            "names what you mean (`git ls-remote` says); where it wants a login,",
+        ),
+        ("rich @ git+ssh://git@code.example/rich", "have the key in ssh-agent and the host in known_hosts"),
+        ("rich @ https://files.example/rich-1.0.tar.gz", "where it wants a login, give it in netrc"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_to_be_checked(requirement: str, advised: str, tmp_path: Path) -> None:
+    error = refusal(tmp_path, [requirement], f"Failed to download and build `{requirement}`")
+    assert error.next_step.startswith("check that ")
+    assert advised in error.next_step
+    (tmp_path / "again").mkdir()
+    unsatisfiable = "No solution found when resolving dependencies: because rich depends on idna>99"
+    assert refusal(tmp_path / "again", [requirement], unsatisfiable).next_step.startswith("loosen or remove")
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 class Keeper:
     """Resolves to what was locked before."""
 
+    def for_sources(self, _: Variant) -> "Keeper":
+        return self
+
     def resolve(self, variant: Variant, *, libc: object, previous: Lock | None, upgrade: Upgrade) -> Lock:
         assert previous is not None
         assert upgrade.pins(previous) == ({} if upgrade.everything else {"it": ("1.0", "")})

@@ -29,8 +29,8 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-s
 
 
 def draw(measured: Measured) -> str:
-    """The picture of the rows that have a rival."""
-    rows = [row for row in measured.rows if row.rival is not None and row.ratio is not None and row.most is not None]
+    """The picture of the rows that have a rival; what could not be measured has a line without bars."""
+    rows = [row for row in measured.rows if row.against]
     height = _HEAD + _PITCH * len(rows) + _EDGE
     picture = ElementTree.Element(
         "svg",
@@ -56,13 +56,13 @@ def draw(measured: Measured) -> str:
 
 
 def _draw_row(picture: ElementTree.Element, row: Row, top: int, longest: float) -> None:
-    assert row.ratio is not None
-    assert row.most is not None
     label = _text(picture, _EDGE, top + 16, f"{row.case} ", "case")
     against = ElementTree.SubElement(label, "tspan", {"class": "quiet", "font-weight": "400"})
     against.text = f"against {row.against}"
     said = _text(picture, _WIDTH - _EDGE, top + 16, _numbers(row), "quiet")
     said.set("text-anchor", "end")
+    if row.ratio is None or row.most is None:
+        return
 
     def length(ratio: float) -> str:
         return f"{ratio / longest * (_WIDTH - 2 * _EDGE):.1f}"
@@ -93,8 +93,12 @@ def _longest(rows: Sequence[Row]) -> float:
 
 
 def _numbers(row: Row) -> str:
+    if row.ratio is None:
+        return row.result
     return f"{row.measured} : {row.rivals} = {row.compared}, {row.result}"
 
 
 def _sentence(row: Row) -> str:
+    if row.ratio is None:
+        return f"{row.case}, against {row.against}: {row.result}."
     return f"{row.case}: {row.measured} against {row.rivals} of {row.against}, ratio {row.compared}, {row.result}."

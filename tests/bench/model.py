@@ -6,6 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+BUSY = 0.2
+"""From this many cores used by other programs on, a result is marked."""
+
 
 class BenchError(Exception):
     """A case could not be measured; the message says why."""
@@ -58,6 +61,16 @@ class Row:
         """What came of it, in a word."""
         return {True: "met", False: "MISSED", None: "not measured"}[self.met]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether others used so much of the machine that times are longer than they are on it alone."""
+        return self.others >= BUSY
+
+    @property
+    def elsewhere(self) -> str:
+        """The cores that others used, with a mark where they count."""
+        return f"{self.others:.1f}{'!' if self.is_busy else ''}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
@@ -103,6 +116,11 @@ class Took:
 def median_of(took: Sequence[Took]) -> Took:
     """The medians of both."""
     return Took(seconds=statistics.median(t.seconds for t in took), cpu=statistics.median(t.cpu for t in took))
+
+
+def together(*took: Took) -> Took:
+    """One after the other."""
+    return Took(seconds=sum(each.seconds for each in took), cpu=sum(each.cpu for each in took))
 
 
 def time_row(case: str, took: Sequence[Took], most: float, note: str = "") -> Row:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.bench.bars import draw
-from tests.bench.model import Measured, Row
+from tests.bench.model import BUSY, Measured, Row
 
 FOLDER = Path(__file__).parent / "report"
 MEASURED = FOLDER / "measured.json"
 PICTURE = "bars.svg"
 MARKS = "<!-- bench: `make bench-report` writes this -->", "<!-- end of bench -->"
+_QUALITY = ("n", "others")
 _PROJECT = Path(__file__).parents[2]
 
 
@@ -53,9 +54,11 @@ def write_page(measured: Measured) -> str:
             "## Limits",
             "",
             *_table(
-                ("case", "measured", "ratio", "target", ""),
-                ((row.case, row.measured, row.compared, row.target, row.result) for row in limited),
+                ("case", "measured", "ratio", "target", "", *_QUALITY),
+                ((row.case, row.measured, row.compared, row.target, row.result, *_quality(row)) for row in limited),
             ),
+            "",
+            *_explanation(measured),
             "",
             "## What was compared with what",
             "",
@@ -73,6 +76,8 @@ def write_summary(measured: Measured) -> str:
             f"![Bars of warmbase against its rivals; the table has the same numbers]({folder}/{PICTURE})",
             "",
             *_compared_table(_against_rivals(measured)),
+            "",
+            *_explanation(measured),
             "",
             f"Measured in one run on {measured.day}; the [report]({folder}/README.md) says on which machine, and what",
             "was compared with what.",
@@ -92,9 +97,24 @@ def _against_rivals(measured: Measured) -> list[Row]:
 
 
 def _compared_table(rows: Iterable[Row]) -> Iterator[str]:
-    head = ("case", "warmbase", "rival", "", "ratio", "target", "")
-    cells = ((row.case, row.measured, row.against, row.rivals, row.compared, row.target, row.result) for row in rows)
+    head = ("case", "warmbase", "rival", "", "ratio", "target", "", *_QUALITY)
+    cells = (
+        (row.case, row.measured, row.against, row.rivals, row.compared, row.target, row.result, *_quality(row))
+        for row in rows
+    )
     return _table(head, cells)
+
+
+def _quality(row: Row) -> tuple[str, str]:
+    """How well it is known: how often it was measured, how many cores others used."""
+    return str(row.n), row.elsewhere
+
+
+def _explanation(measured: Measured) -> Iterator[str]:
+    yield "`n` is how often each side was measured, medians are shown; `others` is how many cores other programs"
+    yield "of the machine used meanwhile, or in the second before where an engine, itself such a program, was measured."
+    if any(row.is_busy for row in measured.rows):
+        yield f"**!** marks {BUSY:g} cores and more: the machine was not quiet, and times are longer than on it alone."
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -165,10 +165,15 @@ class Workbench:
 
     def build_cold(self) -> Usage:
         """Build W with nothing in the store but the foundation."""
+        with self.cold() as (_, usage):
+            return usage
+
+    @contextmanager
+    def cold(self) -> Iterator[tuple[Bases, Usage]]:
+        """W, built with nothing in the store but the foundation, and what that took."""
         bases = self.ready.copy(self.new_folder("cold"))
-        usage = bases.build()
+        yield bases, bases.build()
         shutil.rmtree(bases.folder.parent)
-        return usage
 
     def _foundation(self, bases: Bases) -> FoundationLayers:
         catalog = load_catalog(bases.folder / "images.yaml")

@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.bench import __main__ as bench
 from tests.bench.bars import draw
 from tests.bench.model import Measured, Row, Took, rival_row, rival_size_row, time_row
 from tests.bench.reporting import MARKS, MEASURED, put_between_marks, write_page, write_report, write_summary
@@ -19,8 +20,9 @@ def took(*seconds: float) -> list[Took]:
 FASTER = rival_row("build", took(1, 2, 9), took(20, 30, 25), 0.1, "docker | tar", "caches <warm>")
 BIGGER = rival_size_row("bytes", [3e6], [2e6], 1.0, "docker", "")
 LIMITED = time_row("help", took(0.1), 0.15)
-LOST = Row(case="docker-bake", target="-", note="not measured: no container engine")
-RUN = Measured(day="2026-11-21", machine={"cores": "2"}, rows=(FASTER, BIGGER, LIMITED, LOST))
+DISTURBED = replace(time_row("import", took(0.1), 0.15), others=1.26)
+LOST = Row(case="bake", against="docker bake", target="-", note="not measured: no container engine")
+RUN = Measured(day="2026-11-21", machine={"cores": "2"}, rows=(FASTER, BIGGER, LIMITED, DISTURBED, LOST))
 
 
 def rectangles(picture: str, kind: str) -> list[float]:
@@ -58,16 +60,52 @@ def test_what_is_no_run_is_refused(text: str) -> None:
 
 def test_the_report_has_both_sides_of_each_row_and_what_could_not_be_measured() -> None:
     page = write_page(RUN)
-    assert "| build | 2.00 s | docker \\| tar | 25.00 s | 0.080 | ≤ 0.1 × | met |" in page
-    assert "| help | 100 ms | 0.67 | ≤ 150 ms | met |" in page
-    assert "| docker-bake | - | - | - | not measured |" in page
-    assert "- **docker-bake**: not measured: no container engine." in page
+    assert "| build | 2.00 s | docker \\| tar | 25.00 s | 0.080 | ≤ 0.1 × | met | 3 | 0.0 |" in page
+    assert "| help | 100 ms | 0.67 | ≤ 150 ms | met | 1 | 0.0 |" in page
+    assert "- **bake**: not measured: no container engine." in page
 
 
 def test_the_summary_has_the_rows_with_a_rival_alone() -> None:
     summary = write_summary(RUN)
-    assert "| bytes | 3.0 MB | docker | 2.0 MB | 1.50 | ≤ 1 × | MISSED |" in summary
+    assert "| bytes | 3.0 MB | docker | 2.0 MB | 1.50 | ≤ 1 × | MISSED | 1 | 0.0 |" in summary
     assert "help" not in summary
+
+
+def test_what_could_not_be_measured_is_shown_wherever_its_rival_would_be() -> None:
+    for text in (write_page(RUN), write_summary(RUN)):
+        assert "| bake | - | docker bake | - | - | - | not measured | 0 | 0.0 |" in text
+    texts = [
+        " ".join("".join(each.itertext()).split()) for each in ElementTree.fromstring(draw(RUN)).iter(f"{SVG}text")
+    ]
+    assert "bake against docker bake" in texts
+    assert "not measured" in texts
+
+
+def test_a_busy_machine_is_marked_and_explained() -> None:
+    page = write_page(RUN)
+    assert "| import | 100 ms | 0.67 | ≤ 150 ms | met | 1 | 1.3! |" in page
+    assert "the machine was not quiet" in page
+    quiet = replace(RUN, rows=(FASTER, LIMITED))
+    assert "the machine was not quiet" not in write_page(quiet)
+
+
+def test_a_run_that_is_not_whole_does_not_take_the_place_of_the_committed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committed, asked_for = tmp_path / "measured.json", tmp_path / "other.json"
+    monkeypatch.setattr(bench, "MEASURED", committed)
+    bench.write_run(RUN, committed)
+    assert not committed.exists()
+    assert "measured.json stays as it was: not measured: bake" in capsys.readouterr().out
+    bench.write_run(RUN, asked_for)
+    assert Measured.from_json(asked_for.read_text()) == RUN
+    whole = replace(RUN, rows=(FASTER, LIMITED))
+    bench.write_run(whole, committed)
+    assert Measured.from_json(committed.read_text()) == whole
+
+
+def test_every_case_against_docker_has_a_name_for_when_there_is_none() -> None:
+    assert bench.COMPARED.keys() >= bench.DOCKER_CASES.keys()
 
 
 def test_bars_are_as_long_as_the_ratios() -> None:

@@ -5,11 +5,16 @@ also restates the folders that the wheel layers made, because the topmost layer 
 
 - the cache serves everyone, so its bucket folders are open to all, and the archives in it to nobody but root;
 - so does the venv: a child may say `USER app` before its `uv sync` as well as behind it, and the first `uv run` in a
-  container installs an editable project again (uv tells by the ctime, which unpacking a layer sets). Whoever wants it
-  closed closes the folders, in one line of their Dockerfile; the files are root's;
+  container installs an editable project again (uv tells by the ctime, which unpacking a layer sets);
 - what root's uv writes in a child stays writable for all: a default ACL (POSIX 1003.1e draft 17) on those folders
-  overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5));
-- `pip` is a small program that has uv do it (see `image.pip`).
+  overrules the umask. It is written as the extended attribute that Linux keeps it in (acl(5)).
+
+The price: any user of a container can change what root runs from the venv, by putting another file in its place, and
+what root installed in a child also by writing into it: those files are 0666, scripts 0777. A default ACL does not tell
+files from folders, so neither can this be had without the other. Whoever starts root's programs beside others' closes
+the venv as root's last step: `RUN /opt/warmbase/close-venv` (see `inside.close_venv`).
+
+`pip` is a small program that has uv do it (see `inside.pip`), and so does `python -m pip`.
 
 Variables that would leak into a project's lock, break its hits or hide its packages are not set, nor taken over from a
 foundation; neither are those that hold credentials (see `why_left_out`). /usr/local/bin lies directly behind the venv
@@ -22,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from warmbase.image.pip import PIP
+from warmbase.image import inside
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory, file_of, symlink
@@ -31,7 +36,7 @@ from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
-CONTRACT_REVISION = 4
+CONTRACT_REVISION = 5
 """Raised when the same lock would get other contract files."""
 
 FOLDER = "opt/warmbase"
@@ -71,7 +76,7 @@ esac
 _EXTERNALLY_MANAGED = f"""\
 [externally-managed]
 Error=This is the Python of the system; the packages of this image are in /{VENV}.
- Leave out --system, --break-system-packages and UV_SYSTEM_PYTHON, and /{VENV} is used:
+ Leave out --system and --break-system-packages, unset the variable UV_SYSTEM_PYTHON, and /{VENV} is used:
    RUN uv pip install -r requirements.txt
  In a project: uv add NAME, uv sync --frozen (UV_PROJECT_ENVIRONMENT names /{VENV}).
 """
@@ -133,8 +138,13 @@ def contract_entries(
         if not text:  # there is no such lock for this image
             continue
         yield file_of(path, text.encode())
-    yield file_of("usr/local/bin/pip", PIP.encode(), 0o755)
+    yield file_of("usr/local/bin/pip", _program("pip"), 0o755)
     yield symlink("usr/local/bin/pip3", "pip")
+    yield file_of(f"{FOLDER}/close-venv", _program("close_venv"), 0o755)
+
+
+def _program(name: str) -> bytes:
+    return Path(inside.__file__).with_name(f"{name}.py").read_bytes()
 
 
 def _shared(entry: Entry) -> Entry:
@@ -146,6 +156,8 @@ def _venv_entries(venv: Path) -> Iterator[Entry]:
     yield directory(VENV, SHARED_FOLDER, OPEN_TO_ALL)
     for entry in scan_tree(venv, ModePolicy(exact=((".lock", 0o666),))):
         moved = replace(entry, path=f"{VENV}/{entry.path}")
+        if moved.path.endswith("/site-packages"):  # a pip that is installed there is a folder, which goes before a file
+            yield file_of(f"{moved.path}/pip.py", _program("pip_module"))
         yield replace(moved, mode=SHARED_FOLDER, xattrs=OPEN_TO_ALL) if entry.kind == "dir" else moved
 
 

@@ -120,7 +120,7 @@ def test_what_computes_does_not_touch_the_world(module: str) -> None:
 @pytest.mark.parametrize("library", ["httpx", "subprocess", "socket", "python_on_whales"])
 def test_processes_and_networks_are_at_the_edge(library: str) -> None:
     used = {module.split(".")[0] for module, path in MODULES.items() if library in imports(path)}
-    assert used <= {"effects", "packages", "verify"}
+    assert used <= {"effects", "image", "packages", "verify"}
     inside = {module for module, path in MODULES.items() if library in imports(path) if "inside" not in module}
     assert {module.split(".")[0] for module in inside} <= {"effects"}
 

@@ -144,5 +144,13 @@ def test_login_shells_keep_the_venv_on_the_path(entries: dict[str, Entry]) -> No
 
 def test_pip_is_a_program_behind_the_venv_on_the_path(entries: dict[str, Entry]) -> None:
     assert entries["usr/local/bin/pip"].mode == 0o755
-    assert text(entries["usr/local/bin/pip"]).splitlines()[-1] == 'exec uv pip "$@"'
+    assert text(entries["usr/local/bin/pip"]).startswith("#!/opt/venv/bin/python -IS\n")
     assert entries["usr/local/bin/pip3"].target == "pip"
+
+
+def test_python_finds_a_pip_module_and_root_a_way_to_close_the_venv(entries: dict[str, Entry]) -> None:
+    (module,) = [path for path in entries if path.endswith("/site-packages/pip.py")]
+    assert module.startswith("opt/venv/lib/python")
+    assert "/usr/local/bin/pip" in text(entries[module])
+    assert entries["opt/warmbase/close-venv"].mode == 0o755
+    assert text(entries["opt/warmbase/close-venv"]).startswith("#!/opt/venv/bin/python -IS\n")

@@ -147,6 +147,8 @@ _OWN_PLACE = _PLACE.format(f"{APP}/.venv")
 _OWN_VENV = {"UV_PROJECT_ENVIRONMENT": ".venv"}
 _PYTEST = "uv run --offline --all-packages pytest -v -p no:cacheprovider pkgs"
 _UNITTEST = "exec uv run --offline --all-packages python -B -m unittest -v pkgs/*/tests/test_*.py"
+_REMOVE_FIRST = f"exec pip uninstall -y $(head -n 1 /{FOLDER}/constraints.txt)"
+_PIP_INSTALL = f"pip install --no-input --user -r /{FOLDER}/constraints.txt"
 _COPY_MEMBERS = "uv sync --offline --all-packages --no-editable --inexact"
 
 
@@ -246,7 +248,9 @@ CHILDREN = (
             step(OWN_GROUP, _TAKE_LOCK),
             step(OWN_GROUP, "uv lock --offline"),
             step(OWN_GROUP, "uv sync --frozen --offline"),
-            if_warm(step(OWN_GROUP, f"pip install --no-input --user -r /{FOLDER}/constraints.txt", UV_OFFLINE="1")),
+            if_warm(Step(argv=("sh", "-c", _REMOVE_FIRST), user=OWN_GROUP)),
+            if_warm(step(OWN_GROUP, f"python -m {_PIP_INSTALL}", UV_OFFLINE="1")),
+            if_warm(step(OWN_GROUP, _PIP_INSTALL, never="Installed", UV_OFFLINE="1")),
             step(OWN_GROUP, "touch pyproject.toml"),
             python_step(OWN_GROUP, f"import app; assert app.ANSWER == 42; {_IN_PLACE}", UV_OFFLINE="1"),
         ),

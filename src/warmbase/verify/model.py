@@ -11,7 +11,7 @@ from typing import Literal
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import Image
 
-VERIFIER_REVISION = 5
+VERIFIER_REVISION = 6
 """Raised when the verifier asks for more than before: what was verified until then has to be verified again."""
 
 STATIC_ONLY = "none"

@@ -21,10 +21,15 @@ from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.lock.model import Lock
 from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import Config, Manifest, variables_of
+from warmbase.oci.tar import OPEN_TO_ALL
+from warmbase.packages.entries import SHARED_FOLDER
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.bill import STATUS, check_bill
 from warmbase.verify.model import Finding
 
+_IN_CACHE = rf"{CACHE}(?:/(?!archive-v\d+/).*)?$"  # what is unpacked there has its wheel's modes
+_OPEN = re.compile(rf"{VENV}(?:/|$)|{_IN_CACHE}")
+_PASSING_ON = re.compile(rf"{VENV}(?:/bin|/lib(?:/python[^/]+(?:/site-packages)?)?)?$|{_IN_CACHE}")
 _FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.json")
 _SHORTEST_TRACE = 8  # shorter secrets would be found by chance in compiled code
 _SHORTEST_WORD = 16  # and so would words, which are settings more often than secrets
@@ -66,6 +71,7 @@ def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mappin
     yield make_finding("no path twice in a layer", _check_paths(own))
     yield make_finding("hardlinks inside their layer", _check_hardlinks(own))
     yield make_finding("readable by everyone", _check_modes(files.listings))
+    yield make_finding("venv and cache open to all", _check_open(files))
     yield make_finding("variables", _check_variables(image))
     yield make_finding("contract files", _check_contract(image, lock, files))
     yield make_finding("bill of materials", _check_bill(files))
@@ -166,6 +172,23 @@ def _check_modes(listings: Sequence[Listing]) -> Iterator[str]:
                 wanted = {"dir": 0o555, "file": 0o444}.get(entry.kind, 0)
                 if entry.mode & wanted != wanted:
                     yield f"layer {number}: {entry.path} has the mode {entry.mode:o}"
+
+
+def _check_open(files: ImageFiles) -> Iterator[str]:
+    """The topmost entry of a folder decides its mode and its default ACL."""
+    topmost: dict[str, tuple[int, int]] = {}
+    for number, listing in enumerate(files.listings):
+        topmost |= {entry.path: (number, entry.mode) for entry in listing.entries if entry.kind == "dir"}
+    ((acl, value),) = OPEN_TO_ALL
+    for path, (number, mode) in topmost.items():
+        if not _OPEN.match(path):
+            continue
+        if mode & 0o777 != SHARED_FOLDER:
+            yield f"layer {number}: {path} has the mode {mode:o}"
+        elif _PASSING_ON.match(path) and acl not in files.listings[number].unset:
+            place = files.folders[number] / path
+            if acl not in os.listxattr(place) or os.getxattr(place, acl) != value:
+                yield f"layer {number}: what is made in {path} does not become open to all"
 
 
 def _check_variables(image: BuiltImage) -> Iterator[str]:

@@ -21,7 +21,7 @@ from warmbase.layers.pack import pack_entries
 from warmbase.layers.store import LayerStore
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
-from warmbase.oci.tar import MTIME, Entry, directory, file_of, symlink
+from warmbase.oci.tar import MTIME, OPEN_TO_ALL, Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.fitness import MAGIC
@@ -125,7 +125,10 @@ class Tiny:
         """The image of its contract and `layers`; `missing` is left out of the contract, `changed` replaced."""
         texts = {path: changed.get(Path(path).name, text) for path, text in self.contract.items() if path != missing}
         contract = [file_of(path, t.encode() if isinstance(t, str) else t) for path, t in texts.items()]
-        contract += [symlink(f"{VENV}/bin/python", "/usr/bin/python3.13"), directory(f"{CACHE}/archive-v0", 0o777)]
+        contract += [
+            symlink(f"{VENV}/bin/python", "/usr/bin/python3.13"),
+            directory(f"{CACHE}/archive-v0", 0o777, OPEN_TO_ALL),
+        ]
         stack = [(self.put(entries), f"layer {number}") for number, entries in enumerate((*layers, contract))]
         provenance = Provenance(
             recipe="r" * 64, lock="l" * 64, created="2026-01-01T00:00:00Z", python="3.13.5", uv="0.13.8", foundation="t"
@@ -133,8 +136,11 @@ class Tiny:
         return assemble_image(VARIANT, PLATFORM, stack, provenance)
 
     def put(self, entries: Sequence[Entry]) -> Layer:
+        named = {entry.path for entry in entries}
+        folders = {str(parent) for path in named for parent in Path(path).parents} - named
+        opened = [directory(path, 0o777, OPEN_TO_ALL) for path in folders if path.startswith((VENV, CACHE))]
         with self.store.workspace() as work:
-            packed = pack_entries(entries, Codec(), work)
+            packed = pack_entries([*entries, *opened], Codec(), work)
             return self.store.put(packed.diff_id.removeprefix("sha256:"), packed)
 
     def files(self, image: BuiltImage) -> ImageFiles:

@@ -11,7 +11,8 @@ from tests.unit.verify.conftest import Tiny
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.oci.manifest import Config
-from warmbase.oci.tar import directory, file_of, symlink
+from warmbase.oci.tar import Entry, directory, file_of, symlink
+from warmbase.packages.uvcache import ARCHIVES
 from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.static import ImageFiles, check_image, find_traces, traces_of
 
@@ -27,7 +28,25 @@ def test_a_right_image_passes_every_check(tiny: Tiny) -> None:
     image = tiny.build([file_of(f"{VENV}/lib/a.py", b"a = 1\n")])
     findings = list(check_image(image, tiny.lock, tiny.files(image), SECRET))
     assert {finding.outcome for finding in findings} == {"passed"}
-    assert len(findings) == 8
+    assert len(findings) == 9
+
+
+@pytest.mark.parametrize(
+    ("closed", "problem"),
+    [
+        (directory(f"{VENV}/share"), f"layer 0: {VENV}/share has the mode 755"),
+        (directory(f"{CACHE}/wheels-v7/a"), f"layer 0: {CACHE}/wheels-v7/a has the mode 755"),
+        (directory(f"{VENV}/lib", 0o777), f"layer 0: what is made in {VENV}/lib does not become open to all"),
+        (directory(f"{CACHE}/git-v0", 0o777), f"layer 0: what is made in {CACHE}/git-v0 does not become open to all"),
+    ],
+)
+def test_a_folder_that_is_not_for_everybody_is_named(tiny: Tiny, closed: Entry, problem: str) -> None:
+    assert failures(tiny, tiny.build([closed])) == {"venv and cache open to all": problem}
+
+
+def test_the_topmost_layer_decides_who_may_write(tiny: Tiny) -> None:
+    assert failures(tiny, tiny.build([directory(f"{VENV}/bin"), directory(f"{CACHE}/{ARCHIVES}")])) == {}
+    assert failures(tiny, tiny.build([directory(f"{CACHE}/{ARCHIVES}/{'0' * 24}")])) == {}
 
 
 @pytest.mark.parametrize(

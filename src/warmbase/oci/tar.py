@@ -85,7 +85,8 @@ def _default_acl() -> Xattrs:
 
 
 OPEN_TO_ALL = _default_acl()
-"""A default ACL by which everybody may write what is made in a directory, whatever the umask.
+"""A default ACL by which everybody may write what is made in a directory, whatever the umask: files become 0666,
+programs and folders 0777, so that any user may change what others run from there.
 
 The layout is that of Linux's `posix_acl_xattr.h`: a version, then tag, permissions and id of each entry.
 """

@@ -27,7 +27,7 @@ from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.bill import STATUS, check_bill
 from warmbase.verify.model import Finding
 
-_IN_CACHE = rf"{CACHE}(?:/(?!archive-v\d+/).*)?$"  # what is unpacked there has its wheel's modes
+_IN_CACHE = rf"{CACHE}(?:/(?!archive-[^/]+/).*)?$"  # what is unpacked there has its wheel's modes
 _OPEN = re.compile(rf"{VENV}(?:/|$)|{_IN_CACHE}")
 _PASSING_ON = re.compile(rf"{VENV}(?:/bin|/lib(?:/python[^/]+(?:/site-packages)?)?)?$|{_IN_CACHE}")
 _FILES = ("base.json", "constraints.txt", "pylock.toml", "uv.lock", "sbom.cdx.json")

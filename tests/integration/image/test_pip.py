@@ -64,6 +64,7 @@ def test_what_means_nothing_to_uv_is_left_out(pip: Pip) -> None:
         "pip|install|a"
     )
     assert asked(pip("install", "a", "--src"))[0] == "pip|install|a"
+    assert asked(pip("uninstall", "-y", "a", "--yes"))[0] == "pip|uninstall|a"
 
 
 def test_what_uv_has_another_word_for_is_said_in_that(pip: Pip) -> None:

@@ -24,7 +24,7 @@ UV = os.path.join(os.path.dirname(os.path.abspath(__file__)), "uv")
 FLAGS = [
     "check-build-dependencies", "debug", "disable-pip-version-check", "ignore-requires-python", "no-clean", "no-input",
     "no-python-version-warning", "no-warn-conflicts", "no-warn-script-location", "prefer-binary", "require-virtualenv",
-    "use-pep517", "user"
+    "use-pep517", "user", "yes"
 ]  # fmt: skip
 VALUES = [
     "exists-action", "log", "progress-bar", "resume-retries", "root-user-action", "src", "upgrade-strategy",
@@ -80,7 +80,7 @@ def main(words: list[str], environment: dict[str, str]) -> list[str] | str:
                 environment[variable] = value
         elif not command and not word.startswith("-"):
             command = word
-        elif name not in FLAGS:
+        elif name not in FLAGS and word != "-y":
             options.append(RENAMED.get(option, option) + word[len(option) :])
     if any(word in ("-V", "--version") for word in options) and not command:
         return version()

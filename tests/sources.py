@@ -4,20 +4,17 @@ The backend asks for nothing at build time. It links a C file with tcc, which is
 of the system, without Python's headers.
 """
 
-import base64
 import gzip
 import io
 import subprocess
 import tarfile
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.wheelhouse import Mirror, Wheel
+from tests.wheelhouse import Answer, Mirror, Wheel, serve_answers
 
 USER, PASSWORD = "somebody", "open-sesame-4711"
 
@@ -148,7 +145,8 @@ class SourceHost:
         """What lets whoever has it in."""
         return f"machine {self.host} login {USER} password {PASSWORD}\n"
 
-    def answer(self, path: str) -> tuple[str, bytes] | None:
+    def answer(self, path: str) -> Answer | None:
+        path = _without_query(path)
         found = self.mirror.answer(path)
         file = self.folder / path.lstrip("/")
         if found is None and file.is_file() and ".." not in path:
@@ -159,38 +157,14 @@ class SourceHost:
 @contextmanager
 def serve_sources(site: SourceHost) -> Iterator[SourceHost]:
     """Serve a host while the context lasts."""
-    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def see(path: str, allowed: bool) -> None:
+        if not allowed:
+            site.refused.append(_without_query(path))
 
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if self.headers.get("Authorization") != expected:
-                site.refused.append(path)
-                self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="sources"'})
-                return
-            self._send(200, *answer) if (answer := site.answer(path)) else self._send(404, "text/plain", b"none")
-
-        do_HEAD = do_GET
-
-        def _send(self, code: int, kind: str, body: bytes, more: Mapping[str, str] | None = None) -> None:
-            self.send_response(code)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(more or {})}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay quiet."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
-    with Server((site.host, 0), Handler) as server:
-        site.port = server.server_port
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serve_answers(site.answer, see, host=site.host, login=(USER, PASSWORD)) as site.port:
         yield site
-        server.shutdown()
+
+
+def _without_query(path: str) -> str:
+    return path.partition("?")[0]

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,10 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 USER, PASSWORD = "somebody", "hunter2-of-the-mirror"
+
+
+Answer = tuple[str, bytes]
+"""A media type and a body."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,7 +125,7 @@ class Mirror:
         user = f"{USER}:{PASSWORD}@" if self.secret else ""
         return f"http://{user}127.0.0.1:{self.port}{self.simple}"
 
-    def answer(self, path: str) -> tuple[str, bytes] | None:
+    def answer(self, path: str) -> Answer | None:
         """The media type and body for a path."""
         if path.startswith(f"{self.simple}/"):
             name = path.removeprefix(f"{self.simple}/").strip("/")
@@ -157,21 +161,37 @@ class Mirror:
 @contextmanager
 def serve(mirror: Mirror) -> Iterator[Mirror]:
     """Serve a mirror while the context lasts."""
-    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    login = (USER, PASSWORD) if mirror.secret else None
+    with serve_answers(mirror.answer, lambda path, _: mirror.asked.append(path), login=login) as mirror.port:
+        yield mirror
+
+
+@contextmanager
+def serve_answers(
+    answer: Callable[[str], Answer | None],
+    seen: Callable[[str, bool], object],
+    *,
+    host: str = "127.0.0.1",
+    login: tuple[str, str] | None = None,
+) -> Iterator[int]:
+    """Answer GET and HEAD for paths, those who have the `login` if there is one; the port.
+
+    `seen` hears of every path whether it was let in.
+    """
+    expected = login and "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            mirror.asked.append(self.path)
-            if mirror.secret and self.headers.get("Authorization") != expected:
-                self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="mirror"'})
-                return
-            answer = mirror.answer(self.path)
-            if answer is None:
-                self._send(404, "text/plain", b"no such file")
+            allowed = expected in (None, self.headers.get("Authorization"))
+            seen(self.path, allowed)
+            if not allowed:
+                self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="packages"'})
+            elif found := answer(self.path):
+                self._send(200, *found)
             else:
-                self._send(200, *answer)
+                self._send(404, "text/plain", b"no such file")
 
         do_HEAD = do_GET
 
@@ -190,10 +210,9 @@ def serve(mirror: Mirror) -> Iterator[Mirror]:
         daemon_threads = True
         request_queue_size = 256
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        mirror.port = server.server_port
+    with Server((host, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield mirror
+        yield server.server_port
         server.shutdown()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbase.catalog.model import Catalog
+from warmbase.catalog.model import Catalog, DockerfileFoundation
 from warmbase.effects.docker.builder import Builder, find_builder
 from warmbase.effects.registry.model import Registries
 from warmbase.effects.runner import Runner
@@ -255,7 +255,8 @@ def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> Foundation
     if made.foundation.drift:
         drift = ", ".join(str(difference) for difference in made.foundation.drift)
         message = f"the foundation {wanted.name} is no longer made as it was pinned: {drift}"
-        remedy = "`warmbase lock --upgrade-foundation` pins what it is now"
+        option = "--rebuild-foundation" if isinstance(wanted, DockerfileFoundation) else "--upgrade-foundation"
+        remedy = f"`warmbase lock {option}` pins what it is now"
         site.report(Warned(subject=step.name, message=f"{message}; {remedy}"))
     return made
 

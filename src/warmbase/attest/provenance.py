@@ -82,9 +82,15 @@ def _foundation(pin: FoundationPin, platform: str) -> Iterator[Json]:
         case DockerfilePin():
             yield {"name": "Dockerfile and what it reads", "digest": {"sha256": pin.inputs}}
             for name, digest in pin.bases:
-                yield _image(name, digest, platform)
+                yield _source(name, digest) if "://" in name else _image(name, digest, platform)
         case ImagePin():
             yield _image(pin.reference, pin.manifest, platform)
+
+
+def _source(address: str, digest: str) -> Json:
+    """What was downloaded, or a git repository (in-toto attestation framework, "DigestSet")."""
+    algorithm, _, value = digest.partition(":")
+    return {"uri": address, "digest": {"gitCommit" if algorithm == "sha1" else algorithm: value}}
 
 
 def _image(name: str, digest: str, platform: str) -> Json:

@@ -83,6 +83,13 @@ def lock(
     upgrade_foundation: Annotated[
         bool, typer.Option("--upgrade-foundation", help="Pin the foundations anew, and move no package.")
     ] = False,
+    rebuild_foundation: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-foundation",
+            help="The same, and build every Dockerfile anew: for today's system packages in it.",
+        ),
+    ] = False,
     upgrade_package: Annotated[
         list[str] | None, typer.Option("--upgrade-package", "-P", help="Move this package; may be repeated.")
     ] = None,
@@ -101,7 +108,11 @@ def lock(
         session = Session(catalog, report, builder=builder)
         named = [canonicalize_name(name) for name in upgrade_package or []]
         results = session.lock(
-            session.select(variants or []), everything=upgrade, foundations=upgrade_foundation, packages=named
+            session.select(variants or []),
+            everything=upgrade,
+            foundations=upgrade_foundation,
+            rebuild=rebuild_foundation,
+            packages=named,
         )
     if as_json:
         print_json([

@@ -121,6 +121,7 @@ class Session:
         *,
         everything: bool = False,
         foundations: bool = False,
+        rebuild: bool = False,
         packages: Sequence[str] = (),
     ) -> tuple[Locked, ...]:
         """Lock `variants`; see `lock_variants`."""
@@ -132,7 +133,7 @@ class Session:
             variants,
             resolver=lambda: Resolver(uv=self.uv, cache=self.folders.uv_cache, ask_size=ask_size),
             ground=lambda: self.ground,
-            upgrade=Upgrade(everything=everything, foundations=foundations, packages=tuple(packages)),
+            upgrade=Upgrade(everything=everything, foundations=foundations, rebuild=rebuild, packages=tuple(packages)),
             report=self.report,
             native=native_platform(),
         )

@@ -18,6 +18,7 @@ from warmbase.foundation.baked import NOTHING_BAKED, Baked, BakeKey
 from warmbase.foundation.dockerfile import Order, dockerfile_recipe, name_targets, take_result, target_of
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import DockerfilePin, FoundationPin, system_of
+from warmbase.foundation.staging import stage_target
 from warmbase.layers.codec import Codec
 
 STAGE = "bake"
@@ -38,7 +39,13 @@ def bake_missing(
             continue
         if dockerfile_recipe(pin, codec) not in known:
             order = Order(
-                foundation=foundation, platform=platform, python=python, codec=codec, created=pin.created, pin=pin
+                foundation=foundation,
+                platform=platform,
+                python=python,
+                codec=codec,
+                created=pin.created,
+                bases=pin.bases,
+                pin=pin,
             )
             orders[order.key, codec] = order
     return bake_foundations(list(orders.values()), ground, report)
@@ -66,8 +73,9 @@ def _bake_all(orders: Sequence[Order], ground: Groundwork, advance: Advance) -> 
     named, failures = _name(orders)
     pins: dict[BakeKey, DockerfilePin] = {}
     with ground.store.workspace() as work:
-        made, failed = _bake(_targets(named, work), ground.builder, work, advance)
-        for name, error in failed.items():
+        targets, unstaged = _stage(_targets(named, work), named, work / "staged")
+        made, failed = _bake(targets, ground.builder, work, advance)
+        for name, error in (unstaged | failed).items():
             failures |= {order.key: _explain(order, error) for order in named[name]}
         for name, metadata in made.items():
             for order in named[name]:
@@ -100,11 +108,25 @@ def _name(orders: Sequence[Order]) -> tuple[dict[str, list[Order]], dict[BakeKey
     return name_targets(usable), failures
 
 
+def _stage(
+    targets: Mapping[str, Target], named: Mapping[str, Sequence[Order]], folder: Path
+) -> tuple[dict[str, Target], dict[str, WarmbaseError]]:
+    """The targets with copies of what they read, and those whose files cannot be read any more."""
+    staged, failed = dict[str, Target](), dict[str, WarmbaseError]()
+    for name, target in targets.items():
+        try:
+            staged[name] = stage_target(target, folder / name, epoch=named[name][0].epoch)
+        except OSError as error:
+            message = f"{error.filename} cannot be read: {error.strerror}"
+            failed[name] = FoundationError(message, next_step="put it back, and see that you may read it")
+    return staged, failed
+
+
 def _bake(
     targets: Mapping[str, Target], find_builder: Callable[[], Builder], work: Path, advance: Advance
-) -> tuple[Mapping[str, Mapping[str, Any]], dict[str, BuilderError]]:
+) -> tuple[Mapping[str, Mapping[str, Any]], dict[str, WarmbaseError]]:
     """The metadata of the targets that could be built, and why the others could not."""
-    left, failed = dict(targets), dict[str, BuilderError]()
+    left, failed = dict(targets), dict[str, WarmbaseError]()
     while left:
         try:
             made = find_builder().bake(list(left.values()), work, advance=advance)

@@ -17,10 +17,10 @@ from urllib.parse import parse_qs, unquote
 from warmbase.catalog.model import DockerfileFoundation
 from warmbase.effects.docker.bake import Secret, Target
 from warmbase.effects.registry.model import Registries
-from warmbase.errors import FoundationError, RegistryError
-from warmbase.foundation.groundwork import FoundationLayers, Groundwork
-from warmbase.foundation.image import describe_image, inspect_image, keep_image
-from warmbase.foundation.inputs import hash_inputs, split_layout
+from warmbase.errors import FoundationError, mask_userinfo
+from warmbase.foundation.groundwork import FoundationLayers, Groundwork, find_foundation
+from warmbase.foundation.image import Opened, describe_image, inspect_image, keep_image
+from warmbase.foundation.inputs import IMAGE, LAYOUT, inputs_of, split_layout
 from warmbase.foundation.model import Base, Drift
 from warmbase.foundation.pins import DockerfilePin
 from warmbase.foundation.sources import FolderFiles, LayoutImage
@@ -28,6 +28,7 @@ from warmbase.foundation.upstream import read_image, take_layers
 from warmbase.layers.codec import Codec
 from warmbase.layers.recipe import recipe_key
 from warmbase.oci.digests import Json
+from warmbase.oci.manifest import Platform
 from warmbase.oci.reference import DOCKER_HUB, Reference
 
 DOCKERFILE_FORMAT = 1
@@ -35,8 +36,9 @@ DOCKERFILE_FORMAT = 1
 
 EPOCH = "SOURCE_DATE_EPOCH"
 
-_LAYOUT = "oci-layout://"
-_IMAGE = "docker-image://"
+REBUILD = "run `warmbase lock --rebuild-foundation`"
+"""The way out where a Dockerfile no longer makes what is pinned."""
+
 _PROVENANCE = "buildx.build.provenance"
 
 
@@ -44,7 +46,8 @@ _PROVENANCE = "buildx.build.provenance"
 class Order:
     """A Dockerfile foundation that is wanted for a platform and a Python, its layers compressed by `codec`.
 
-    With `pin` it is built as it was pinned: on the same images, with the same time; else as of `created`.
+    It is built as of `created`, on the images `bases`, (name, digest), where they are known. With `pin` it is to become
+    what was pinned; `sibling` is the pin of the same for another Python.
     """
 
     foundation: DockerfileFoundation
@@ -52,25 +55,31 @@ class Order:
     python: str
     codec: Codec
     created: str
+    bases: tuple[tuple[str, str], ...] = ()
     pin: DockerfilePin | None = None
+    sibling: DockerfilePin | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
         """The foundation's name, the platform and the Python version."""
         return self.foundation.name, self.platform, self.python
 
+    @property
+    def epoch(self) -> int:
+        """The time of the build as SOURCE_DATE_EPOCH has it."""
+        return int(datetime.fromisoformat(self.created).timestamp())
+
 
 def target_of(order: Order, name: str, output: Path) -> Target:
     """What a builder is asked for; the layout goes to the folder `output`."""
     foundation = order.foundation
-    epoch = int(datetime.fromisoformat(order.created).timestamp())
     return Target(
         name=name,
         context=str(foundation.context),
         dockerfile=foundation.file.name,
         stage=foundation.target,
-        args=foundation.arguments(order.python) | {EPOCH: str(epoch)},
-        contexts=_contexts(foundation, order.pin.bases if order.pin else ()),
+        args=foundation.arguments(order.python) | {EPOCH: str(order.epoch)},
+        contexts=_contexts(foundation, order.bases),
         secrets=tuple(
             Secret(id=one.id, env=one.env, file=str(foundation.folder / one.file) if one.file else "")
             for one in foundation.secrets
@@ -95,14 +104,14 @@ def _ssh(folder: Path, access: str) -> str:
 
 def _contexts(foundation: DockerfileFoundation, bases: Sequence[tuple[str, str]]) -> dict[str, str]:
     """The named contexts, and the images that were pinned: a context takes the place of the image with its name."""
-    pinned = {name: f"{_IMAGE}{name}@{digest}" for name, digest in bases if "@" not in name}
+    pinned = {name: f"{IMAGE}{name}@{digest}" for name, digest in bases if not re.search("@|://", name)}
     own = {}
     for name, source in foundation.contexts:
-        if source.startswith(_LAYOUT):
+        if source.startswith(LAYOUT):
             path, image = split_layout(source)
-            own[name] = f"{_LAYOUT}{(foundation.folder / path).absolute()}{image}"
-        elif source.startswith(_IMAGE):
-            own[name] = pinned.pop(_normal(source.removeprefix(_IMAGE)), source)
+            own[name] = f"{LAYOUT}{(foundation.folder / path).absolute()}{image}"
+        elif source.startswith(IMAGE):
+            own[name] = pinned.pop(_normal(source.removeprefix(IMAGE)), source)
         else:
             own[name] = str(foundation.folder / source)
     return {_familiar(name): source for name, source in (pinned | own).items()}
@@ -112,14 +121,14 @@ def name_targets(orders: Sequence[Order]) -> dict[str, list[Order]]:
     """The orders by the names of the targets that serve them: one target for all that ask for the same build."""
     alike: dict[tuple[object, ...], list[Order]] = {}
     for order in orders:
-        inputs = hash_inputs(order.foundation, order.python)
-        bases = order.pin.bases if order.pin else ()
-        alike.setdefault((order.foundation.name, inputs, order.platform, order.created, bases), []).append(order)
+        inputs = inputs_of(order.foundation, order.python)
+        same = (order.foundation.name, inputs, order.platform, order.created, order.bases)
+        alike.setdefault(same, []).append(order)
     named: dict[str, list[Order]] = {}
     for group in alike.values():
         first = group[0]
-        same = first.foundation.arguments("") == first.foundation.arguments(first.python)
-        words = [first.foundation.name, *([] if same else [f"py{first.python}"]), first.platform.partition("/")[2]]
+        plain = first.foundation.arguments("") == first.foundation.arguments(first.python)
+        words = [first.foundation.name, *([] if plain else [f"py{first.python}"]), first.platform.partition("/")[2]]
         name = re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(words))  # Docker's manual, "Bake file reference": no dots
         named[name if name not in named else f"{name}-{len(named)}"] = group
     return named
@@ -144,9 +153,9 @@ def take_result(
     source = LayoutImage(name=wanted.dockerfile, files=FolderFiles(folder=layout))
     image = read_image(source, order.platform)
     layers = take_layers(source, image, ground)
-    seen = inspect_image(source, image, layers, "" if wanted.managed else order.python, ground)
+    seen = inspect_image(Opened.of(source, image), layers, "" if wanted.managed else order.python, ground)
     made = DockerfilePin(
-        inputs=hash_inputs(wanted, order.python),
+        inputs=inputs_of(wanted, order.python),
         platform=order.platform,
         bases=find_bases(metadata),
         image=image.manifest.config.digest,
@@ -160,7 +169,7 @@ def take_result(
         raise FoundationError(
             f"{wanted.dockerfile} now makes an image with {made.interpreter or 'no Python'} and {' '.join(made.libc)};"
             f" pinned are {pin.interpreter or 'no Python'} and {' '.join(pin.libc)}",
-            next_step="run `warmbase lock --upgrade-foundation`, which pins what it makes now",
+            next_step=f"{REBUILD}, which pins what it makes now",
         )
     same = made.image == pin.image
     drift = () if same else (Drift(package=wanted.dockerfile, pinned=pin.image, got=made.image),)
@@ -170,14 +179,45 @@ def take_result(
     return pin, keep_image(foundation, layers, dockerfile_recipe(pin, order.codec), recipe, ground)
 
 
+def take_sibling(order: Order, ground: Groundwork) -> DockerfilePin | None:
+    """The order's pin, where what its sibling pins is on this machine: the same image, with another Python in it.
+
+    Raises FoundationError if the image has no such Python.
+    """
+    pin, wanted = order.sibling, order.foundation
+    known = find_foundation(ground.store, dockerfile_recipe(pin, order.codec)) if pin else None
+    if pin is None or known is None or known.foundation.drift:
+        return None
+    image = Opened(name=wanted.dockerfile, platform=Platform.parse(order.platform), run=known.foundation.run)
+    seen = inspect_image(image, known.layers, order.python, ground)
+    assert seen.python  # or it were an error
+    path, stdlib = seen.python.interpreter, seen.python.stdlib
+    made = replace(pin, python=seen.version, interpreter=path, libc=seen.libc)
+    key = dockerfile_recipe(made, order.codec)
+    foundation = replace(known.foundation, python=seen.version, interpreter=path, stdlib=stdlib, libc=seen.libc)
+    keep_image(foundation, known.layers, key, key, replace(ground, codec=order.codec))
+    return made
+
+
+def has_drifted(order: Order, ground: Groundwork) -> bool:
+    """Whether the Dockerfile has made something else on this machine than what is pinned."""
+    known = find_foundation(ground.store, dockerfile_recipe(order.pin, order.codec)) if order.pin else None
+    return bool(known and known.foundation.drift)
+
+
 def find_bases(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The images that a build stood on, (name, digest), from its provenance (SLSA 0.2, "materials"; purl, "docker")."""
+    """What a build was made from, (name, digest), from its provenance (SLSA 0.2, "materials"; purl, "docker"): images,
+    and by their addresses files and git repositories that a step added. What an address asks for may be secret."""
     found = {}
     for key, provenance in metadata.items():
         if not key.startswith(_PROVENANCE):
             continue
         for material in provenance.get("materials") or ():
             kind, _, rest = str(material["uri"]).partition("/")
+            if "://" in material["uri"]:
+                address = mask_userinfo(material["uri"]).partition("?")[0]
+                ((algorithm, value),) = material["digest"].items()
+                found[address] = f"{algorithm}:{value}"
             if kind != "pkg:docker":
                 continue
             path, _, query = rest.partition("?")
@@ -190,15 +230,14 @@ def find_bases(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def bases_moved(pin: DockerfilePin, registries: Callable[[], Registries]) -> bool:
-    """Whether an image that the pinned one stands on is another one now, as far as its registry can say."""
+    """Whether an image that the pinned one stands on is another one now. Raises RegistryError if nobody can tell."""
     for name, digest in pin.bases:
+        if "://" in name:  # what it is now is known when it is downloaded
+            continue
         reference = Reference.parse(name)
         if reference.digest:
             continue
-        try:
-            found = registries().at(reference.registry).find_manifest(reference.repository, reference.reference)
-        except RegistryError:
-            return True
+        found = registries().at(reference.registry).find_manifest(reference.repository, reference.reference)
         if found is None or found.digest != digest:
             return True
     return False

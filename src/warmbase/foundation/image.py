@@ -4,6 +4,7 @@ The name says which image is meant today, its pin which one was meant when it wa
 the interpreter, its version and the C library, is read from the image itself.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -31,11 +32,33 @@ from warmbase.layers.layer import Layer
 from warmbase.layers.recipe import recipe_key
 from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.oci.digests import Json
-from warmbase.oci.manifest import variables_of
+from warmbase.oci.manifest import Platform, variables_of
 from warmbase.oci.reference import Reference
 
 IMAGE_FORMAT = 2
 """Part of every recipe: raise it when the same image would become another foundation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """An image that is looked into: what messages call it, its platform, and what its containers start as."""
+
+    name: str
+    platform: Platform
+    run: Mapping[str, Json]
+
+    @classmethod
+    def of(cls, source: ImageSource, image: PlatformImage) -> "Opened":
+        """What a source's image says of itself."""
+        return cls(name=source.name, platform=image.config.platform, run=image.config.run)
+
+    def __str__(self) -> str:
+        return f"{self.name} for {self.platform}"
+
+    @property
+    def machine(self) -> str:
+        """The platform without a variant."""
+        return f"linux/{self.platform.architecture}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +93,7 @@ def pin_image(
     if previous and known == (reference, image.index, image.digest):
         return previous
     asked = "" if wanted.managed else python
-    seen = inspect_image(source, image, take_layers(source, image, ground), asked, ground)
+    seen = inspect_image(Opened.of(source, image), take_layers(source, image, ground), asked, ground)
     return ImagePin(
         reference=reference,
         platform=platform,
@@ -108,7 +131,7 @@ def make_image_foundation(
     source = open_source(wanted, pin.reference, ground.registries, digest=pin.manifest)
     image = read_manifest(source, source.root())
     layers = take_layers(source, image, ground)
-    seen = inspect_image(source, image, layers, minor, ground)
+    seen = inspect_image(Opened.of(source, image), layers, minor, ground)
     found = (seen.version, seen.python.interpreter if seen.python else "", seen.libc)
     if found != (pin.python, pin.interpreter, pin.libc):
         raise FoundationError(f"{source.name} has not what its pin says", next_step=UPGRADE)
@@ -155,9 +178,7 @@ def keep_image(
     return FoundationLayers(foundation=foundation, layers=(*below, kept), recipe=recipe)
 
 
-def inspect_image(
-    source: ImageSource, image: PlatformImage, layers: tuple[Layer, ...], minor: str, ground: Groundwork
-) -> Inspection:
+def inspect_image(image: Opened, layers: tuple[Layer, ...], minor: str, ground: Groundwork) -> Inspection:
     """Look into an image whose layers are in the store; "" as `minor` does not look for a Python.
 
     Raises FoundationError if it has no Python `minor`, or no C library.
@@ -166,15 +187,14 @@ def inspect_image(
     os_release = parse_os_release((tree.read("/etc/os-release") or b"").decode(errors="replace"))
     packages = find_packages(tree)
     if not minor:
-        libc = find_system_libc(tree, f"linux/{image.config.platform.architecture}")
+        libc = find_system_libc(tree, image.machine)
         if libc is None:
-            raise _without_libc(f"{source.name} for {image.config.platform} has no C library that is known")
+            raise _without_libc(f"{image} has no C library that is known")
         return Inspection(python=None, version="", libc=libc, os_release=os_release, packages=packages)
-    python = _find_python(source, image, tree, minor, os_release)
+    python = _find_python(image, tree, minor, os_release)
     libc = find_libc(tree, python.interpreter)
     if libc is None:
-        named = f"{python.interpreter} names no C library that is there"
-        raise _without_libc(f"{source.name} for {image.config.platform}: {named}")
+        raise _without_libc(f"{image}: {python.interpreter} names no C library that is there")
     version = full_version(tree, python, packages)
     return Inspection(python=python, version=version, libc=libc, os_release=os_release, packages=packages)
 
@@ -183,10 +203,8 @@ def _without_libc(message: str) -> FoundationError:
     return FoundationError(message, next_step="name an image with glibc or musl")
 
 
-def _find_python(
-    source: ImageSource, image: PlatformImage, tree: ImageTree, minor: str, os_release: tuple[tuple[str, str], ...]
-) -> FoundPython:
-    variables = variables_of(image.config.run)
+def _find_python(image: Opened, tree: ImageTree, minor: str, os_release: tuple[tuple[str, str], ...]) -> FoundPython:
+    variables = variables_of(image.run)
     pythons = find_pythons(tree, variables)
     python = next((one for one in pythons if one.minor == minor), None)
     if python is None:
@@ -195,13 +213,13 @@ def _find_python(
         known += [f"a free-threaded or debug build ({path})" for path in find_other_builds(tree, variables)]
         has = " and ".join(known) or "no Python on its PATH"
         raise FoundationError(
-            f"{source.name} for {image.config.platform} has no Python {minor}: it is {system} and has {has}",
+            f"{image} has no Python {minor}: it is {system} and has {has}",
             next_step="correct `python` of the foundation in the catalog, name an image that has it, or write"
             " `python: managed`, which brings one",
         )
-    if not is_for(tree, python, f"linux/{image.config.platform.architecture}"):
+    if not is_for(tree, python, image.machine):
         raise FoundationError(
-            f"{source.name} says that it is for {image.config.platform}, but {python.interpreter} is not",
+            f"{image.name} says that it is for {image.platform}, but {python.interpreter} is not",
             next_step="push an image that is what it says, or take the platform out of `platforms`",
         )
     return python

@@ -20,6 +20,8 @@ from warmbase.oci.digests import hex_of
 
 FORMAT = 1
 
+_COMMIT = re.compile(r"sha1:[0-9a-f]{40}")
+
 PinKey = tuple[str, str]
 """A platform and a Python minor version; "" is the one Python that a Debian system has."""
 
@@ -86,7 +88,8 @@ class DockerfilePin:
     """What a Dockerfile made for one platform, and the Python in it that is meant, "" where none is.
 
     `inputs` is the hash of what was put in, `bases` are the images that it stands on, (name, digest) as they were in
-    their registries. `image` is the digest of the result's config, which names the content of all layers however they
+    their registries, and what its steps added from other addresses; the digest of a git repository is "sha1:" and the
+    commit. `image` is the digest of the result's config, which names the content of all layers however they
     are compressed. `created` is RFC 3339 text: the SOURCE_DATE_EPOCH that it was built with.
     """
 
@@ -240,7 +243,8 @@ def _image_pin(platform: str, entry: Mapping[str, Any]) -> ImagePin:
 
 def _dockerfile_pin(platform: str, entry: Mapping[str, Any]) -> DockerfilePin:
     for digest in (entry["image"], f"sha256:{entry['inputs']}", *entry["bases"].values()):
-        hex_of(digest)
+        if not _COMMIT.fullmatch(digest):
+            hex_of(digest)
     kind, version = entry["libc"]
     texts = {key: str(entry[key]) for key in ("inputs", "image", "created", "python", "interpreter")}
     bases = tuple(sorted((str(name), str(digest)) for name, digest in entry["bases"].items()))

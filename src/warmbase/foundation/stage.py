@@ -11,10 +11,10 @@ from pathlib import Path
 from warmbase.catalog.model import CatalogFoundation, DebianFoundation, DockerfileFoundation
 from warmbase.errors import FoundationError
 from warmbase.foundation.debian import build_debian, foundation_recipe, pin_debian
-from warmbase.foundation.dockerfile import dockerfile_recipe
+from warmbase.foundation.dockerfile import REBUILD, dockerfile_recipe
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork, find_foundation, foundation_notes
 from warmbase.foundation.image import image_recipe, make_image_foundation, pin_image
-from warmbase.foundation.inputs import hash_inputs
+from warmbase.foundation.inputs import inputs_of
 from warmbase.foundation.managed import make_managed, managed_recipe, minor_of, pin_managed, python_recipe
 from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ImagePin, ManagedPin, SystemPin, system_of
 from warmbase.foundation.rootfs import DebianSystem, foundation_entries
@@ -35,7 +35,7 @@ def _system_fits(wanted: CatalogFoundation, pin: SystemPin | None, python: str) 
         case DebianFoundation(), DebianPin():
             return pin.suite == wanted.suite and set(wanted.packages) <= {name for name, _ in pin.packages}
         case DockerfileFoundation(), DockerfilePin():
-            return pin.inputs == hash_inputs(wanted, python)
+            return pin.inputs == inputs_of(wanted, python)
         case ((DebianFoundation() | DockerfileFoundation()), _):
             return False
         case _, ImagePin():
@@ -155,12 +155,9 @@ def _make_system(
         raise FoundationError(
             f"foundation {wanted.name} is not what its pin says:\n"
             + "\n".join(f"  {difference}" for difference in known.foundation.drift),
-            next_step="run `warmbase lock --upgrade-foundation`, or "
-            + (
-                "have each step make the same every time"
-                if isinstance(wanted, DockerfileFoundation)
-                else "name a snapshot archive in the catalog"
-            ),
+            next_step=f"{REBUILD}, and have each step make the same every time"
+            if isinstance(wanted, DockerfileFoundation)
+            else "run `warmbase lock --upgrade-foundation`, or name a snapshot archive in the catalog",
         )
     return known
 

@@ -48,16 +48,17 @@ Tags = Mapping[str, list[Tag]]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upgrade:
     """What of previous locks and pins may move: everything, the foundations, the named packages, or (the default) only
-    what must."""
+    what must. With `rebuild` foundations move, and their Dockerfiles are built whatever they stand on."""
 
     everything: bool = False
     foundations: bool = False
+    rebuild: bool = False
     packages: tuple[str, ...] = ()
 
     @property
     def moves_foundations(self) -> bool:
         """Whether foundations that have a pin get a new one."""
-        return self.everything or self.foundations
+        return self.everything or self.foundations or self.rebuild
 
     def pins(self, previous: Lock | None) -> Pins:
         """The versions that stay if they can."""
@@ -87,7 +88,6 @@ class Resolver:
     cache: Path
     ask_size: AskSize
     measure_file: MeasureFile = measure_file
-
     python: str = sys.executable
 
     def for_sources(self, variant: Variant) -> "Resolver | None":
@@ -100,6 +100,7 @@ class Resolver:
         python = self.uv.find_python(variant.python, self.cache)
         cache = self.cache.with_name(f"{self.cache.name}-{variant.python}")
         return replace(self, python=python, cache=cache) if python else None
+
     def resolve(self, variant: Variant, *, libc: Mapping[str, Libc], previous: Lock | None, upgrade: Upgrade) -> Lock:
         """Resolve `variant`; what `previous` pins stays unless the catalog or `upgrade` says otherwise.
 
@@ -144,10 +145,10 @@ class Resolver:
             packages=group_packages(self._measure(packages, records), variant),
         )
 
-    def _resolve_somehow(
     def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> AbstractContextManager[LockedProject]:
         return locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
 
+    def _resolve_somehow(
         self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags, libc: Mapping[str, Libc]
     ) -> _Resolution:
         """With wheels alone but for what is named to be compiled, or else with what can only be compiled.
@@ -318,11 +319,11 @@ def _is_same(old: LockedPackage, fresh: LockedPackage) -> bool:
     return all(getattr(old, name) == getattr(fresh, name) for name in ("wheels", "index", "source", "asked"))
 
 
-def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
 def _needs(package: LockedPackage) -> set[str]:
     return {str(canonicalize_name(Requirement(text).name)) for text in package.requires_dist}
 
 
+def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
     """The packages of which there is more than one version, each with the oldest."""
     versions: dict[str, list[Version]] = {}
     for name, version in records:
@@ -361,13 +362,12 @@ def _explain(variant: Variant, error: ProcessError, indexes: Indexes) -> LockErr
     return LockError(
         said + (f"\nasked for in the catalog:{places}" if places else ""),
         next_step=explain_refusal(error.message, indexes.addresses)
-        or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
         or _explain_address(error.message, asked)
+        or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
         " compiled, and lock again; the other locks are as they were",
     )
 
 
-def _names(said: str, package: str) -> bool:
 def _explain_address(said: str, asked: Iterable[CatalogRequirement]) -> str:
     """What to do about packages that come from no index and could not be had; "" where it is not that."""
     addresses = [one.requirement.url for one in asked if one.requirement.url]
@@ -382,6 +382,7 @@ def _explain_address(said: str, asked: Iterable[CatalogRequirement]) -> str:
     return f"{check} (`git ls-remote` says); where it wants a login, {login}"
 
 
+def _names(said: str, package: str) -> bool:
     """Whether uv's text names a package: as a word of its own, in uv's spelling or any other (PEP 503)."""
     spelling = "[-_.]+".join(re.escape(part) for part in canonicalize_name(package).split("-"))
     return re.search(rf"(?<![\w.-]){spelling}(?![\w-]|\.\w)", said, re.IGNORECASE) is not None

@@ -143,7 +143,7 @@ def _bake(
             pinned = _native_pinned(catalog, variant, native) and not upgrade.moves_foundations
             more = () if native in variant.platforms or pinned else (native,)
             wanted.append((variant, (*variant.platforms, *more)))
-    return bake_for_lock(catalog, wanted, ground, report, upgrade=upgrade.moves_foundations)
+    return bake_for_lock(catalog, wanted, ground, report, upgrade=upgrade.moves_foundations, rebuild=upgrade.rebuild)
 
 
 def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrade: Upgrade, report: Report) -> Locked:

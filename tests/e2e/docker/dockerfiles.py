@@ -25,6 +25,7 @@ ENV MADE_BY=geo
 """
 """A Dockerfile that does what people do: it takes arguments, copies, runs as root, and sets variables."""
 
+LONG_AGO = 1_000_000_000
 
 _LOG = "WARMBASE_TEST_DOCKER_LOG"
 
@@ -82,6 +83,21 @@ class Dockerfiles:
         copied = self.bases.copy(root, **{**self.bases.environment, **environment, _LOG: str(log)})
         log.write_text("")
         return Dockerfiles(bases=copied)
+
+    def check_out(self) -> None:
+        """Become another checkout: files of their own, from long ago, with the modes that another umask gives."""
+        folder = self.bases.folder
+        for path in [*folder.rglob("*"), folder]:
+            if path.is_symlink():
+                continue
+            if path.is_file():
+                content, program = path.read_bytes(), os.access(path, os.X_OK)
+                path.unlink()
+                path.write_bytes(content)
+                path.chmod(0o775 if program else 0o664)
+                os.utime(path, (LONG_AGO, LONG_AGO))
+            else:
+                path.chmod(0o775)
 
     def forget(self) -> None:
         """Become another machine: the layers that Dockerfiles made are not here."""

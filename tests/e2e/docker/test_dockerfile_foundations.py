@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.baseimages import Blob
-from tests.e2e.docker.dockerfiles import GEO, Dockerfiles, push_base
+from tests.bases import PLATFORM
+from tests.e2e.docker.dockerfiles import GEO, PYTHON, Dockerfiles, push_base
 from tests.e2e.docker.engines import DockerEngine
 from tests.registries import RunningRegistry
 
@@ -17,6 +18,18 @@ pytestmark = pytest.mark.docker
 RANDOM = """
 FROM {base}
 RUN cat /proc/sys/kernel/random/uuid > /srv/random
+"""
+
+
+TWO_PYTHONS = """
+FROM {base}
+RUN sed "s/3\\.13/3.12/g" /usr/bin/python3.13 > /usr/bin/python3.12 && chmod +x /usr/bin/python3.12 \\
+    && cp -a /usr/lib/python3.13 /usr/lib/python3.12
+"""
+COPIES = """
+FROM {base}
+COPY . /srv/here/
+COPY --from=assets . /srv/assets/
 """
 
 
@@ -43,6 +56,30 @@ def test_what_is_pinned_is_not_built_again_and_another_machine_makes_the_same(
     here.bases.build()
     assert (here.bakes(), there.bakes()) == (0, 1)
     assert there.bases.digests() == here.bases.digests()
+
+
+def test_another_checkout_makes_the_same_whatever_its_umask_and_its_times(
+    pinned: Dockerfiles, base: str, tmp_path: Path
+) -> None:
+    """Also where a step copies all that lies beside its Dockerfile, where the lock of the image is written."""
+    here = pinned.copy(tmp_path / "here")
+    assets = here.bases.folder / "assets" / "more"
+    assets.mkdir(parents=True)
+    (assets / "link").symlink_to("asset")
+    (assets / "asset").write_text("asset")
+    here.write("geo", COPIES.format(base=base), note="note")
+    here.write_catalog({"geo": {"contexts": {"assets": "assets"}}})
+    here.bases.run("lock")
+    assert [path.name for path in (here.bases.folder / "bases" / "geo").glob("py3*")]
+    there = here.copy(tmp_path / "there")
+    there.check_out()
+    there.forget()
+    there.bases.build("--locked")
+    assert there.bakes() == 1
+    before = there.pin("geo")
+    there.write("geo", COPIES.format(base=base), note="nope")  # as long as before, and of the same time for BuildKit
+    there.bases.run("lock")
+    assert there.pin("geo")["image"] != before["image"]
 
 
 def test_a_changed_file_builds_its_own_foundation_anew(pinned: Dockerfiles, tmp_path: Path) -> None:
@@ -89,10 +126,33 @@ def test_what_cannot_be_repeated_is_a_drift_and_with_locked_an_error(
     copy.forget()
     finished = copy.bases.run("build", "--no-verify")
     assert f"bases/geo/Dockerfile: {image} -> sha256:" in finished.stderr
-    assert "`warmbase lock --upgrade-foundation` pins what it is now" in finished.stderr
+    assert "`warmbase lock --rebuild-foundation` pins what it is now" in finished.stderr
     refused = copy.bases.run("build", "--locked", "--no-verify", "-o", "other", code=1)
     assert "foundation geo is not what its pin says" in refused.stderr
     assert "have each step make the same every time" in refused.stderr
+    images = [image]
+    for option in ("--upgrade-foundation", "--rebuild-foundation"):  # of a drift seen here, and without one
+        copy.bakes()
+        copy.bases.run("lock", option)
+        assert copy.bakes() == 1
+        images.append(copy.pin("geo")["image"])
+        copy.bases.build("--locked")
+    assert len(set(images)) == 3
+
+
+def test_a_further_python_is_found_in_what_is_built_already(pinned: Dockerfiles, base: str, tmp_path: Path) -> None:
+    copy = pinned.copy(tmp_path)
+    copy.write("geo", TWO_PYTHONS.format(base=base))
+    copy.write_catalog({"geo": {}})
+    copy.bases.run("lock")
+    pin = copy.pin("geo")
+    copy.bakes()
+    copy.write_catalog({"geo": {"python": ["3.12", PYTHON]}}, defaults={"backends": [], "python": ["3.12", PYTHON]})
+    copy.bases.run("lock")
+    assert copy.bakes() == 0
+    pins = json.loads((copy.bases.folder / "bases/foundations/geo.json").read_text())["platforms"][PLATFORM]
+    assert pins[PYTHON] == pin
+    assert pins["3.12"] == {**pin, "interpreter": "/usr/bin/python3.12"}  # whose code says that it is 3.13
 
 
 def test_a_verified_image_is_loaded_and_inherited(pinned: Dockerfiles, engine: DockerEngine, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Foundations that a Dockerfile makes: what decides the result, what a builder is asked, and what it answers."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from warmbase.foundation.dockerfile import Order, dockerfile_recipe, find_bases,
 from warmbase.foundation.inputs import hash_inputs
 from warmbase.foundation.pins import DockerfilePin, FoundationPin, ManagedPin, PinKey, pins_from_json, pins_to_json
 from warmbase.foundation.stage import pin_fits
+from warmbase.foundation.staging import stage_target
 from warmbase.layers.codec import Codec
 
 PLATFORM = "linux/amd64"
@@ -41,13 +43,15 @@ def pin_of(wanted: DockerfileFoundation, python: str = "3.13") -> DockerfilePin:
 
 
 def order_of(wanted: DockerfileFoundation, python: str = "3.13", *, pinned: bool = False) -> Order:
+    pin = pin_of(wanted, python) if pinned else None
     return Order(
         foundation=wanted,
         platform=PLATFORM,
         python=python,
         codec=Codec(),
         created="2026-11-21T00:00:00Z",
-        pin=pin_of(wanted, python) if pinned else None,
+        bases=pin.bases if pin else (),
+        pin=pin,
     )
 
 
@@ -126,6 +130,13 @@ def test_a_context_that_is_not_there_is_said_with_its_path(wanted: DockerfileFou
     assert "correct `dockerfile` or `contexts` in the catalog" in caught.value.next_step
 
 
+def test_a_layout_that_is_none_is_said_with_its_file(wanted: DockerfileFoundation, tmp_path: Path) -> None:
+    (tmp_path / "layout").mkdir()
+    (tmp_path / "layout" / "index.json").write_text("{")
+    with pytest.raises(FoundationError, match=r"foundation geo: .*/layout/index.json is not an OCI layout's index"):
+        hash_inputs(replace(wanted, contexts=(("base", "oci-layout://layout:1"),)), "3.13")
+
+
 def test_a_pattern_that_is_none_is_said_with_its_file(wanted: DockerfileFoundation) -> None:
     (wanted.context / ".dockerignore").write_text("a[\n")
     with pytest.raises(FoundationError, match=r"geo/\.dockerignore has a pattern that is none: 'a\['"):
@@ -137,7 +148,8 @@ def test_a_pin_fits_as_long_as_its_inputs_are_the_same(wanted: DockerfileFoundat
     assert pin_fits(wanted, pin, "3.13")
     assert not pin_fits(replace(wanted, managed=True), pin, "3.13")
     wanted.file.write_text("FROM debian:forky-slim\n")
-    assert not pin_fits(wanted, pin, "3.13")
+    assert not pin_fits(replace(wanted), pin, "3.13")
+    assert pin_fits(wanted, pin, "3.13")  # whose files were read for this run
 
 
 def test_pins_are_written_and_read_back(wanted: DockerfileFoundation) -> None:
@@ -145,7 +157,8 @@ def test_pins_are_written_and_read_back(wanted: DockerfileFoundation) -> None:
     managed = ManagedPin(
         base=replace(pin, python="", interpreter=""), python="3.12.4", archive="cpython.tar.gz", sha256="c" * 64
     )
-    pins: dict[PinKey, FoundationPin] = {(PLATFORM, "3.12"): managed, (PLATFORM, "3.13"): pin}
+    added = replace(pin, bases=(*pin.bases, ("https://git.example/x.git", f"sha1:{'6' * 40}")))
+    pins: dict[PinKey, FoundationPin] = {(PLATFORM, "3.12"): managed, (PLATFORM, "3.13"): added}
     text = pins_to_json(pins)
     assert pins_from_json(text, source="geo.json") == pins
     assert pins_to_json(pins_from_json(text, source="geo.json")) == text
@@ -198,10 +211,43 @@ def test_a_target_says_all_that_the_catalog_says(wanted: DockerfileFoundation, t
 def test_what_is_pinned_is_built_on_the_pinned_images(wanted: DockerfileFoundation, tmp_path: Path) -> None:
     target = target_of(order_of(wanted, pinned=True), "geo", tmp_path)
     assert target.contexts == {"debian:trixie-slim": f"docker-image://docker.io/library/debian:trixie-slim@{DIGEST}"}
+    order = order_of(wanted, pinned=True)
+    added = replace(order, bases=(*order.bases, ("https://files.example/a.tar", DIGEST)))
+    assert target_of(added, "geo", tmp_path).contexts == target.contexts
     swapped = replace(wanted, contexts=(("debian:13", "docker-image://debian:trixie-slim"),))
     assert target_of(order_of(swapped, pinned=True), "geo", tmp_path).contexts == {
         "debian:13": f"docker-image://docker.io/library/debian:trixie-slim@{DIGEST}"
     }
+
+
+def test_a_builder_is_sent_what_counts_and_nothing_of_a_checkout(wanted: DockerfileFoundation, tmp_path: Path) -> None:
+    """Neither modes nor times of a checkout, and nothing that is written beside a Dockerfile later."""
+    layout, assets = tmp_path / "layout", tmp_path / "assets"
+    for folder in (layout / "blobs", assets):
+        folder.mkdir(parents=True)
+    (assets / "tool").write_text("tool")
+    (assets / "tool").chmod(0o775)
+    (assets / "link").symlink_to("tool")
+    for file in (layout / "index.json", layout / "oci-layout", *(wanted.context / name for name in ("smoke.py", "x"))):
+        file.write_text("{}")
+    (wanted.context / "py3.13-geo.json").write_text("{}")
+    (wanted.context / "Dockerfile.dockerignore").write_text("x\nDockerfile*\n")
+    (wanted.context / "files" / "one").chmod(0o664)
+    os.utime(wanted.context / "files" / "one", (1, 1))
+    said = replace(wanted, contexts=(("assets", "assets"), ("base", "oci-layout://layout:1")))
+    order = order_of(said)
+    staged = stage_target(target_of(order, "geo", tmp_path / "out"), tmp_path / "staged", epoch=order.epoch)
+    context, named, linked = Path(staged.context), Path(staged.contexts["assets"]), tmp_path / "staged" / "context-1"
+    assert Path(staged.dockerfile).read_text() == wanted.file.read_text()
+    assert Path(f"{staged.dockerfile}.dockerignore").read_text() == "x\nDockerfile*\n"
+    assert sorted(str(path.relative_to(context)) for path in context.rglob("*")) == ["files", "files/one"]
+    assert (named / "link").readlink() == Path("tool")
+    found = {path.name: path.lstat() for folder in (context, named) for path in [folder, *folder.rglob("*")]}
+    assert {status.st_mtime for status in found.values()} == {order.epoch}
+    modes = {name: oct(status.st_mode & 0o777) for name, status in found.items() if name != "link"}
+    assert modes == {"context": "0o755", "files": "0o755", "one": "0o644", "context-0": "0o755", "tool": "0o755"}
+    assert staged.contexts["base"] == f"oci-layout://{linked}:1"
+    assert (linked / "blobs").resolve() == layout / "blobs"
 
 
 def test_what_is_the_same_is_built_once(wanted: DockerfileFoundation) -> None:
@@ -225,10 +271,13 @@ def test_the_images_below_are_read_from_the_provenance() -> None:
         "pkg:oci/layout@1?platform=linux%2Famd64": "5",
     }
     materials = [{"uri": uri, "digest": {"sha256": digit * 64}} for uri, digit in uris.items()]
-    materials.append({"uri": "https://git.example/x.git", "digest": {"sha1": "6" * 40}})
+    materials.append({"uri": "https://git.example/x.git#v1", "digest": {"sha1": "6" * 40}})
+    materials.append({"uri": "https://joe:pw@files.example/a.tar?token=1", "digest": {"sha256": "7" * 64}})
     assert find_bases({"buildx.build.provenance": {"materials": materials}, "buildx.build.ref": "x"}) == (
         ("docker.io/library/debian:trixie-slim", f"sha256:{'1' * 64}"),
         (f"docker.io/library/python@sha256:{'4' * 64}", f"sha256:{'4' * 64}"),
         ("docker.io/nvidia/cuda:12.8.1-runtime-ubuntu24.04", f"sha256:{'2' * 64}"),
+        ("https://***@files.example/a.tar", f"sha256:{'7' * 64}"),
+        ("https://git.example/x.git#v1", f"sha1:{'6' * 40}"),
         ("registry.example:5000/team/base:1", f"sha256:{'3' * 64}"),
     )

@@ -49,9 +49,10 @@ class Host:
 class Target:
     """One thing to build, on `platforms` (the builder's own if there are none).
 
-    `dockerfile` is a path relative to the folder `context`, or `inline` is the Dockerfile itself. `contexts` are named
-    build contexts, `ssh` agents or keys as `docker build --ssh` takes them, and `output` what becomes of the result,
-    as key and value (Docker's manual, "Exporters overview"). Without `cached` every step runs anew.
+    `dockerfile` is a path, absolute or relative to the folder `context`, or `inline` is the Dockerfile itself.
+    `contexts` are named build contexts, `ssh` agents or keys as `docker build --ssh` takes them, and `output` what
+    becomes of the result, as key and value (Docker's manual, "Exporters overview"). Without `cached` every step runs
+    anew.
     """
 
     name: str

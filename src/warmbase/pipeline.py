@@ -174,11 +174,11 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     try:
         _take_shared(step, site)
         foundation = _make_foundation(step, site, locked=locked)
-        step = on_foundation(step, foundation.recipe)
-        with open_workspace(_size_of_trees(step, site), site.store.workspace()) as work:
-            workshop = _open_workshop(step, foundation, work, site, locked=locked)
-            image, made = _make_image(step, foundation, workshop, site)
-            verified = _verify(image, step, site)
+        settled = on_foundation(step, foundation.recipe)
+        with open_workspace(_size_of_trees(settled, site), site.store.workspace()) as work:
+            workshop = _open_workshop(settled, foundation, work, site, locked=locked)
+            image, made = _make_image(settled, foundation, workshop, site)
+            verified = _verify(image, settled, site)
         keep(image)
     except WarmbaseError as error:
         return Outcome(step=step, seconds=time.monotonic() - begun, error=error)

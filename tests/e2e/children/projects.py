@@ -47,8 +47,8 @@ class Change:
 
     def __str__(self) -> str:
         line, to = (f"`{text.removesuffix(_GOES_ON)}`" for text in (self.line, self.to))
-        place = "" if self.file == "Dockerfile" else f" in `{self.file}`"
-        return f"{line}{place} becomes {to}" if self.to else f"{line}{place} is left out"
+        line = line if self.file == "Dockerfile" else f"the line {line} of `{self.file}`"
+        return f"{line} becomes {to}" if self.to else f"{line} is left out"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

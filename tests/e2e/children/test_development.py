@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,22 @@ DEV_CONTAINER = {
     "oneOf": [{"required": ["image"]}, {"required": ["build"]}],
     "additionalProperties": False,
 }
-"""What the reference (containers.dev, "Dev Container metadata reference") says of the keys that are used here."""
+"""What the reference (containers.dev, "Dev Container metadata reference") says of the keys that are used here; others
+are not admitted. It is no copy of the schema that is published."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DevContainer:
+    """A container that runs, `said` is its devcontainer.json, `started` the seconds of its start."""
+
+    workshop: Workshop
+    said: Mapping[str, Any]
+    id: str
+    started: float
+
+    def run(self, *command: str) -> str:
+        """What a command says, run by the remote user."""
+        return self.workshop.engine.docker("exec", "--user", self.said["remoteUser"], self.id, *command)
 
 
 def compose(workshop: Workshop, folder: Path, *arguments: str) -> str:
@@ -63,45 +80,38 @@ def test_compose_runs_a_bind_mount_and_sees_what_to_watch(workshop: Workshop, tm
         compose(workshop, folder, "down", "--timeout", "1")
 
 
-def test_a_dev_container_syncs_in_place_as_its_own_user(
-    workshop: Workshop, tmp_path: Path, results: list[Measured]
-) -> None:
-    """As the tools do it: build, mount the folder, run postCreateCommand as the remote user."""
+@pytest.fixture
+def dev_container(workshop: Workshop, tmp_path: Path) -> Iterator[DevContainer]:
+    """As the tools do it: build, mount the folder, wait; what is run in it is the remote user's."""
     said: dict[str, Any] = json.loads((FOLDER / "devcontainer/.devcontainer/devcontainer.json").read_bytes())
     jsonschema.Draft202012Validator(DEV_CONTAINER).validate(said)
-    assert said["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"] == "/opt/venv/bin/python"
     folder = tmp_path / "report"
     shutil.copytree(workshop.folder / "lock-in-place", folder)
     shutil.copytree(FOLDER / "devcontainer", folder, dirs_exist_ok=True)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 1000, 1000)
-    docker = workshop.engine.docker
-    build = folder / ".devcontainer"
-    docker(
-        "build",
-        "--quiet",
-        "--network=none",
-        "--tag=dev-container",
-        "--file",
-        build / said["build"]["dockerfile"],
-        build,
-    )
-    place = f"/workspaces/{said['name']}"
+    docker, build = workshop.engine.docker, folder / ".devcontainer"
+    dockerfile = build / said["build"]["dockerfile"]
+    docker("build", "--quiet", "--network=none", "--tag=dev-container", "--file", dockerfile, build)
+    place = ("--volume", f"{folder}:/workspaces/report", "--workdir", "/workspaces/report")
     begun = time.monotonic()
-    container = docker(
-        "run", "--detach", "--network=none", "--volume", f"{folder}:{place}", "--workdir", place, "dev-container",
-        "sleep", "infinity",
-    )  # fmt: skip
-    started = time.monotonic() - begun
+    container = docker("run", "--detach", "--network=none", *place, "dev-container", "sleep", "infinity")
     try:
-        begun = time.monotonic()
-        docker("exec", "--user", said["remoteUser"], container, "sh", "-c", said["postCreateCommand"])
-        seconds = time.monotonic() - begun
-        asked = docker("exec", "--user", said["remoteUser"], container, "python", "report.py")
-        size = int(docker("inspect", "--size", "--format", "{{.SizeRw}}", container))
+        yield DevContainer(workshop=workshop, said=said, id=container, started=time.monotonic() - begun)
     finally:
         docker("rm", "--force", container)
-    assert "Oslo,7" in asked
+
+
+def test_a_dev_container_syncs_in_place_as_its_own_user(
+    workshop: Workshop, dev_container: DevContainer, results: list[Measured]
+) -> None:
+    settings = dev_container.said["customizations"]["vscode"]["settings"]
+    assert settings["python.defaultInterpreterPath"] == "/opt/venv/bin/python"
+    begun = time.monotonic()
+    dev_container.run("sh", "-c", dev_container.said["postCreateCommand"])
+    seconds = time.monotonic() - begun
+    assert "Oslo,7" in dev_container.run("python", "report.py")
+    size = int(workshop.engine.docker("inspect", "--size", "--format", "{{.SizeRw}}", dev_container.id))
     assert size < 1_000_000
     results.append(
         Measured(
@@ -112,6 +122,6 @@ def test_a_dev_container_syncs_in_place_as_its_own_user(
             nothing=workshop.nothing,
             bytes=size,
             compressed=0,
-            start=started,
+            start=dev_container.started,
         )
     )

@@ -19,7 +19,7 @@ PLAIN = "registry.example/python:3.13-slim"
 """What people copy a venv to: an image with the same Python, in the same place, and nothing else."""
 IMAGES: Mapping[str, Mapping[str, object]] = {
     "web": {"requirements": ["fastapi", "httpx", "pytest", "uvicorn[standard]"]},
-    "data": {"requirements": ["httpx", "ipykernel", "nbclient", "pandas", "pytest"]},
+    "data": {"requirements": ["httpx", "ipykernel", "jupyter-server", "nbclient", "pandas", "pytest"]},
 }
 BACKENDS = ["setuptools", "hatchling", "editables"]
 _TRIES = 3
@@ -116,21 +116,22 @@ class Workshop:
     def start(self, image: str, wanted: Run) -> float:
         """Start a container without a network, and see that it says what it should; the seconds until it has."""
         begun = time.monotonic()
-        said = self._ask(image, wanted) if wanted.serves else self.run(image, wanted)
+        code, said = self._ask(image, wanted) if wanted.serves else self.run(image, wanted)
+        assert code == 0, said
         assert re.search(wanted.says, said, re.MULTILINE), said
         return time.monotonic() - begun
 
-    def run(self, image: str, wanted: Run) -> str:
-        """All that a container says until it ends, well or not."""
+    def run(self, image: str, wanted: Run) -> tuple[int, str]:
+        """The exit code of a container, and all that it says until it ends."""
         user = ("--user", wanted.user) if wanted.user else ()
         command = ("docker", "run", "--rm", "--network=none", *user, image, *wanted.command)
         done = run(*command, cwd=self.folder, env=self.engine.environment)
-        return done.stdout + done.stderr
+        return done.returncode, done.stdout + done.stderr
 
-    def _ask(self, image: str, wanted: Run) -> str:
+    def _ask(self, image: str, wanted: Run) -> tuple[int, str]:
         container = self.engine.docker("run", "--detach", "--network=none", image)
         try:
-            return self.engine.docker("exec", container, "python", "-c", ASK, wanted.serves, wanted.says)
+            return 0, self.engine.docker("exec", container, "python", "-c", ASK, wanted.serves, wanted.says)
         finally:
             self.engine.docker("rm", "--force", container)
 

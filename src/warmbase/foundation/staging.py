@@ -1,7 +1,9 @@
 """What a builder is sent: copies of exactly the files that count, with the same modes and times on every machine.
 
 BuildKit keeps the modes of files that a step copies, and times older than SOURCE_DATE_EPOCH: those of a checkout are
-whatever the user's umask and git made them. A layout is linked, since Buildx writes a lock into the one that it reads.
+whatever the user's umask and git made them. It also keeps what it was sent before, and is sent again only files whose
+size, mode or time is another one (tonistiigi/fsutil, "DiffMetadata"): the fraction of a second is that of the content,
+and is cut off in the layers. A layout is linked, since Buildx writes a lock into the one that it reads.
 """
 
 import os
@@ -12,8 +14,10 @@ from pathlib import Path
 
 from warmbase.effects.docker.bake import Target
 from warmbase.foundation.inputs import IMAGE, LAYOUT, context_files, ignore_file, is_program, split_layout
+from warmbase.oci.digests import digest_of_file, hex_of
 
 _FOLDER, _PROGRAM, _FILE = 0o755, 0o755, 0o644
+_SECOND = 10**9
 
 
 def stage_target(target: Target, folder: Path, *, epoch: int) -> Target:
@@ -67,12 +71,13 @@ def _stage_folder(source: Path, folder: Path, epoch: int, *, dockerfile: str = "
 
 
 def _stage_file(source: Path, copied: Path, epoch: int) -> None:
+    """Copy a file or a link; sockets, pipes and devices cannot be copied."""
     status = source.lstat()
     if stat.S_ISLNK(status.st_mode):
         copied.symlink_to(source.readlink())
+        os.utime(copied, (epoch, epoch), follow_symlinks=False)
     elif stat.S_ISREG(status.st_mode):
         shutil.copyfile(source, copied)
         copied.chmod(_PROGRAM if is_program(status) else _FILE)
-    else:  # a socket, a pipe or a device, none of which can be copied
-        return
-    os.utime(copied, (epoch, epoch), follow_symlinks=False)
+        fraction = 1 + int(hex_of(digest_of_file(copied))[:12], 16) % (_SECOND - 1)
+        os.utime(copied, ns=(epoch * _SECOND, epoch * _SECOND + fraction))

@@ -53,17 +53,7 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
 
     Raises PackagesError where uv cannot fetch, resolve or install the lock.
     """
-    if "@" in workshop.uv.serving_index():
-        raise PackagesError(
-            "the index's address holds credentials, and the cache of this uv would keep them",
-            next_step="give them in netrc or UV_INDEX_…_USERNAME and _PASSWORD, or use a uv that warmbase knows",
-        )
-    if compiled := lock.compiled(workshop.platform):
-        names = ", ".join(package.name for package in compiled)
-        raise PackagesError(
-            f"{names} would have to be compiled, and warmbase does not know how uv {lock.uv.version} keeps that",
-            next_step=f"use a uv that warmbase knows ({uvcache.KNOWN}), or require versions that have wheels",
-        )
+    _check_possible(lock, workshop)
     cache = workshop.folder / CACHE
     cache.mkdir(parents=True)
     packages = lock.installed(workshop.platform)
@@ -104,6 +94,21 @@ def pack_raw(variant: Variant, lock: Lock, workshop: Workshop, codec: Codec, wor
     uv_lock = (project / "uv.lock").read_text()
     packed = pack_entries(raw_entries(_ship(workshop, cache, project)), codec, work)
     return packed, WarmCache(entries=(), uv_lock=uv_lock, pylock=pylock)
+
+
+def _check_possible(lock: Lock, workshop: Workshop) -> None:
+    """Raise PackagesError for what only a cache that warmbase knows can ship."""
+    if "@" in workshop.uv.serving_index():
+        raise PackagesError(
+            "the index's address holds credentials, and the cache of this uv would keep them",
+            next_step="give them in netrc or UV_INDEX_…_USERNAME and _PASSWORD, or use a uv that warmbase knows",
+        )
+    if compiled := lock.compiled(workshop.platform):
+        names = ", ".join(package.name for package in compiled)
+        raise PackagesError(
+            f"{names} would have to be compiled, and warmbase does not know how uv {lock.uv.version} keeps that",
+            next_step=f"use a uv that warmbase knows ({uvcache.KNOWN}), or require versions that have wheels",
+        )
 
 
 def _tables(lock: Lock, indexes: Indexes) -> str:

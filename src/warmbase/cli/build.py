@@ -129,7 +129,10 @@ def build(
     builder: BuilderOption = "",
     print_bake: Annotated[
         bool,
-        typer.Option("--print-bake", help="Print the bake of Dockerfiles, with their own folders, as Buildx reads it; build nothing."),
+        typer.Option(
+            "--print-bake",
+            help="Print the bake of Dockerfiles, with their own folders, as Buildx reads it; build nothing.",
+        ),
     ] = False,
     engine: EngineOption = RunnerChoice.AUTO,
     as_json: JsonOption = False,

@@ -28,7 +28,7 @@ _NOTE = (
 )
 _PULLED = (
     "counted on the wire; the client is skopeo, which has the version before and keeps blobs by digest, as docker pull"
-    " does: the engine itself would pull nothing, for BuildKit's cache has the rival's blobs, which it has just built"
+    " does; not docker pull itself, as the one engine here has just built the rival's images and may keep their blobs"
 )
 
 

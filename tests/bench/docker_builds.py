@@ -52,7 +52,7 @@ class _Children:
         self.rivals.remove(_CHILD, f"{NAME}/guide")
 
 
-def measure_against_docker(bench: Workbench, times: int = 3) -> Iterator[Row]:
+def measure_against_docker(bench: Workbench, times: int = 2) -> Iterator[Row]:
     """A build of W from nothing against the Dockerfiles of uv's guide and of pip; the guide's child on W."""
     rivals = open_rivals(bench)
     project = rivals.with_requirements(rivals.project())
@@ -79,7 +79,7 @@ def measure_against_docker(bench: Workbench, times: int = 3) -> Iterator[Row]:
     yield from children.rows("child, UV_COMPILE_BYTECODE=1")
 
 
-def measure_plain_child(bench: Workbench, times: int = 3) -> Iterator[Row]:
+def measure_plain_child(bench: Workbench, times: int = 2) -> Iterator[Row]:
     """The guide's child without bytecode."""
     rivals = open_rivals(bench)
     project = rivals.project()
@@ -90,7 +90,7 @@ def measure_plain_child(bench: Workbench, times: int = 3) -> Iterator[Row]:
     yield from children.rows("child")
 
 
-def measure_bake(bench: Workbench, times: int = 9) -> Iterator[Row]:
+def measure_bake(bench: Workbench, times: int = 5) -> Iterator[Row]:
     """A build of six variants where nothing changed, against a bake of six targets where nothing changed."""
     rivals = open_rivals(bench)
     definition = _define_bake(rivals)

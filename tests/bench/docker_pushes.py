@@ -141,7 +141,7 @@ def _move(bench: Workbench, lock: Path) -> _Moved:
     return _Moved(bench=bench, rivals=rivals, lock=lock, before=before, after=after)
 
 
-def _time(moved: _Moved, case: str, most: float, times: int = 3) -> Iterator[Row]:
+def _time(moved: _Moved, case: str, most: float, times: int = 1) -> Iterator[Row]:
     """Both sides by turns; the rival has no verification, so that ours is compared without it and with it."""
     rounds = [(moved.time(moved.push_ours), moved.time(moved.push_rival)) for _ in range(times)]
     rival = [theirs.took for _, theirs in rounds]

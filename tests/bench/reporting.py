@@ -51,13 +51,7 @@ def write_page(measured: Measured) -> str:
             "",
             *_compared_table(compared),
             "",
-            "## Limits",
-            "",
-            *_table(
-                ("case", "measured", "ratio", "target", "", *_QUALITY),
-                ((row.case, row.measured, row.compared, row.target, row.result, *_quality(row)) for row in limited),
-            ),
-            "",
+            *_limits(limited),
             *_explanation(measured),
             "",
             "## What was compared with what",
@@ -90,6 +84,15 @@ def put_between_marks(text: str, block: str) -> str | None:
     head, begin, rest = text.partition(MARKS[0])
     _, end, tail = rest.partition(MARKS[1])
     return f"{head}{begin}\n\n{block}\n\n{end}{tail}" if begin and end else None
+
+
+def _limits(rows: Iterable[Row]) -> Iterator[str]:
+    """The cases that have a limit instead of a rival; nothing where none of them was measured."""
+    lines = [(row.case, row.measured, row.compared, row.target, row.result, *_quality(row)) for row in rows]
+    if lines:
+        yield from ("## Limits", "")
+        yield from _table(("case", "measured", "ratio", "target", "", *_QUALITY), lines)
+        yield ""
 
 
 def _against_rivals(measured: Measured) -> list[Row]:

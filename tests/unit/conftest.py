@@ -39,3 +39,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         _active = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    """Let fixtures of the session end: in a process that runs other tests too, a unit test may be its last."""
+    global _active  # noqa: PLW0603
+    _active = False

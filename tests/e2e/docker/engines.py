@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.workers import mounts_of
 
 FOLDER = os.path.abspath(given) if (given := os.environ.get("WARMBASE_TEST_DOCKER")) else ""  # noqa: PTH100  a text
 PATH = os.pathsep.join(filter(None, (*(f"{FOLDER}/usr/{name}" for name in ("bin", "sbin") if FOLDER),
@@ -118,7 +119,14 @@ def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
+                _unmount_below(folder)
                 shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def _unmount_below(folder: Path) -> None:
+    """Take away what an engine leaves mounted (its network's namespace, its data), the latest first."""
+    for line in reversed(mounts_of(folder)):
+        run("umount", line.split()[1], cwd=folder, env=os.environ)
 
 
 @contextmanager
@@ -139,7 +147,7 @@ def podman_environment(folder: Path) -> Iterator[Mapping[str, str]]:
     settings = {"CONTAINERS_STORAGE_CONF": "storage.conf", "CONTAINERS_CONF": "containers.conf"}
     environment = os.environ | {name: str(folder / file) for name, file in settings.items()}
     yield environment
-    run("umount", folder / "images" / "overlay", cwd=folder, env=environment)  # Podman leaves a bind mount
+    _unmount_below(folder)  # Podman leaves a bind mount
     shutil.rmtree(folder / "images", ignore_errors=True)
 
 

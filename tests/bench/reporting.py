@@ -4,6 +4,7 @@ Nothing in it is written by hand: the same measurements give the same bytes. The
 two marks, and is brought up to date, too.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def main() -> None:
     measured = Measured.from_json(MEASURED.read_text(encoding="utf-8"))
     for path, text in write_report(measured).items():
         path.write_text(text, encoding="utf-8")
-        print(path.relative_to(_PROJECT))  # noqa: T201
+        sys.stdout.write(f"{path.relative_to(_PROJECT)}\n")
 
 
 def write_report(measured: Measured) -> dict[Path, str]:

@@ -14,6 +14,7 @@ from tests.managedpythons import DEBIAN, PythonMirror, debian_python, tiny_pytho
 from warmbase.catalog.load import load_catalog
 from warmbase.effects.files import CacheFolders
 from warmbase.effects.platforms import MACHINES
+from warmbase.foundation.pins import ManagedPin
 from warmbase.foundation.stage import make_foundation
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.files import read_pins
@@ -118,16 +119,15 @@ def test_nothing_of_its_library_has_to_be_compiled_again(bases: Bases, built: di
 def test_labels_the_bill_and_the_history_name_what_it_was_installed_from(bases: Bases, built: dict[str, Any]) -> None:
     config = json.loads(bases.layout().read(bases.manifest(built["variant"]).config))
     (pin,) = read_pins(load_catalog(bases.catalog), load_catalog(bases.catalog).foundations[0]).values()
+    assert isinstance(pin, ManagedPin)
     labels = config["config"]["Labels"]
     assert labels["dev.warmbase.python"] == DEBIAN
-    assert labels["dev.warmbase.python.archive"] == pin.archive  # type: ignore[union-attr]
-    assert f"warmbase: managed Python {pin.archive}" in [  # type: ignore[union-attr]
-        step["created_by"] for step in config["history"]
-    ]
+    assert labels["dev.warmbase.python.archive"] == pin.archive
+    assert f"warmbase: managed Python {pin.archive}" in [step["created_by"] for step in config["history"]]
     with opened(bases, bases.layers(built["variant"])) as sandbox:
         bill = json.loads(sandbox.run(["cat", "/opt/warmbase/sbom.cdx.json"], env={"PATH": "/usr/bin"}).text)
     (python,) = (part for part in bill["components"] if part["name"] == "python")
-    assert (python["version"], python["hashes"][0]["content"]) == (DEBIAN, pin.sha256)  # type: ignore[union-attr]
+    assert (python["version"], python["hashes"][0]["content"]) == (DEBIAN, pin.sha256)
 
 
 def test_its_layer_is_the_same_on_another_machine_without_a_network(

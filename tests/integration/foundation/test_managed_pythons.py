@@ -16,7 +16,7 @@ from warmbase.effects.pythons import PythonDownload, hash_file, install_python, 
 from warmbase.effects.uv import Uv, find_uv
 from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation.groundwork import Groundwork
-from warmbase.foundation.pins import FoundationPin, ManagedPin, pins_from_json, pins_to_json
+from warmbase.foundation.pins import FoundationPin, ImagePin, ManagedPin, pins_from_json, pins_to_json
 from warmbase.foundation.stage import make_foundation, pin_foundation
 
 HOME = "/usr/local/cpython-3.13"
@@ -64,7 +64,8 @@ def pin(
 
 def test_the_system_s_own_python_does_not_count(wanted: LayoutFoundation, mirror: PythonMirror, tmp_path: Path) -> None:
     made = pin(wanted, ground_at(tmp_path / "cache", **mirror.environment))
-    assert (made.base.python, made.base.interpreter) == ("", "")  # type: ignore[union-attr]
+    assert isinstance(made.base, ImagePin)
+    assert (made.base.python, made.base.interpreter) == ("", "")
     assert (made.python, made.libc, made.archive.split("+")[0]) == ("3.13.5", ("glibc", "2.41"), "cpython-3.13.5")
     pins = {(PLATFORM, "3.13"): made}
     assert pins_from_json(pins_to_json(pins), source="pins") == pins

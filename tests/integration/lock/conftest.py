@@ -1,9 +1,10 @@
 """A wheelhouse, mirrors that offer it, and catalogs that are locked from them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.bases import PLATFORM, Bases
@@ -55,7 +56,7 @@ def other_mirror() -> Iterator[Mirror]:
         yield served
 
 
-def make_bases(root: Path, name: str, mirror: Mirror, images: dict[str, object]) -> Bases:
+def make_bases(root: Path, name: str, mirror: Mirror, images: Mapping[str, Sequence[str] | Mapping[str, Any]]) -> Bases:
     """A folder of bases below `root` that is locked from a mirror. Its foundation is pinned already, no archive is
     asked."""
     made = Bases(
@@ -68,7 +69,7 @@ def make_bases(root: Path, name: str, mirror: Mirror, images: dict[str, object])
             "HOME": str(root),
         },
     )
-    made.write_catalog(images, uv=UV)  # type: ignore[arg-type]
+    made.write_catalog(images, uv=UV)
     catalog = load_catalog(made.catalog)
     pin = DebianPin(
         suite="trixie",

@@ -96,7 +96,8 @@ def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_digest(fresh: Bas
 
 
 @pytest.mark.parametrize(
-    ("stage", "number", "code"), [("packages", signal.SIGINT, 130), ("verify", signal.SIGTERM, 143)]
+    ("stage", "number", "code"),
+    [("packages", signal.SIGINT, 130), ("verify", signal.SIGINT, 130), ("verify", signal.SIGTERM, 143)],
 )
 def test_ctrl_c_and_sigterm_end_a_build_and_the_next_one_goes_on(
     fresh: Bases, built: Bases, stage: str, number: int, code: int

@@ -18,6 +18,14 @@ def older_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEng
         yield running
 
 
+@pytest.fixture(scope="session", params=["engine", "older_engine"], ids=["containerd", "graphdriver"])
+def every_engine(request: pytest.FixtureRequest) -> DockerEngine:
+    """An engine with each kind of store."""
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, DockerEngine)
+    return running
+
+
 @pytest.fixture(scope="session")
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """An environment in which Podman has nothing but what tests give it."""

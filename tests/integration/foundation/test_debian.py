@@ -217,6 +217,13 @@ def test_a_version_that_is_gone_becomes_today_s_and_is_reported(outdated: Outdat
     assert foundation.libc == ("glibc", "2.36")
 
 
+def test_without_a_snapshot_archive_today_s_version_is_taken_from_the_usual_one(pin: DebianPin, tmp_path: Path) -> None:
+    old_pin = replace(pin, packages=tuple((n, "1" if n == "tzdata" else v) for n, v in pin.packages))
+    foundation = build_debian(TRIXIE, old_pin, PLATFORM, tmp_path).foundation
+    assert foundation.drift == (Drift(package="tzdata", pinned="1", got=dict(pin.packages)["tzdata"]),)
+    assert (foundation.python, foundation.libc[0]) == (f"3.13.{foundation.python.split('.')[2]}", "glibc")
+
+
 def test_a_mirror_and_a_snapshot_of_the_catalog_are_used(outdated: Outdated) -> None:
     stamp = outdated.today.created.replace("-", "").replace(":", "")
     assert {
@@ -267,6 +274,7 @@ def test_kill_9_of_a_build_leaves_no_process_and_no_mount(pin: DebianPin, tmp_pa
     with subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path), PLATFORM]) as process:
         unpacks = waited_for(lambda: any(tmp_path.glob("build/mmdebstrap-*/mmdebstrap.*/usr/bin/*")))
         during = processes_of(tmp_path)
+        assert mounts_of(tmp_path) == []
         process.kill()
     assert unpacks
     assert during > 0

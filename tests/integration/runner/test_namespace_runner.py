@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from tests.runnercontract import ENV, RunnerContract, System, make_system, shell
+from tests.workers import mounts_of
 
 from warmbase.effects.runner import Root, Runner, Sandbox, find_runner
-from warmbase.errors import RunnerError
+from warmbase.errors import ProcessError, RunnerError
 
 
 @pytest.fixture
@@ -49,6 +50,34 @@ class TestNamespaceRunner(RunnerContract):
         )
         assert shell(sandbox, "ls /etc") == "hostname\nhosts\npasswd\n"
         assert int(shell(sandbox, "echo $$")) < 20
+
+    def test_its_devices_are_those_that_programs_expect_and_no_others(self, sandbox: Sandbox) -> None:
+        devices = "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero"
+        assert " ".join(shell(sandbox, "ls /dev", user="12345:0").split()) == devices
+
+    def test_what_is_written_is_in_no_layer(self, sandbox: Sandbox, system: System) -> None:
+        shell(sandbox, "echo changed > /data/file; rm /etc/passwd; echo new > /new")
+        assert shell(sandbox, "ls /etc") == "hostname\nhosts\n"
+        (layer,) = system.root.folders
+        assert (layer / "data/file").read_text() == "from the image\n"
+        assert (layer / "etc/passwd").exists()
+        assert not (layer / "new").exists()
+
+    def test_the_host_sees_no_mount_of_it_and_keeps_nothing(
+        self, runner: Runner, system: System, scratch: Path
+    ) -> None:
+        with runner.open(system.root, binds=system.binds) as sandbox:
+            shell(sandbox, "mkdir /a; touch /a/b; chmod 0 /a", user="0:0")
+            assert mounts_of(scratch) == []
+        assert mounts_of(scratch) == []
+        assert list(scratch.iterdir()) == []
+
+    def test_a_time_limit_leaves_no_process(self, sandbox: Sandbox) -> None:
+        started = time.monotonic()
+        with pytest.raises(ProcessError):
+            sandbox.run(["sh", "-c", "(setsid sleep 300 &); sleep 300"], env=ENV, timeout=0.5)
+        assert time.monotonic() - started < 5
+        assert "sleep" not in shell(sandbox, "cat /proc/[0-9]*/comm")
 
     def test_the_network_s_names_are_the_host_s(self, runner: Runner, system: System) -> None:
         with runner.open(system.root, binds=system.binds, network=True) as sandbox:

@@ -109,7 +109,9 @@ def uv_wheel(version: str, binary: Path) -> Wheel:
 class Mirror:
     """An index that serves `wheels`: `simple` is the path of its pages, `storage` that of its files.
 
-    With `secret` it wants a name and a password; with `sparse` it says neither sizes nor metadata.
+    With `secret` it wants a name and a password; with `sparse` it says neither sizes nor metadata. Files in `yanked`
+    are marked with a reason (PEP 592). With `conditional` answers have an ETag, and who has the same is told so: these
+    paths of `asked` are in `unchanged`, too.
     """
 
     wheels: list[Wheel]
@@ -117,8 +119,11 @@ class Mirror:
     storage: str = ""
     secret: bool = False
     sparse: bool = False
+    conditional: bool = False
+    yanked: dict[str, str] = field(default_factory=dict)
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -150,6 +155,8 @@ class Mirror:
             }
             if wheel.requires_python:
                 entry["requires-python"] = wheel.requires_python
+            if wheel.file in self.yanked:
+                entry["yanked"] = self.yanked[wheel.file]
             if not self.sparse:
                 entry["size"] = len(wheel.content)
                 entry["core-metadata"] = {"sha256": hashlib.sha256(wheel.metadata.encode()).hexdigest()}
@@ -162,7 +169,9 @@ class Mirror:
 def serve(mirror: Mirror) -> Iterator[Mirror]:
     """Serve a mirror while the context lasts."""
     login = (USER, PASSWORD) if mirror.secret else None
-    with serve_answers(mirror.answer, lambda path, _: mirror.asked.append(path), login=login) as mirror.port:
+    unchanged = mirror.unchanged.append if mirror.conditional else None
+    seen = mirror.asked.append
+    with serve_answers(mirror.answer, lambda path, _: seen(path), login=login, unchanged=unchanged) as mirror.port:
         yield mirror
 
 
@@ -173,15 +182,18 @@ def serve_answers(
     *,
     host: str = "127.0.0.1",
     login: tuple[str, str] | None = None,
+    unchanged: Callable[[str], object] | None = None,
 ) -> Iterator[int]:
     """Answer GET and HEAD for paths, those who have the `login` if there is one; the port.
 
-    `seen` hears of every path whether it was let in.
+    `seen` hears of every path whether it was let in. With `unchanged` answers have an ETag, and it hears of the paths
+    of which the client has what is there (RFC 9110, section 13.1.2).
     """
     expected = login and "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             allowed = expected in (None, self.headers.get("Authorization"))
@@ -189,15 +201,27 @@ def serve_answers(
             if not allowed:
                 self._send(401, "text/plain", b"who are you?", {"WWW-Authenticate": 'Basic realm="packages"'})
             elif found := answer(self.path):
-                self._send(200, *found)
+                self._send_found(*found)
             else:
                 self._send(404, "text/plain", b"no such file")
 
         do_HEAD = do_GET
 
+        def _send_found(self, kind: str, body: bytes) -> None:
+            if unchanged is None:
+                self._send(200, kind, body)
+                return
+            headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "Cache-Control": "max-age=600, public"}
+            if self.headers["If-None-Match"] == headers["ETag"]:
+                unchanged(self.path)
+                self._send(304, kind, b"", headers)
+            else:
+                self._send(200, kind, body, headers)
+
         def _send(self, code: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
             self.send_response(code)
-            for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
+            length = {} if code == 304 else {"Content-Length": str(len(body))}  # RFC 9110, section 8.6
+            for name, value in {"Content-Type": kind, **length, **(headers or {})}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command == "GET":

@@ -6,7 +6,9 @@ resolved here (defaults, sets, overrides), so that no later stage knows how the 
 """
 
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
 from packaging.requirements import Requirement
 
@@ -187,6 +189,41 @@ def _addresses(indexes: tuple[PackageIndex, ...]) -> dict[str, str]:
     return {index.name: index.url for index in indexes if index.url}
 
 
+HowOften = Literal["nightly", "weekly", "monthly", "never"]
+"""How often something newer is taken: every night, on the first night of an ISO week, of a month (UTC), or only when
+somebody asks for it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refresh:
+    """How often the nightly job takes what is newer, by what it comes from (`nightly.model.Axis`)."""
+
+    security: HowOften = "nightly"
+    packages: HowOften = "nightly"
+    foundation: HowOften = "nightly"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cooldown:
+    """How old a file of an index must be before a lock takes it, but for those of the `exempt` packages, by normalized
+    name."""
+
+    time: timedelta = timedelta()
+    exempt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackagePin:
+    """Versions of a package, by its normalized name, that alone are admitted, and why. `version` is as in PEP 440's
+    specifiers; `until` is the last day (UTC) on which the pin counts, None for ever."""
+
+    package: str
+    version: str
+    reason: str
+    until: date | None = None
+    position: Position = field(compare=False)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
     """One image for one Python version on one foundation: what is locked, built, verified and tagged."""
@@ -210,6 +247,9 @@ class Variant:
     build_packages: tuple[str, ...] = ()  # of the foundation's system, where packages are compiled
     no_binary: tuple[str, ...] = ()  # packages that are compiled whatever wheels they have, by normalized name
     no_binary_at: tuple[tuple[str, Position], ...] = field(default=(), compare=False)  # where each is named
+    refresh: Refresh = Refresh()
+    cooldown: Cooldown = Cooldown()
+    pins: tuple[PackagePin, ...] = ()  # sorted by package
 
     @property
     def index_addresses(self) -> dict[str, str]:
@@ -243,7 +283,8 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version.
+    """A whole catalog. `path` is the file, its folder holds `bases/`; `uv` the pinned uv version. `locks` is the folder
+    that locks and pins lie in instead of that `bases/`.
 
     `mirrors` are pairs: a registry's host, and where its images are pulled from instead. `insecure` are the hosts that
     are spoken to without TLS. `builder` is the Buildx builder to use, "" for the current one.
@@ -260,6 +301,7 @@ class Catalog:
     insecure: tuple[str, ...] = ()
     builder: str = ""
     indexes: tuple[PackageIndex, ...] = ()
+    locks: Path | None = None
 
     @property
     def index_addresses(self) -> dict[str, str]:

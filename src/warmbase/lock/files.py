@@ -2,6 +2,7 @@
 
     bases/<image>/<tag>.txt  bases/<image>/<tag>.json  bases/foundations/<foundation>.json
 
+A catalog whose `locks` is set has them there, and not in `bases/`: so new ones are made without touching the committed.
 A file is replaced as a whole, and only when its text changes.
 """
 
@@ -17,15 +18,20 @@ from warmbase.lock.model import Lock, lock_from_json, lock_to_json, parse_requir
 from warmbase.lock.resolve import variant_inputs
 
 
+def locks_folder(catalog: Catalog) -> Path:
+    """The folder that holds the locks and pins of a catalog."""
+    return catalog.locks or catalog.folder / "bases"
+
+
 def lock_paths(catalog: Catalog, variant: Variant) -> tuple[Path, Path]:
     """The requirements file and the JSON file of a variant's lock."""
-    folder = catalog.folder / "bases" / variant.image
+    folder = locks_folder(catalog) / variant.image
     return folder / f"{variant.tag}.txt", folder / f"{variant.tag}.json"
 
 
 def pin_path(catalog: Catalog, foundation: CatalogFoundation) -> Path:
     """The file that holds a foundation's pins."""
-    return catalog.folder / "bases" / "foundations" / f"{foundation.name}.json"
+    return locks_folder(catalog) / "foundations" / f"{foundation.name}.json"
 
 
 def read_lock(catalog: Catalog, variant: Variant) -> Lock | None:

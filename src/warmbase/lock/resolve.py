@@ -5,7 +5,6 @@ versions given and all platforms allowed: that adds the packages which a univers
 (`colorama` for Windows, say), as index pages only, and every platform's files of the others.
 """
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -17,10 +16,10 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from warmbase.catalog.model import CatalogRequirement, Variant
+from warmbase.catalog.model import Variant
 from warmbase.effects.http import measure_file
 from warmbase.effects.uv import Uv
-from warmbase.errors import LockError, ProcessError
+from warmbase.errors import ProcessError
 from warmbase.lock.built import (
     Addresses,
     choose_files,
@@ -30,16 +29,17 @@ from warmbase.lock.built import (
     named_to_compile,
     pin_addresses,
 )
+from warmbase.lock.explain import explain_conflict
 from warmbase.lock.groups import group_packages
-from warmbase.lock.indexes import Indexes, explain_refusal, indexes_of
+from warmbase.lock.indexes import Indexes, indexes_of
 from warmbase.lock.markers import environment_marker, marker_environment
 from warmbase.lock.missing import MissingWheel, explain_missing, versions_with_wheels
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs
 from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, read_metadata
 from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, locked_project
+from warmbase.lock.resolution import OwnResolution
+from warmbase.lock.restraint import FREE, Restraint
 from warmbase.lock.wheels import Libc, choose_wheels, supported_tags
-
-_UNSATISFIABLE = "No solution found"  # how uv begins when versions are the reason
 
 Tags = Mapping[str, list[Tag]]
 """The tags that each platform accepts, best first."""
@@ -48,12 +48,14 @@ Tags = Mapping[str, list[Tag]]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upgrade:
     """What of previous locks and pins may move: everything, the foundations, the named packages, or (the default) only
-    what must. With `rebuild` foundations move, and their Dockerfiles are built whatever they stand on."""
+    what must. With `rebuild` foundations move, and their Dockerfiles are built whatever they stand on. `restraint` is
+    what nothing moves past."""
 
     everything: bool = False
     foundations: bool = False
     rebuild: bool = False
     packages: tuple[str, ...] = ()
+    restraint: Restraint = FREE
 
     @property
     def moves_foundations(self) -> bool:
@@ -117,7 +119,7 @@ class Resolver:
             missing, seen = self._find_missing(asking, pins, indexes, tags)
             if missing:
                 raise explain_missing(variant, missing, seen, self.uv, self.cache, libc) from None
-            raise _explain(variant, error, indexes) from None
+            raise explain_conflict(variant, error, indexes) from None
         records = {**resolution.own, **resolution.universal}
         metadata = read_metadata(self.cache, self.uv)
         known = {(package.name, package.version): package for package in (previous.packages if previous else ())}
@@ -144,6 +146,15 @@ class Resolver:
             uv=self._lock_uv(variant, tags, libc, indexes, previous),
             packages=group_packages(self._measure(packages, records), variant),
         )
+
+    def resolve_own(
+        self, variant: Variant, *, libc: Mapping[str, Libc], restraint: Restraint, pins: Pins | None = None
+    ) -> OwnResolution:
+        """Resolve what decides the versions of `variant`, and no more than that; versions in `pins` stay if they can.
+
+        Raises LockError as `resolve` does.
+        """
+        raise NotImplementedError
 
     def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> AbstractContextManager[LockedProject]:
         return locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
@@ -348,41 +359,3 @@ def _lacking(key: Key, platforms: Iterable[str], wheels: Mapping[str, str], inde
     name, version = key
     lacking = (platform for platform in platforms if platform not in wheels)
     return [MissingWheel(name=name, version=version, platform=platform, index=index) for platform in lacking]
-
-
-def _explain(variant: Variant, error: ProcessError, indexes: Indexes) -> LockError:
-    """uv's explanation, with the places in the catalog that ask for what it names."""
-    asked = [
-        requirement
-        for requirement in (*variant.requirements, *variant.warm)
-        if _names(error.message, requirement.requirement.name)
-    ]
-    places = "".join(f"\n  {requirement.position}: {requirement.text}" for requirement in asked)
-    said = f"{variant.name} cannot be resolved:\n{error.message}"
-    return LockError(
-        said + (f"\nasked for in the catalog:{places}" if places else ""),
-        next_step=explain_refusal(error.message, indexes.addresses)
-        or _explain_address(error.message, asked)
-        or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
-        " compiled, and lock again; the other locks are as they were",
-    )
-
-
-def _explain_address(said: str, asked: Iterable[CatalogRequirement]) -> str:
-    """What to do about packages that come from no index and could not be had; "" where it is not that."""
-    addresses = [one.requirement.url for one in asked if one.requirement.url]
-    if _UNSATISFIABLE in said or not addresses:
-        return ""
-    check = f"check that {' and '.join(addresses)} can be reached from here, and names what you mean"
-    by_git = [address for address in addresses if address.startswith("git+")]
-    if not by_git:
-        return f"{check}; where it wants a login, give it in netrc"
-    over_ssh = any(address.startswith("git+ssh") for address in by_git)
-    login = "have the key in ssh-agent and the host in known_hosts" if over_ssh else "give it to git, or in netrc"
-    return f"{check} (`git ls-remote` says); where it wants a login, {login}"
-
-
-def _names(said: str, package: str) -> bool:
-    """Whether uv's text names a package: as a word of its own, in uv's spelling or any other (PEP 503)."""
-    spelling = "[-_.]+".join(re.escape(part) for part in canonicalize_name(package).split("-"))
-    return re.search(rf"(?<![\w.-]){spelling}(?![\w-]|\.\w)", said, re.IGNORECASE) is not None

@@ -1,0 +1,30 @@
+"""How often what is newer is taken, how old it must be, and what is held back: `refresh`, `cooldown` and `pins`.
+
+`weekly` is the first night on or after Monday, `monthly` the first one of a month, in UTC: something is due when it was
+last taken before the period began that is now. So a night that did not run is made up for by the next.
+"""
+
+from datetime import datetime
+
+from warmbase.catalog.model import HowOften, PackagePin
+
+
+def is_due(every: HowOften, *, taken: datetime | None, now: datetime) -> bool:
+    """Whether what was last `taken` then (None: never) is to be taken now."""
+    raise NotImplementedError
+
+
+def next_due(every: HowOften, now: datetime) -> datetime | None:
+    """When the next period begins; None for `never`."""
+    raise NotImplementedError
+
+
+def pin_ends(pin: PackagePin) -> datetime | None:
+    """The time from which on a pin does not count; None for one that has no end."""
+    raise NotImplementedError
+
+
+def pin_counts(pin: PackagePin, now: datetime) -> bool:
+    """Whether a pin counts at the time `now`."""
+    ends = pin_ends(pin)
+    return ends is None or now < ends

@@ -1,11 +1,19 @@
 """A lock and a foundation that make a small bill of materials."""
 
 from warmbase.foundation.model import Foundation, Package
+from warmbase.image.bill import Said
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 
 PLATFORM = "linux/amd64"
-LICENCES = {"a" * 64: ("BSD-3-Clause",), "b" * 64: ("MIT OR Apache-2.0",), "c" * 64: ("BSD License", "MIT")}
-"""The licences of the wheels of `LOCK`, by their hashes."""
+SAID = {
+    "a" * 64: Said(
+        licences=("BSD-3-Clause",),
+        links=(("Homepage", "https://numpy.example"), ("Release Notes", "https://numpy.example/news")),
+    ),
+    "b" * 64: Said(licences=("MIT OR Apache-2.0",)),
+    "c" * 64: Said(licences=("BSD License", "MIT")),
+}
+"""What the wheels of `LOCK` say of themselves, by their hashes."""
 
 
 def package(name: str, version: str, sha256: str, use: str = "venv") -> LockedPackage:

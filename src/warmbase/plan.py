@@ -25,7 +25,7 @@ from warmbase.oci.digests import Json
 from warmbase.packages.uvcache import KNOWN
 from warmbase.packages.wheels import CACHE, VENV
 
-WHEEL_REVISION = 3
+WHEEL_REVISION = 4
 """Raised when the same wheel would become another tree, or its layer other notes."""
 
 COMPILING_REVISION = 2

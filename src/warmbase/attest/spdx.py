@@ -60,10 +60,12 @@ def _package(identifier: str, part: Mapping[str, Any]) -> dict[str, Json]:
         for category, kind, key in (("PACKAGE-MANAGER", "purl", "purl"), ("SECURITY", "cpe23Type", "cpe"))
         if key in part
     ]
+    home = next((link["url"] for link in part.get("externalReferences", ()) if link["type"] == "website"), "")
     hashes = [entry["content"] for entry in part.get("hashes", ()) if entry["alg"] == "SHA-256"]
     return {
         **_described(identifier, part),
         "primaryPackagePurpose": _PURPOSES[part["type"]],
+        **({"homepage": home} if home else {}),
         "licenseDeclared": _declared(part),
         **({"checksums": _checksums(hashes[0])} if hashes else {}),
         **({"externalRefs": references} if references else {}),

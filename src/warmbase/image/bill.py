@@ -7,6 +7,7 @@ A package is named by its package URL (purl-spec, types pypi, deb, apk and gener
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -18,13 +19,36 @@ from warmbase.oci.digests import Json
 _PYTHON_LICENCE = "PSF-2.0"
 NO_INDEXES: Mapping[str, str] = {}
 
+# Well-known labels of `Project-URL` (core metadata specification, "Well-known Project URLs"), without punctuation and
+# in lower case, as types of ECMA-424, "externalReferences".
+_LINK_TYPES = {
+    "homepage": "website",
+    **dict.fromkeys(("source", "repository", "sourcecode", "github", "code"), "vcs"),
+    "download": "distribution",
+    **dict.fromkeys(("changelog", "changes", "whatsnew", "history", "releasenotes"), "release-notes"),
+    **dict.fromkeys(("documentation", "docs"), "documentation"),
+    **dict.fromkeys(("issues", "bugs", "issue", "tracker", "issuetracker", "bugtracker"), "issue-tracker"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a wheel says of itself: licences as `Part` has them, and links as (label, address)."""
+
+    licences: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+
+_SILENCE = Said()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
     """One package of an image.
 
-    `licences` are SPDX expressions, or the words of whoever made the package. Only what is `needed` is installed, the
-    rest lies ready in the cache. `ref` is its name within the bill.
+    `licences` are SPDX expressions, or the words of whoever made the package, `links` as (label, address) where it says
+    that more is to be read. Only what is `needed` is installed, the rest lies ready in the cache. `ref` is its name
+    within the bill.
     """
 
     kind: str
@@ -33,6 +57,7 @@ class Part:
     purl: str = ""
     sha256: str = ""
     licences: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     cpe: str = ""
     needed: bool = True
     ref: str = ""
@@ -47,6 +72,7 @@ class Part:
             "scope": "required" if self.needed else "optional",
             "hashes": [{"alg": "SHA-256", "content": self.sha256}] if self.sha256 else [],
             "licenses": _licences_json(self.licences),
+            "externalReferences": [_link_json(label, address) for label, address in self.links],
             "cpe": self.cpe,
             "purl": self.purl,
         }
@@ -74,10 +100,10 @@ def image_parts(
     lock: Lock,
     platform: str,
     foundation: Foundation,
-    licences: Mapping[str, tuple[str, ...]],
+    said: Mapping[str, Said],
     indexes: Mapping[str, str] = NO_INDEXES,
 ) -> Iterator[Part]:
-    """Every part of an image: system, its packages, Python, uv, the wheels. `licences` is by the wheel's identity,
+    """Every part of an image: system, its packages, Python, uv, the wheels. `said` is by the wheel's identity,
     `indexes` are the addresses of the catalog's, by name."""
     release = dict(foundation.os_release)
     system, version = release.get("ID", "linux"), release.get("VERSION_ID", release.get("VERSION_CODENAME", ""))
@@ -102,18 +128,21 @@ def image_parts(
             version=lock.uv.version,
             purl=pypi_url("uv", lock.uv.version),
             sha256=uv.sha256,
-            licences=licences.get(uv.sha256, ()),
+            licences=said.get(uv.sha256, _SILENCE).licences,
+            links=said.get(uv.sha256, _SILENCE).links,
             ref="uv",  # the venv may have a package uv too
         )
     for package in lock.installed(platform):
         origin = package.file(platform)
+        own = said.get(package.identity(platform), _SILENCE)
         yield Part(
             kind="library",
             name=package.name,
             version=package.version,
             purl=pypi_url(package.name, package.version, package.source, indexes.get(package.index, "")),
             sha256=origin.sha256 if origin else "",
-            licences=licences.get(package.identity(platform), ()),
+            licences=own.licences,
+            links=own.links,
             needed=package.use == "venv",
         )
 
@@ -136,6 +165,12 @@ def system_url(package: Package, system: str, version: str) -> str:
 def _system_part(package: Package, system: str, version: str) -> Part:
     purl = system_url(package, system, version)
     return Part(kind="library", name=package.name, version=package.version, purl=purl, licences=package.licences)
+
+
+def _link_json(label: str, address: str) -> Json:
+    """An external reference; the comment is the label as the package has it."""
+    known = _LINK_TYPES.get(re.sub(r"[\W_]+", "", label).lower(), "other")
+    return {"type": known, "url": address, "comment": label}
 
 
 def _licences_json(licences: tuple[str, ...]) -> Json:

@@ -36,7 +36,7 @@ from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import WarmCache
 from warmbase.packages.wheels import CACHE, VENV
 
-CONTRACT_REVISION = 5
+CONTRACT_REVISION = 6
 """Raised when the same lock would get other contract files."""
 
 FOLDER = "opt/warmbase"

@@ -10,7 +10,7 @@ from warmbase.catalog.model import DEFAULT_INDEX
 from warmbase.errors import StoreError
 from warmbase.foundation.groundwork import FoundationLayers
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
-from warmbase.image.bill import image_parts, write_bill
+from warmbase.image.bill import Said, image_parts, write_bill
 from warmbase.image.contract import Identity, contract_entries
 from warmbase.layers.codec import Codec
 from warmbase.layers.compose import compose_pool
@@ -26,9 +26,10 @@ from warmbase.packages.asking import Asking
 from warmbase.packages.index import ServedIndex, served_indexes
 from warmbase.packages.installed import InstalledWheel, order_wheels
 from warmbase.packages.licence import licences_of
+from warmbase.packages.links import links_of
 from warmbase.packages.raw import pack_raw
 from warmbase.packages.sources import compiled_links
-from warmbase.packages.stage import COMPILED, LICENCE
+from warmbase.packages.stage import COMPILED, LICENCE, LINKS
 from warmbase.packages.uvcache import index_bucket
 from warmbase.packages.warm import warm_cache
 from warmbase.packages.wheels import VENV, Workshop
@@ -93,13 +94,17 @@ def make_raw_layers(
 
 
 def _write_bill(step: BuildStep, recipe: str, foundation: FoundationLayers, layers: Mapping[str, Layer]) -> str:
-    """The bill of materials, with the licences that the notes of `layers` tell; they are by recipe."""
+    """The bill of materials, with the licences and links that the notes of `layers` tell; they are by recipe."""
     recipes = {made.package.identity(step.platform): made.recipe for made in step.wheels}
     uv = step.lock.uv.wheel(step.platform)
     if uv:
         recipes[uv.sha256] = step.uv
-    licences = {sha256: licences_of(layers[key].notes.get(LICENCE)) for sha256, key in recipes.items() if key in layers}
-    parts = image_parts(step.lock, step.platform, foundation.foundation, licences, step.variant.index_addresses)
+    notes = {sha256: layers[key].notes for sha256, key in recipes.items() if key in layers}
+    said = {
+        sha256: Said(licences=licences_of(one.get(LICENCE)), links=links_of(one.get(LINKS)))
+        for sha256, one in notes.items()
+    }
+    parts = image_parts(step.lock, step.platform, foundation.foundation, said, step.variant.index_addresses)
     return write_bill(step.variant.name, recipe, created(step.lock, foundation.foundation.created), parts)
 
 

@@ -92,9 +92,10 @@ class VariantState:
     """What is known of a variant after a night; everything may be missing but `time`, the RFC 3339 time it was true.
 
     `digest` is the index that its rolling tags named, `entry` the tag of the journal's entry that published it. `facts`
-    is the hash of all in the catalog and the tool that decides its image but for lock and pins, `tool` says what of the
-    tool in words. `packages` is the fingerprint of its lock (`lock.fingerprint`), `pins` that of its foundation's pins.
-    `taken` is when each axis was last brought up to date. `seconds` is how long its last build took.
+    is the hash of all in the catalog that decides its image but for lock and pins, `tool` says the same of warmbase and
+    uv in words. `packages` is the fingerprint of its lock (`lock.fingerprint`), `pins` that of its foundation's pins.
+    `refused` is the attempt (`Decision.attempt`) that somebody rolled back from, `taken` when each axis that is not
+    taken every night was last brought up to date. `seconds` is how long its last build took.
     """
 
     time: str
@@ -104,6 +105,7 @@ class VariantState:
     tool: Mapping[str, str] = field(default_factory=dict, hash=False)
     packages: str = ""
     pins: str = ""
+    refused: str = ""
     taken: Mapping[str, str] = field(default_factory=dict, hash=False)
     broken: tuple[Broken, ...] = ()
     held: tuple[Held, ...] = ()
@@ -155,7 +157,9 @@ class Decision:
     """What a night does about a variant, and why.
 
     `reasons` is what is taken. `takes_packages` says whether its packages are resolved anew (else only what is in
-    `moving` moves); `takes_foundation` whether it gets the foundation's new pin.
+    `moving` moves); `takes_foundation` whether it gets the foundation's new pin. `attempt` is the hash of everything
+    that went in, as in `Failure`; `taken` the axes that are up to date once this is done. With `error` it is known
+    already that nothing can come of it.
     """
 
     variant: str
@@ -165,6 +169,8 @@ class Decision:
     takes_packages: bool = False
     takes_foundation: bool = False
     moving: tuple[str, ...] = ()
+    attempt: str = ""
+    taken: tuple[Axis, ...] = ()
     error: WarmbaseError | None = None
 
 
@@ -174,9 +180,10 @@ Status = Literal["fresh", "refreshed", "held", "waiting", "failed", "left"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """A package of one kind ("python" or "debian") that went from `old` to `new`; "" is not there."""
+    """A package that went from `old` to `new`; "" is not there. The kind "tool" are Python itself and uv. `links` are
+    addresses that the package's own metadata gives, by what they lead to."""
 
-    kind: Literal["python", "debian"]
+    kind: Literal["python", "debian", "alpine", "tool"]
     name: str
     old: str
     new: str

@@ -5,10 +5,10 @@ makes no layer anew. Fields: core metadata specification, `License-Expression` (
 """
 
 from collections.abc import Mapping, Sequence
-from email.parser import HeaderParser
 from pathlib import Path
 
 from warmbase.oci.digests import Json
+from warmbase.packages.corefields import read_fields
 
 _PREFIX = "License :: "
 _LONGEST = 100  # some put the licence's whole text into the field
@@ -50,9 +50,7 @@ _SPDX = {
 
 def read_declared(wheel: Path) -> Json:
     """What an unpacked wheel says of its licence: `expression`, `text` and `classifiers`, empty where it is silent."""
-    found = sorted(wheel.glob("*.dist-info/METADATA"))
-    text = found[0].read_text(encoding="utf-8", errors="replace") if found else ""
-    fields = HeaderParser().parsestr(text.partition("\n\n")[0])
+    fields = read_fields(wheel)
     first = next(iter((fields.get("License") or "").strip().splitlines()), "")
     return {
         "expression": (fields.get("License-Expression") or "").strip(),

@@ -15,12 +15,16 @@ from warmbase.lock.model import LockedPackage
 from warmbase.oci.digests import Json
 from warmbase.packages.installed import read_installed
 from warmbase.packages.licence import read_declared
+from warmbase.packages.links import read_links
 from warmbase.packages.uvcache import ARCHIVES
 from warmbase.packages.wheels import CACHE, NO_WHEELS, WHEEL_POLICY, Workshop
 from warmbase.plan import BuildStep, WheelStep
 
 LICENCE = "licence"
 """The note in which a layer keeps what its wheel says of its licence."""
+
+LINKS = "links"
+"""The note in which a layer keeps where its wheel says that more is to be read."""
 
 UV_PROGRAM = "usr/local/bin/uv"
 """Where uv lies in its layer."""
@@ -61,6 +65,7 @@ def make_wheel_layers(
                 "package": wheel.package.name,
                 "files": dict(read_installed(tree)),
                 LICENCE: read_declared(archive),
+                LINKS: read_links(archive),
             }
             if wheel.package.name in compiled:
                 notes[COMPILED] = compiled[wheel.package.name].name
@@ -89,5 +94,9 @@ def make_uv_layer(step: BuildStep, workshop: Workshop, *, store: LayerStore) -> 
         (target / "bin" / name).rename(tree / "usr/local/bin" / name)
     policy = ModePolicy(exact=(("usr/local/bin/uv", 0o755), ("usr/local/bin/uvx", 0o755)))
     with store.workspace() as work:
-        notes: dict[str, Json] = {"version": step.lock.uv.version, LICENCE: read_declared(target)}
+        notes: dict[str, Json] = {
+            "version": step.lock.uv.version,
+            LICENCE: read_declared(target),
+            LINKS: read_links(target),
+        }
         return store.put(step.uv, pack_tree(tree, policy, step.codec, work), notes)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from tests.billed import LICENCES, LOCK, PLATFORM, foundation
+from tests.billed import LOCK, PLATFORM, SAID, foundation
 from tests.pinned import DEBIAN_PIN, IMAGE_PIN
 
 from warmbase.attest.stage import CYCLONEDX, SLSA, SPDX, STATEMENT, Attestation, attest
@@ -72,7 +72,7 @@ def step(pin: FoundationPin = DEBIAN) -> BuildStep:
 
 def bill_text() -> str:
     odd = Package(name="libstdc++6", version="14.2.0-19", architecture="amd64", licences=("GPL-3.0-only", "odd one"))
-    parts = image_parts(LOCK, PLATFORM, foundation(odd), LICENCES)
+    parts = image_parts(LOCK, PLATFORM, foundation(odd), SAID)
     return write_bill(VARIANT.name, "ab" * 32, "2026-01-02T03:04:05Z", parts)
 
 
@@ -260,3 +260,10 @@ def test_an_image_without_a_bill_of_materials_is_not_attested(tmp_path: Path, fi
     image = make_image(tmp_path, files)
     with pytest.raises(PublishError, match=r"the image.s last layer, sha256:\w+, cannot be read"):
         attest(step(), image.manifest, image)
+
+
+def test_spdx_names_the_home_page_that_a_package_gives(attested: Attestation) -> None:
+    packages = statements(attested)[SPDX]["predicate"]["packages"]
+    assert {package["name"]: package["homepage"] for package in packages if "homepage" in package} == {
+        "numpy": "https://numpy.example"
+    }

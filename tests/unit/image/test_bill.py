@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.billed import LICENCES, LOCK, PLATFORM, foundation
+from tests.billed import LOCK, PLATFORM, SAID, foundation
 
 from warmbase.foundation.model import Archive, Foundation, Package
 from warmbase.image.bill import image_parts, pypi_url, write_bill
 
 
 def bill(system: Foundation | None = None) -> dict[str, Any]:
-    parts = image_parts(LOCK, PLATFORM, system or foundation(), LICENCES)
+    parts = image_parts(LOCK, PLATFORM, system or foundation(), SAID)
     document: dict[str, Any] = json.loads(write_bill(LOCK.variant, "ab" * 32, "2026-01-02T03:04:05Z", parts))
     return document
 
@@ -35,7 +35,7 @@ def test_the_same_image_has_the_same_bill() -> None:
     assert "serialNumber" not in document
 
 
-def test_every_wheel_is_named_with_its_hash_and_licence() -> None:
+def test_every_wheel_is_named_with_its_hash_licence_and_links() -> None:
     assert parts()["pkg:pypi/numpy@2.5.5"] == {
         "bom-ref": "pkg:pypi/numpy@2.5.5",
         "type": "library",
@@ -44,6 +44,10 @@ def test_every_wheel_is_named_with_its_hash_and_licence() -> None:
         "scope": "required",
         "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
         "licenses": [{"license": {"id": "BSD-3-Clause"}}],
+        "externalReferences": [
+            {"type": "website", "url": "https://numpy.example", "comment": "Homepage"},
+            {"type": "release-notes", "url": "https://numpy.example/news", "comment": "Release Notes"},
+        ],
         "purl": "pkg:pypi/numpy@2.5.5",
     }
 

@@ -90,6 +90,10 @@ class FoundationEntry(DockerfileKeys):
         default=None,
         metadata=about("An archive that keeps old versions; {timestamp} in it becomes the time of the lock."),
     )
+    keyring: RelativePath | None = field(
+        default=None,
+        metadata=about("The keys that `mirror` is signed with, instead of Debian's: what `gpg --export` writes."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,6 +205,13 @@ class ImageEntry(DefaultsEntry):
     """One image: a repository, with a variant for each pair of foundation and Python."""
 
     description: str = field(default="", metadata=about("What the image is for, in a sentence."))
+    from_: ImageName | None = field(
+        default=None,
+        metadata=about(
+            "Another image of the catalog that this one adds to: it has its layers, its variants, all that it asks for "
+            "and its checks, and nothing from `defaults`."
+        ),
+    )
     smoke: RelativePath | None = field(
         default=None, metadata=about("The check run in every variant; bases/<image>/smoke.py if it exists.")
     )

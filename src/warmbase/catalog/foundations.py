@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from warmbase.catalog.dockerfile import DOCKERFILE_KEYS, resolve_dockerfile
 from warmbase.catalog.document import FoundationEntry
+from warmbase.catalog.files import find_file
 from warmbase.catalog.model import CatalogFoundation, DebianFoundation, ImageFoundation, LayoutFoundation
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.texts import MANAGED
@@ -22,6 +23,7 @@ PLATFORMS = ("linux/amd64", "linux/arm64")
 _OTHER_NAMES = {"x86_64": "linux/amd64", "x64": "linux/amd64", "aarch64": "linux/arm64"}
 
 LONGEST_NAME = 64
+KEYRING_SUFFIXES = (".asc", ".gpg", ".pgp")
 _KINDS = ("debian", "image", "oci", "dockerfile")
 _LOOKS_LIKE_A_TAG_SUFFIX = re.compile(r".*-([0-9]{8}(\.[0-9]+)?|[0-9a-f]{12})")
 
@@ -94,8 +96,8 @@ def _resolve_foundation(
         if getattr(entry, key):
             report.add((*path, key), f"`{key}` is for foundations with `dockerfile`", "take it out", key=True)
     if entry.debian is not None:
-        return _resolve_debian(name, entry.debian, entry, path, report)
-    for key in ("packages", "mirror", "snapshot"):
+        return _resolve_debian(name, entry.debian, entry, folder, path, report)
+    for key in ("packages", "mirror", "snapshot", "keyring"):
         if getattr(entry, key):
             advice = "take it out: " + (
                 "its steps install packages" if entry.dockerfile else "an image is taken as it is"
@@ -138,10 +140,11 @@ def _resolve_image(foundation: ImageFoundation, path: DocumentPath, report: Repo
 
 
 def _resolve_debian(
-    name: str, suite: str, entry: FoundationEntry, path: DocumentPath, report: Report
+    name: str, suite: str, entry: FoundationEntry, folder: Path, path: DocumentPath, report: Report
 ) -> DebianFoundation | None:
     for key in ("mirror", "snapshot"):
         _check_address(getattr(entry, key), (*path, key), report)
+    keyring = _find_keyring(entry, folder, path, report)
     managed = entry.python == MANAGED
     python = "" if managed else _find_python(suite, _listed(entry), path, report)
     if python is None:
@@ -154,7 +157,20 @@ def _resolve_debian(
         mirror=entry.mirror,
         snapshot=entry.snapshot,
         managed=managed,
+        keyring=keyring,
     )
+
+
+def _find_keyring(entry: FoundationEntry, folder: Path, path: DocumentPath, report: Report) -> Path | None:
+    if entry.keyring is None:
+        return None
+    place = (*path, "keyring")
+    if entry.mirror is None:
+        report.add(place, "`keyring` is for a `mirror`", "name the mirror that is signed with these keys", key=True)
+    if Path(entry.keyring).suffix not in KEYRING_SUFFIXES:  # apt-secure(8), "USER CONFIGURATION"
+        advice = f"call it {list_words(KEYRING_SUFFIXES, conjunction='or')}, as apt asks: .asc is ASCII-armored"
+        report.add(place, f"apt reads no keys from {quote(entry.keyring)}", advice)
+    return find_file(folder, entry.keyring, place, report)
 
 
 def _find_python(suite: str, listed: tuple[str, ...], path: DocumentPath, report: Report) -> str | None:

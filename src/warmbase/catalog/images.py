@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.compression import resolve_compression
 from warmbase.catalog.document import ConfigEntry, DefaultsEntry, ImageEntry, MatchEntry, OverrideEntry
+from warmbase.catalog.files import find_file
 from warmbase.catalog.indexes import resolve_sources
 from warmbase.catalog.managed import drop_unasked
 from warmbase.catalog.model import (
@@ -283,19 +284,7 @@ class _ImageResolver(_EntryResolver):
     def smoke(self) -> Path | None:
         text = self.entry.smoke or f"bases/{self.name}/smoke.py"
         path: DocumentPath = (*self.path, "smoke") if self.entry.smoke else self.path
-        file = self.context.folder / text
-        try:
-            inside = file.resolve().is_relative_to(self.context.folder.resolve())
-            exists = file.is_file()
-        except (OSError, ValueError, RuntimeError) as error:
-            self.report.add(path, f"the path {quote(text)} cannot be followed: {error}", "correct it")
-            return None
-        if not inside:
-            message = f"{quote(text)} leads out of the catalog's folder"
-            self.report.add(path, message, "keep what a catalog needs beside it")
-        elif not exists and self.entry.smoke:
-            self.report.add(path, f"there is no file {quote(text)}", "write it, or correct the path")
-        return file if exists and inside else None
+        return find_file(self.context.folder, text, path, self.report, required=bool(self.entry.smoke))
 
     def variant(self, pair: Pair, overrides: Sequence[OverrideEntry], *, smoke: Path | None, first: bool) -> Variant:
         defaults, sets = self.context.defaults, self.context.sets

@@ -48,7 +48,8 @@ class DebianFoundation:
     `packages` are added to the minimal system; `mirror` replaces mmdebstrap's own default, `snapshot` is an
     archive that keeps old versions (`{timestamp}` in it becomes the pin's time); `python` is the minor
     version of the suite's own interpreter, e.g. "3.13", and "" where it is `managed`: then the system has no Python of
-    its own, and `asked` are the versions that images ask for.
+    its own, and `asked` are the versions that images ask for. `keyring` is a file with the keys that the mirror is
+    signed with, None for Debian's.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DebianFoundation:
     snapshot: str | None = None
     managed: bool = False
     asked: tuple[str, ...] = ()
+    keyring: Path | None = None
 
     @property
     def pythons(self) -> tuple[str, ...]:
@@ -250,6 +252,18 @@ class Variant:
     refresh: Refresh = Refresh()
     cooldown: Cooldown = Cooldown()
     pins: tuple[PackagePin, ...] = ()  # sorted by package
+    made_from: "Variant | None" = None  # the one whose image it adds to, with the same foundation and Python
+
+    @property
+    def parent(self) -> str:
+        """The name of the variant that it is made from, "" for none."""
+        return self.made_from.name if self.made_from else ""
+
+    @property
+    def smokes(self) -> tuple[Path, ...]:
+        """The checks of all that it is made from, the first of them first, then its own."""
+        inherited = self.made_from.smokes if self.made_from else ()
+        return tuple(dict.fromkeys((*inherited, *([self.smoke] if self.smoke else ()))))
 
     @property
     def index_addresses(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ from warmbase.foundation import mmdebstrap
 from warmbase.foundation.model import Drift, Foundation, Package, find_drift
 from warmbase.foundation.pins import ArchiveState, DebianPin, python_version, upstream_of
 from warmbase.foundation.rootfs import LAYER_FORMAT, DebianSystem, read_contents
-from warmbase.oci.digests import Json
+from warmbase.oci.digests import Json, digest_of_file
 
 _TIMEOUT = 3600  # seconds; an emulated build takes minutes
 _PREFERENCES = "/etc/apt/preferences.d/warmbase"
@@ -68,7 +68,7 @@ def build_debian(
     Takes 10 to 30 s natively, minutes under an emulator. Raises FoundationError.
     """
     architecture = mmdebstrap.architecture_of(platform)
-    mmdebstrap.check_tools()
+    mmdebstrap.check_tools(foundation)
     mmdebstrap.check_emulator(architecture)
     workdir.mkdir(parents=True, exist_ok=True)
     snapshot: tuple[str, ...] = ()
@@ -100,6 +100,7 @@ def foundation_recipe(
 
     `packages` are the pin's, or the names and versions that a drifted foundation really got.
     """
+    keyring = {"keyring": [foundation.keyring.name, digest_of_file(foundation.keyring)]} if foundation.keyring else {}
     return {
         "kind": "debian",
         "format": LAYER_FORMAT,
@@ -109,6 +110,7 @@ def foundation_recipe(
         "mirror": foundation.mirror or "",
         "epoch": epoch,
         "packages": [list(package) for package in packages],
+        **keyring,
     }
 
 
@@ -122,7 +124,7 @@ def _ask_archives(
 ) -> tuple[tuple[ArchiveState, ...], tuple[tuple[str, str], ...]]:
     """Return the archives' states and the packages that would be installed, preferring `pin`'s if given."""
     architecture = mmdebstrap.architecture_of(platform)
-    mmdebstrap.check_tools()
+    mmdebstrap.check_tools(foundation)
     # The hook runs inside mmdebstrap's namespaces, where the host's files are out of reach: `copy-out` brings
     # what it wrote.
     simulate = (
@@ -229,7 +231,13 @@ def _describe(
         created=pin.created,
         drift=drift,
     )
-    return DebianSystem(foundation=described, rootfs=rootfs, sources=mmdebstrap.image_sources(contents.sources))
+    keyring = mmdebstrap.image_keyring(foundation)
+    return DebianSystem(
+        foundation=described,
+        rootfs=rootfs,
+        sources=mmdebstrap.image_sources(contents.sources, keyring=keyring),
+        keyring=(keyring, foundation.keyring.read_bytes()) if foundation.keyring else None,
+    )
 
 
 def _drifted(foundation: DebianFoundation, drift: tuple[Drift, ...]) -> FoundationError:

@@ -68,11 +68,11 @@ def architecture_of(platform: str) -> str:
     return _ARCHITECTURES[platform]
 
 
-def check_tools() -> None:
-    """Raise FoundationError with the line that installs it if mmdebstrap or Debian's keys are missing."""
+def check_tools(foundation: DebianFoundation) -> None:
+    """Raise FoundationError with the line that installs it if mmdebstrap or the archive's keys are missing."""
     if not shutil.which("mmdebstrap"):
         raise FoundationError("mmdebstrap is not installed", next_step="apt-get install mmdebstrap")
-    if not Path(KEYRING).exists():
+    if not foundation.keyring and not Path(KEYRING).exists():
         raise FoundationError(
             "the keys of Debian's archive are not installed",
             next_step="apt-get install debian-archive-keyring",
@@ -111,7 +111,8 @@ def base_command(architecture: str, inherited: Mapping[str, str]) -> list[str]:
 
 def targets(foundation: DebianFoundation, output: str) -> list[str]:
     """Return the end of a command line: the suite, the output and, if the catalog has a mirror, its lines."""
-    lines = source_lines(foundation.mirror, foundation.suite) if foundation.mirror else ()
+    keys = f'[signed-by="{foundation.keyring.absolute()}"]' if foundation.keyring else ""
+    lines = source_lines(foundation.mirror, foundation.suite, options=keys) if foundation.mirror else ()
     return [foundation.suite, output, *lines]
 
 
@@ -141,8 +142,14 @@ def security_of(mirror: str) -> str:
     return beside if found else f"{mirror.rstrip('/')}-security"
 
 
-def image_sources(written: str) -> str:
-    """Return the image's debian.sources (deb822 format of sources.list(5)) from the lines mmdebstrap wrote.
+def image_keyring(foundation: DebianFoundation) -> str:
+    """Return where an image has the keys of its archive: Debian's, or below /etc the catalog's (sources.list(5))."""
+    return f"/etc/apt/keyrings/{foundation.keyring.name}" if foundation.keyring else KEYRING
+
+
+def image_sources(written: str, *, keyring: str = KEYRING) -> str:
+    """Return the image's debian.sources (deb822 format of sources.list(5)) from the lines mmdebstrap wrote, signed by
+    keys which the image has in `keyring`.
 
     User information in an address stays out of the image. Raises FoundationError if there are no lines.
     """
@@ -155,7 +162,7 @@ def image_sources(written: str) -> str:
     groups = [(mirror, ordinary), (security_of(mirror), security)]
     return "\n".join(
         f"Types: deb\nURIs: {uri}\nSuites: {' '.join(dict.fromkeys(suites))}\nComponents: {lines[0][2]}\n"
-        f"Signed-By: {KEYRING}\n"
+        f"Signed-By: {keyring}\n"
         for uri, suites in groups
         if suites
     )
@@ -167,7 +174,7 @@ def snapshot_lines(foundation: DebianFoundation, pin: DebianPin) -> tuple[str, .
         return ()
     time = datetime.fromtimestamp(pin.epoch, UTC).strftime("%Y%m%dT%H%M%SZ")
     # A snapshot's Release files have expired; the signature still counts.
-    options = f"[check-valid-until=no signed-by={KEYRING}]"
+    options = f"[check-valid-until=no signed-by={foundation.keyring or KEYRING}]"
     return source_lines(foundation.snapshot.replace("{timestamp}", time), foundation.suite, options=options)
 
 

@@ -77,17 +77,22 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DebianSystem:
-    """A foundation as it was built: the tar of its root filesystem, and what apt's sources in the image will say."""
+    """A foundation as it was built: the tar of its root filesystem, what apt's sources in the image will say, and
+    `keyring`, the path and the content of the file with the archive's keys where they are not Debian's."""
 
     foundation: Foundation
     rootfs: Path
     sources: str
+    keyring: tuple[str, bytes] | None = None
 
 
 def foundation_entries(system: DebianSystem) -> Iterator[Entry]:
     """Yield the entries of the foundation's layer, in no particular order."""
     yield from clean_entries(read_entries(system.rootfs))
     yield file_of("etc/apt/sources.list.d/debian.sources", system.sources.encode())
+    if system.keyring:
+        path, content = system.keyring
+        yield file_of(path.lstrip("/"), content)
     yield file_of("etc/dpkg/dpkg.cfg.d/warmbase-slim", "".join(f"{o}\n" for o in DPKG_OPTIONS).encode())
 
 

@@ -176,7 +176,7 @@ def test_a_foreign_architecture_needs_its_emulator_and_what_tests_it(
 def test_a_missing_tool_names_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(FoundationError) as caught:
-        mmdebstrap.check_tools()
+        mmdebstrap.check_tools(TRIXIE)
     assert caught.value.next_step == "apt-get install mmdebstrap"
 
 

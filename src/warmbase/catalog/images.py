@@ -26,6 +26,7 @@ from warmbase.catalog.model import (
     Position,
     Variant,
 )
+from warmbase.catalog.parents import inherit, inherit_sources, narrow_pairs, order_images
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.product import Pair, Product, check_product
 from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
@@ -73,22 +74,25 @@ class ImageContext:
     indexes: tuple[PackageIndex, ...] = ()
     declared_indexes: frozenset[str] = frozenset()
     sources: Mapping[str, str] = field(default_factory=dict)  # of all images
+    declared_images: frozenset[str] = frozenset()
 
 
 def resolve_images(entries: Mapping[str, ImageEntry], context: ImageContext) -> tuple[Image, ...]:
     """Return the images that can be used, with their variants; report what is wrong."""
     _DefaultsResolver(context).check()
-    images = []
+    images: dict[str, Image] = {}
     variants = 0
-    for name, entry in entries.items():
-        image = _ImageResolver(name, entry, context).resolve(MOST_VARIANTS - variants)
+    for name in order_images(entries, context.declared_images, context.report):
+        entry = entries[name]
+        parent = images.get(entry.from_ or "")
+        image = _ImageResolver(name, entry, context, parent).resolve(MOST_VARIANTS - variants)
         if image is None:
             message = f"the catalog makes more than {MOST_VARIANTS:,} variants"
             context.report.add(("images",), message, "split it", key=True)
             break
         variants += len(image.variants)
-        images.append(image)
-    return tuple(images)
+        images[name] = image
+    return tuple(images[name] for name in entries if name in images)
 
 
 class _EntryResolver:
@@ -187,9 +191,10 @@ class _DefaultsResolver(_EntryResolver):
 class _ImageResolver(_EntryResolver):
     entry: ImageEntry
 
-    def __init__(self, name: str, entry: ImageEntry, context: ImageContext) -> None:
-        super().__init__(entry, context)
+    def __init__(self, name: str, entry: ImageEntry, context: ImageContext, parent: Image | None) -> None:
+        super().__init__(entry, replace(context, defaults=DefaultsEntry()) if entry.from_ else context)
         self.name = name
+        self.parent = parent
         self.path = ("images", name)
 
     def resolve(self, most: int) -> Image | None:
@@ -209,12 +214,21 @@ class _ImageResolver(_EntryResolver):
         for pair in pairs:
             applied = [override for match, override in overrides if pair.fits(match)]
             made = self.variant(pair, applied, smoke=smoke, first=pair.python not in seen)
-            variants.append(replace(made, compression=compression, indexes=self.context.indexes, sources=sources))
+            made = replace(made, compression=compression, indexes=self.context.indexes, sources=sources)
+            variants.append(self.inherit(made))
             seen.add(pair.python)
         return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
 
+    def inherit(self, variant: Variant) -> Variant:
+        parents = self.parent.variants if self.parent else ()
+        same = (it for it in parents if (it.foundation, it.python) == (variant.foundation, variant.python))
+        return next((inherit(variant, parent) for parent in same), variant)
+
     def compression(self) -> Compression:
         written = self.entry.compression
+        if written is not None and self.entry.from_:
+            message = f"its layers are compressed as those of {quote(self.entry.from_)}, which the image is from"
+            self.report.add((*self.path, "compression"), message, "take it out here", key=True)
         if written is None:
             return self.context.compression
         return resolve_compression(written, (*self.path, "compression"), self.report)
@@ -222,7 +236,8 @@ class _ImageResolver(_EntryResolver):
     def sources(self) -> tuple[tuple[str, str], ...]:
         path = (*self.path, "sources")
         own = resolve_sources(self.entry.sources, self.context.declared_indexes, path, self.report)
-        return tuple(sorted({**self.context.sources, **own}.items()))
+        inherited = inherit_sources(self.entry.sources, self.parent, path, self.report) if self.parent else {}
+        return tuple(sorted({**self.context.sources, **own, **inherited}.items()))
 
     def check_name(self) -> None:
         first = self.name.split("/")[0]
@@ -236,7 +251,11 @@ class _ImageResolver(_EntryResolver):
             self.report.add(self.path, message, f"use at most {LONGEST_REPOSITORY}", key=True)
 
     def check_packages(self) -> None:
-        """An image is for its packages: one without any is a mistake. What is written but wrong is reported anyway."""
+        """An image is for its packages: one without any is a mistake. What is written but wrong is reported anyway.
+
+        One that is from another has that one's."""
+        if self.entry.from_:
+            return
         written = [self.written(key)[0] for key in ("requirements", "warm")]
         sets = list(self.written("sets")[0])
         for override in self.written("overrides")[0]:
@@ -249,14 +268,16 @@ class _ImageResolver(_EntryResolver):
     def pairs(self, most: int) -> list[Pair] | None:
         """Return the variants' foundations and versions, or None if there are more than `most`."""
         named = self.foundation_names()
-        if not named:
+        if self.entry.from_ and not self.parent:
+            return []
+        if not named and not self.parent:
             if not self.written("foundations")[0] and not self.written("foundation")[0]:
                 advice = "write `foundations: [...]` here or in `defaults`"
                 self.report.add(self.path, "the image has no foundation", advice, key=True)
             return []
         known = [(self.context.foundations[name], path) for name, path in named if name in self.context.foundations]
         pythons, python_path = self.written("python")
-        if not pythons:
+        if not pythons and not self.parent:
             known = drop_unasked(known, self.path, self.report)
         product = Product(
             path=self.path,
@@ -267,6 +288,9 @@ class _ImageResolver(_EntryResolver):
         )
         if product.size > MOST_VARIANTS:
             return None
+        if self.parent:
+            narrowed = narrow_pairs(self.parent, product, self.report)
+            return narrowed if len(narrowed) <= most else None
         if len(known) == len(named):  # else the reason is reported elsewhere
             check_product(product, self.report)
         variants = product.variants()

@@ -97,6 +97,7 @@ def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catal
         indexes=indexes,
         declared_indexes=declared_indexes,
         sources=resolve_sources(document.sources, declared_indexes, ("sources",), report),
+        declared_images=_declared_names(source, "images"),
     )
     return Catalog(
         path=source.file,

@@ -14,6 +14,8 @@ def offer_managed(
     """The foundations, those with a managed Python offering what the images on them ask for, the oldest first."""
     asked: dict[str, set[str]] = {name: set() for name in foundations}
     for image in images.values():
+        if image.from_:  # it has what the other image asks for
+            continue
         pythons = (defaults.python if image.python is None else image.python) or ()
         for name in _foundations_of(image) or _foundations_of(defaults):
             asked.setdefault(name, set()).update(pythons)

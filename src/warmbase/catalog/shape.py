@@ -66,9 +66,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Property:
-    """One key of a record."""
+    """One key of a record; `field` is what the dataclass calls it: a keyword of Python has an underscore after it."""
 
     name: str
+    field: str
     shape: "Shape"
     required: bool
     description: str
@@ -142,7 +143,8 @@ def _record_of(record_type: type) -> Record:
     hints = typing.get_type_hints(record_type, include_extras=True)
     properties = tuple(
         Property(
-            name=item.name,
+            name=item.name.removesuffix("_"),
+            field=item.name,
             shape=shape_of(hints[item.name]),
             required=item.default is MISSING and item.default_factory is MISSING,
             description=item.metadata["description"],
@@ -205,7 +207,7 @@ def _(shape: Record, data: object) -> object:
         raise UnexpectedShapeError
     if any(item.required and item.name not in data for item in shape.properties):
         raise UnexpectedShapeError
-    values = {item.name: _convert(item.shape, data[item.name]) for item in shape.properties if item.name in data}
+    values = {item.field: _convert(item.shape, data[item.name]) for item in shape.properties if item.name in data}
     return shape.type(**values)
 
 

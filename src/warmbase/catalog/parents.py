@@ -16,7 +16,6 @@ from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, s
 from warmbase.catalog.product import Pair, Product
 from warmbase.catalog.requirements import drop_duplicates
 
-
 MOST_GENERATIONS = 8
 """How many images may be from each other: each has layers of its own, of which an image can only have so many."""
 

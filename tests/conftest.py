@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,6 +97,21 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     Tests work on copies of it (`Bases.copy`).
     """
     return workers.bases_of_all(tmp_path_factory, "foundation", _make_foundation)
+
+
+@pytest.fixture(scope="session")
+def system_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages of a real system, for archives of the tests' own (`tests.archives`). Downloaded once: 4 s."""
+    return workers.folder_of_all(tmp_path_factory, "system-packages", _fetch_system)
+
+
+def _fetch_system(folder: Path) -> None:
+    from tests.archives import fetch_system
+
+    try:
+        fetch_system(folder)
+    except (OSError, subprocess.CalledProcessError) as error:
+        go_without(f"no Debian archive can be reached: {error}")
 
 
 def _make_foundation(root: Path) -> None:

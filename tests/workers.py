@@ -54,6 +54,14 @@ def bases_of_all(factory: pytest.TempPathFactory, name: str, make: Callable[[Pat
     return Bases(folder=root / "bases", cache=root / "cache")
 
 
+def folder_of_all(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first worker to come fills, and that nobody changes."""
+    own = factory.getbasetemp()
+    shared = own.parent if own.name == f"popen-{os.environ.get('PYTEST_XDIST_WORKER')}" else own
+    _make_once(shared / name, make)
+    return shared / name
+
+
 def _make_once(folder: Path, make: Callable[[Path], None]) -> None:
     done = folder.with_name(f"{folder.name}.done")
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:

@@ -1,6 +1,7 @@
 """`warmbase publish` and `history`, and how commands name what is in a registry."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -231,7 +232,10 @@ def _find_ready(session: "Session", plan: "Plan", outcomes: Sequence["Outcome"],
     built = {(o.step.variant.name, o.step.platform): o.error or o.verified for o in outcomes}
     layout = read_layout(output) if (output / "index.json").exists() else None
     known = {key: outcome for key, outcome in built.items() if outcome}
-    return find_ready(plan, known, layout, session.folders.verified)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for outcome in outcomes:
+        seconds[outcome.step.variant.name] += outcome.seconds
+    return find_ready(plan, known, layout, session.folders.verified, seconds)
 
 
 def _publish(

@@ -1,9 +1,9 @@
 """Records: small JSON documents that are kept in a registry as artifacts.
 
 A record is a plain OCI image manifest (image specification, manifest.md, "Guidelines for Artifact Usage") whose first
-layer is the document; other layers are what it keeps from the registry's garbage collection. Its config is an image's,
-for the platform unknown/unknown: GitLab refuses manifests whose config has a media type that it does not know. Equal
-documents make equal bytes.
+layer is the document; other layers are larger documents, packed, and what it keeps from the registry's garbage
+collection. Its config is an image's, for the platform unknown/unknown: GitLab refuses manifests whose config has a
+media type that it does not know. Equal documents make equal bytes.
 """
 
 import json
@@ -19,6 +19,12 @@ UNKNOWN_PLATFORM = Platform(os="unknown", architecture="unknown")
 
 RECORD_CONFIG = Config(platform=UNKNOWN_PLATFORM, created="", diff_ids=()).to_bytes()
 """The config of every record: it says nothing, and a repository needs it once."""
+
+Layers = Sequence[tuple[Descriptor, bytes]]
+"""Layers of a record with their content."""
+
+_LEVEL = 6
+_LARGEST = 256 << 20  # of what is packed; states and locks of thousands of packages stay far below
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +50,7 @@ def artifact_type(kind: str) -> str:
 
 
 def plain_image(
-    layers: Sequence[tuple[Descriptor, bytes]],
+    layers: Layers,
     *,
     kept: Sequence[Descriptor] = (),
     artifact: str = "",
@@ -71,15 +77,16 @@ def record_manifest(
     kind: str,
     document: Json,
     *,
+    more: Layers = (),
     kept: Sequence[Descriptor] = (),
     subject: Descriptor | None = None,
     annotations: Annotations | None = None,
 ) -> Record:
-    """The record of a JSON document; `kept` as for `plain_image`. `subject` is the manifest, in the same repository,
-    that it is about."""
+    """The record of a JSON document; `more` are further layers, `kept` as for `plain_image`. `subject` is the manifest,
+    in the same repository, that it is about."""
     content = canonical_json(document)
     kind_type = artifact_type(kind)
-    layers = [(describe(content, kind_type), content)]
+    layers = [(describe(content, kind_type), content), *more]
     return plain_image(layers, kept=kept, artifact=kind_type, subject=subject, annotations=annotations)
 
 
@@ -92,6 +99,40 @@ def document_layer(kind: str, manifest: bytes) -> Descriptor:
     if layer.media_type != artifact_type(kind):
         raise ValueError(f"a record of {layer.media_type}, not of {artifact_type(kind)}")
     return layer
+
+
+def packed_type(kind: str) -> str:
+    """The media type of a packed document: "lock" → "application/vnd.warmbase.lock.v1.json+zstd"."""
+    return f"application/vnd.warmbase.{kind}.v1.json+zstd"
+
+
+def pack(kind: str, content: bytes) -> tuple[Descriptor, bytes]:
+    """A packed document as a layer. The same content and version of zstd make the same bytes."""
+    import zstandard
+
+    packed = zstandard.ZstdCompressor(level=_LEVEL).compress(content)
+    return describe(packed, packed_type(kind)), packed
+
+
+def unpack(content: bytes) -> bytes:
+    """The content of a packed document. Raises ValueError for what is none."""
+    import zstandard
+
+    try:
+        size = zstandard.frame_content_size(content)
+        if not 0 <= size <= _LARGEST:
+            raise ValueError(f"a packed document of {size} bytes")
+        return zstandard.ZstdDecompressor().decompress(content)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"not a packed document: {error}") from error
+
+
+def packed_layers(manifest: bytes) -> Mapping[str, Descriptor]:
+    """The layers after the first of a record's manifest, by media type. Raises ValueError for what is no manifest."""
+    try:
+        return {layer.media_type: layer for layer in Manifest.from_bytes(manifest).layers[1:]}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a record: {error}") from error
 
 
 def parse_document(content: bytes) -> Mapping[str, Any]:

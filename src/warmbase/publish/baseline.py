@@ -4,35 +4,103 @@ An entry's record has them as further layers (see `journal`), so that a run on a
 published, and what is rolled back to or promoted brings its own along. Entries of older versions have none.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
-from warmbase.foundation.pins import FoundationPin
-from warmbase.lock.model import Lock
+from warmbase.errors import FoundationError, RegistryError
+from warmbase.foundation.pins import FoundationPin, PinKey, pins_from_json, pins_to_json
+from warmbase.lock.model import Lock, lock_from_json, lock_to_json
+from warmbase.oci.digests import canonical_json
+from warmbase.oci.records import Layers, pack, packed_layers, packed_type, unpack
 from warmbase.publish.journal import Entry
-from warmbase.publish.model import Place
+from warmbase.publish.ledger import read_tagged
+from warmbase.publish.model import Place, PublishableVariant
+
+LOCK, PINS = "lock", "pins"
+FORMAT = 1
+
+Pins = Mapping[tuple[str, str, str], FoundationPin]
+"""As in `lock.stage`: by foundation name, platform and Python version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Baseline:
-    """What an entry of the journal was made from. `pins` are by foundation name, platform and Python version, as in
-    `lock.stage.Pins`: those of the variant's own foundation, and of the one that its packages were compiled on."""
+    """What an entry of the journal was made from. `pins` are by foundation name, platform and Python version: those of
+    the variant's own foundation, and of the one that its packages were compiled on."""
 
     entry: Entry
     lock: Lock
-    pins: Mapping[tuple[str, str, str], FoundationPin] = field(hash=False)
+    pins: Pins = field(hash=False)
+
+
+def describe_origin(variant: PublishableVariant) -> Layers:
+    """The lock and the pins that a variant was made from, as layers of its entry's record."""
+    python = variant.variant.python
+    pins: dict[tuple[str, str, str], FoundationPin] = {}
+    for step, _ in variant.images:
+        pins[step.variant.foundation.name, step.platform, python] = step.pin
+        if step.native:
+            pins[step.native.foundation.name, step.native.platform, python] = step.native.pin
+    lock = variant.images[0][0].lock
+    return (pack(LOCK, lock_to_json(lock).encode()), pack(PINS, canonical_json(named_pins_to_json(pins))))
+
+
+def read_origin(place: Place, tag: str) -> Layers:
+    """What the entry with this tag was made from, as it is; nothing for an entry that does not say it, or that there is
+    not. Raises RegistryError."""
+    manifest = place.registry.read_manifest(place.journal, tag)
+    if manifest is None:
+        return ()
+    try:
+        layers = packed_layers(manifest.content)
+    except ValueError as error:
+        raise _damaged(place, tag, error) from error
+    wanted = [layers[packed_type(kind)] for kind in (LOCK, PINS) if packed_type(kind) in layers]
+    return tuple((layer, place.registry.read_blob(place.journal, layer)) for layer in wanted)
 
 
 def read_baseline(place: Place, tag: str) -> Baseline | None:
     """The baseline of the journal's entry with this tag (`Entry.id`); None where there is no such entry, or an older
     version of warmbase wrote it. Raises RegistryError."""
-    raise NotImplementedError
+    origin = {layer.media_type: content for layer, content in read_origin(place, tag)}
+    entry = read_tagged(place, [tag]).get(tag)
+    if entry is None or len(origin) < len((LOCK, PINS)):
+        return None
+    try:
+        lock = lock_from_json(unpack(origin[packed_type(LOCK)]).decode())
+        pins = named_pins_from_json(json.loads(unpack(origin[packed_type(PINS)])), lock.python)
+    except (ValueError, KeyError, TypeError, AttributeError, FoundationError) as error:
+        raise _damaged(place, tag, error) from error
+    return Baseline(entry=entry, lock=lock, pins=pins)
 
 
-def newest_entries(place: Place, variants: Iterable[str], folder: Path | None = None) -> dict[str, Entry]:
-    """The newest entry of each of `variants` (by full name) that has one, from one listing of the journal.
+def named_pins_to_json(pins: Pins) -> dict[str, Any]:
+    """The document of the pins of several foundations."""
+    foundations: dict[str, dict[PinKey, FoundationPin]] = defaultdict(dict)
+    for (name, platform, python), pin in pins.items():
+        foundations[name][platform, python] = pin
+    return {"format": FORMAT, "foundations": {name: json.loads(pins_to_json(own)) for name, own in foundations.items()}}
 
-    Entries never change: what was read once is kept in `folder`, if there is one. Raises RegistryError.
+
+def named_pins_from_json(document: Mapping[str, Any], python: str) -> dict[tuple[str, str, str], FoundationPin]:
+    """Read `named_pins_to_json` back; `python` is that of Debian systems, whose pins do not name their one.
+
+    Raises ValueError, KeyError, TypeError, AttributeError or FoundationError for what is something else.
     """
-    raise NotImplementedError
+    if document["format"] != FORMAT:
+        raise ValueError(f"format {document['format']!r} instead of {FORMAT}")
+    return {
+        (name, platform, own or python): pin
+        for name, each in document["foundations"].items()
+        for (platform, own), pin in pins_from_json(json.dumps(each), source=f"the pins of {name}").items()
+    }
+
+
+def _damaged(place: Place, tag: str, error: Exception) -> RegistryError:
+    return RegistryError(
+        f"{place.registry.host}/{place.journal}:{tag}: what it was made from cannot be read: {error}",
+        next_step="use the version of warmbase that wrote it, or a newer one",
+    )

@@ -1,22 +1,23 @@
 """The journal: the history tag → digest of every variant, kept in the registry itself.
 
 One immutable record per entry, in a repository of its own, so that no two writers lose one: a registry's tags are no
-lock. A record's tag says whose entry it is and when it was made:
+lock. A record's tag says whose entry it is and when it was made (`stamps`):
 
     <image, / as _>-<rolling tag>-<YYYYMMDDThhmmssZ>-<12 digits of the record's digest>
 
-Whoever reads gets all entries of a variant in one order, by time and then by digest, whoever wrote them.
+Whoever reads gets all entries of a variant in one order, by time and then by digest, whoever wrote them. Further layers
+of a record are what the variant was made from (`baseline`).
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from warmbase.oci.digests import Json
-from warmbase.oci.records import Record, record_manifest
+from warmbase.oci.records import Layers, Record, record_manifest
+from warmbase.publish.stamps import LONGEST_FRONT, Stamp
 from warmbase.publish.tags import same_day
 
 KIND = "journal"
@@ -24,11 +25,7 @@ FORMAT = 1
 
 Action = Literal["publish", "promote", "rollback"]
 
-_LONGEST_TAG = 128  # OCI distribution specification 1.1, "Pulling manifests"
 _DIGITS = 12
-_TIME = "%Y%m%dT%H%M%SZ"
-_TAG = re.compile(r"(?P<front>.+)-(?P<time>\d{8}T\d{6}Z)-(?P<digits>[0-9a-f]{12})")
-_LONGEST_FRONT = _LONGEST_TAG - len("-20261121T000000Z-") - _DIGITS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +46,8 @@ class Entry:
 
     `digest` is the index that the `rolling` tags name from then on, `previous` what they named until then ("" for
     nothing); `dated` and `content` are its own tags. `lock` is the lock's hash, `foundation` a name, `packages` name →
-    version, `layers` the recipes of its packages' layers, `source` where a promoted image came from. `id` is the tag of
-    its record.
+    version, `layers` the recipes of its packages' layers, `source` where a promoted image came from. `seconds` is how
+    long its images took to build (0: not known), `size` the bytes of their layers. `id` is the tag of its record.
     """
 
     variant: str
@@ -68,6 +65,8 @@ class Entry:
     layers: tuple[str, ...] = ()
     tool: str = ""
     source: str = ""
+    seconds: float = 0.0
+    size: int = 0
     id: str = field(default="", compare=False)
 
     @property
@@ -153,33 +152,32 @@ def _is_repeated(old: Entry, new: Entry) -> bool:
 def front(variant: str) -> str:
     """How the tags of a variant's entries begin; two variants may share it, the entries say whose they are."""
     plain = variant.replace("/", "_").replace(":", "-")
-    if len(plain) <= _LONGEST_FRONT:
+    if len(plain) <= LONGEST_FRONT:
         return plain
-    return f"{plain[: _LONGEST_FRONT - _DIGITS - 1]}-{hashlib.sha256(plain.encode()).hexdigest()[:_DIGITS]}"
+    return f"{plain[: LONGEST_FRONT - _DIGITS - 1]}-{hashlib.sha256(plain.encode()).hexdigest()[:_DIGITS]}"
 
 
 def is_entry(tag: str) -> bool:
     """Whether a tag of the journal's repository has the form of an entry's; others may have put more there."""
-    return bool(_TAG.fullmatch(tag))
+    return Stamp.parse(tag) is not None
 
 
 def is_entry_of(tag: str, variant: str) -> bool:
     """Whether a tag of the journal's repository may be an entry of a variant."""
-    match = _TAG.fullmatch(tag)
-    return match is not None and match["front"] == front(variant)
+    stamp = Stamp.parse(tag)
+    return stamp is not None and stamp.front == front(variant)
 
 
 def is_entry_of_image(tag: str, image: str) -> bool:
     """Whether a tag of the journal's repository may be an entry of any variant of an image."""
-    begin = f"{image.replace('/', '_')}-"[: _LONGEST_FRONT - _DIGITS - 1]
+    begin = f"{image.replace('/', '_')}-"[: LONGEST_FRONT - _DIGITS - 1]
     return tag.startswith(begin) and is_entry(tag)
 
 
-def record_entry(entry: Entry) -> tuple[Record, str]:
-    """The record of an entry, and its tag."""
-    record = record_manifest(KIND, entry_to_json(entry))
-    stamp = parse_time(entry.time).strftime(_TIME)
-    return record, f"{front(entry.variant)}-{stamp}-{record.digest[7:][:_DIGITS]}"
+def record_entry(entry: Entry, made_from: Layers = ()) -> tuple[Record, str]:
+    """The record of an entry, and its tag. `made_from` are further layers."""
+    record = record_manifest(KIND, entry_to_json(entry), more=made_from)
+    return record, str(Stamp.make(front(entry.variant), parse_time(entry.time), record.digest[7:]))
 
 
 def format_time(moment: datetime) -> str:
@@ -218,6 +216,8 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
         "layers": list(entry.layers),
         "tool": entry.tool,
         "source": entry.source,
+        "seconds": round(entry.seconds, 1),
+        "size": entry.size,
     }
 
 
@@ -245,6 +245,8 @@ def entry_from_json(value: Mapping[str, Any], id_: str = "") -> Entry:
             layers=tuple(value["layers"]),
             tool=value["tool"],
             source=value["source"],
+            seconds=float(value.get("seconds", 0)),
+            size=int(value.get("size", 0)),
             id=id_,
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -16,6 +16,12 @@ from warmbase.verify.model import VerifiedImage
 JOURNAL = "warmbase-journal"
 """The repository, beside the images', that keeps the journal."""
 
+NIGHTS = "warmbase-nights"
+"""The repository that keeps what nightly runs know."""
+
+CLAIMS = "warmbase-claims"
+"""The repository that says what each of several workers is at."""
+
 
 class Attestation(Protocol):
     """What is attested of one platform's image: a manifest, what points to it in the index, and its blobs."""
@@ -64,11 +70,14 @@ class Place:
 class PublishableVariant:
     """A variant, verified on all of its platforms: an image and the step that built it for each, in platform order.
 
+    `seconds` is how long building and verifying them took in this run, 0 where they were there.
+
     Raises PublishError where a platform is missing: tags never name a part of a variant.
     """
 
     variant: Variant
     images: tuple[tuple[BuildStep, VerifiedImage], ...]
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         platforms = [image.image.platform for _, image in self.images]

@@ -26,11 +26,12 @@ def find_ready(
     built: Mapping[tuple[str, str], VerifiedImage | WarmbaseError],
     layout: Layout | None,
     records: Path,
+    seconds: Mapping[str, float] | None = None,
 ) -> Ready:
     """Sort out the variants of `plan`, which has a step for each of their platforms.
 
     `built` is what this run made, or failed at, by variant and platform; `layout` has what earlier runs made, and
-    `records` vouch for it.
+    `records` vouch for it. `seconds` is how long this run took to make each variant, by name.
     """
     steps: dict[str, list[BuildStep]] = {}
     for step in plan.steps:
@@ -38,8 +39,9 @@ def find_ready(
     ready, failed = [], list(plan.unlocked)
     for own in steps.values():
         try:
+            took = (seconds or {}).get(own[0].variant.name, 0.0)
             images = tuple((step, _verified(step, built, layout, records)) for step in _by_platform(own))
-            ready.append(PublishableVariant(variant=own[0].variant, images=images))
+            ready.append(PublishableVariant(variant=own[0].variant, images=images, seconds=took))
         except WarmbaseError as error:
             failed.append((own[0].variant, error))
     return Ready(variants=tuple(ready), failed=tuple(failed))

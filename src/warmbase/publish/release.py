@@ -10,6 +10,7 @@ from datetime import datetime
 
 from warmbase.effects.registry.model import Document
 from warmbase.errors import PublishError
+from warmbase.oci.records import Layers
 from warmbase.publish.journal import Entry, Journal
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
@@ -39,16 +40,18 @@ class Released:
 class Release:
     """Gives tags to `index`, which is in the repository with all that it names.
 
-    `draft` is its entry, without time and previous digest, and with a dated tag only if it has one already. Raises
-    RegistryError, and PublishError where a rule of the tags forbids it.
+    `draft` is its entry, without time and previous digest, and with a dated tag only if it has one already; `made_from`
+    are further layers of the entry's record (see `baseline`). Raises RegistryError, and PublishError where a rule of
+    the tags forbids it.
     """
 
-    def __init__(self, place: Place, index: Document, draft: Entry, clock: Clock) -> None:
+    def __init__(self, place: Place, index: Document, draft: Entry, clock: Clock, *, made_from: Layers = ()) -> None:
         self._place = place
         self._repository = place.repository(draft.image)
         self._index = index
         self._draft = draft
         self._clock = clock
+        self._made_from = made_from
         self._ledger = Ledger(place, draft.variant)
         self._moved: dict[str, None] = {}
 
@@ -98,7 +101,7 @@ class Release:
     def _write(self, journal: Journal, dated: str) -> None:
         previous = journal.newest.digest if journal.newest else ""
         time = journal.next_time(self._clock())
-        self._ledger.write(replace(self._draft, time=time, dated=dated, previous=previous))
+        self._ledger.write(replace(self._draft, time=time, dated=dated, previous=previous), self._made_from)
 
     def _give_dated_tag(self, journal: Journal) -> str:
         """The day's first tag that is free, or has been given to this digest by a run that was killed."""

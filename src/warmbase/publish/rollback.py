@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from warmbase import __version__
 from warmbase.errors import PublishError
+from warmbase.publish.baseline import read_origin
 from warmbase.publish.history import find_entry
 from warmbase.publish.journal import Entry, Journal
 from warmbase.publish.ledger import Ledger
@@ -38,7 +39,7 @@ def roll_back(place: Place, variant: str, rolling: Sequence[str] = (), *, to: st
             next_step=f"`warmbase history {variant}` lists others",
         )
     draft = replace(target, action="rollback", rolling=tags, source="", tool=__version__)
-    return Release(place, index, draft, clock).force()
+    return Release(place, index, draft, clock, made_from=read_origin(place, target.id)).force()
 
 
 def _was_interrupted(place: Place, newest: Entry, rolling: Sequence[str]) -> bool:

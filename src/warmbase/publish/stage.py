@@ -22,6 +22,7 @@ from warmbase.oci.layout import BlobSource
 from warmbase.oci.manifest import INDEX, MANIFEST, Config, Descriptor, Index, Manifest
 from warmbase.oci.reference import Reference
 from warmbase.plan import BuildStep
+from warmbase.publish.baseline import describe_origin
 from warmbase.publish.contents import attestations_of, check_same_content, diff_ids_of, platforms_of, read_from
 from warmbase.publish.journal import Entry, PublishedPlatform
 from warmbase.publish.model import Attestation, Place, PublishableVariant
@@ -168,7 +169,8 @@ class _Publisher:
         found = registry.read_manifest(repository, variant.content_tag)
         index, transfers = self._complete(variant, found) if found else self._push(variant)
         yanks = find_yanks(registry, repository, index.digest) if found else ()
-        released = Release(self.place, index, _draft(variant, index), self.clock).publish()
+        origin = describe_origin(variant)
+        released = Release(self.place, index, _draft(variant, index), self.clock, made_from=origin).publish()
         return Publication(
             variant=variant,
             status="superseded" if released.is_superseded else "published",
@@ -300,7 +302,15 @@ def _draft(variant: PublishableVariant, index: Document) -> Entry:
         packages={package.name: package.version for package in step.lock.packages if package.use == "venv"},
         layers=tuple(sorted({recipe for step, _ in variant.images for recipe in step.shared})),
         tool=__version__,
+        seconds=variant.seconds,
+        size=_size(variant),
     )
+
+
+def _size(variant: PublishableVariant) -> int:
+    """The bytes of all layers, each counted once."""
+    manifests = (Manifest.from_bytes(verified.image.documents[0]) for _, verified in variant.images)
+    return sum({layer.digest: layer.size for manifest in manifests for layer in manifest.layers}.values())
 
 
 def _foundation(image: Image) -> str:

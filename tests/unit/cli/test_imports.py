@@ -30,7 +30,7 @@ MAY_IMPORT = {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
     },
     "attest": {"foundation", "image", "layers", "lock", "plan"},
-    "publish": {"catalog", "effects", "layers", "image", "plan", "verify"},
+    "publish": {"catalog", "effects", "foundation", "layers", "lock", "image", "plan", "verify"},
 }  # fmt: skip
 
 PURE = (

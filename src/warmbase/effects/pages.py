@@ -1,2 +1,188 @@
-"""Pages of package indexes, asked for by warmbase itself (PEP 503, PEP 691, PEP 700), with validators (RFC 9110,
-section 13): an index says that a page is unchanged without sending it."""
+"""Pages of package indexes, asked for by warmbase itself, with validators (RFC 9110, section 13): an index says that a
+page is unchanged without sending it. Proxies, certificates and netrc are those that uv has too.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from warmbase.effects.indexes import netrc_login, same_host
+from warmbase.effects.registry.retries import Backoff, Interrupted, passes
+from warmbase.effects.simple import ACCEPTED, IndexFile, read_page
+from warmbase.errors import PackagesError, RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+T = TypeVar("T")
+
+_TRIES = Backoff(attempts=3, first=0.5, patience=60)
+_CHECK = "see that the index can be reached from here; nothing was changed, and the next run asks it again"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexLogin:
+    """Where an index is asked, without credentials or a final slash, and as whom: "" where netrc may know."""
+
+    address: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What an index offers of a package; `validator` is what it wants back to say that this is unchanged, or ""."""
+
+    files: tuple[IndexFile, ...]
+    validator: str = ""
+
+
+class Unchanged(Enum):
+    """The answer of an index that has nothing new to say."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FileAnswer:
+    """What an index answers to a request for a file: `body` is read once."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Iterator[bytes]
+
+
+class PageSource:
+    """Asks indexes, over connections that are kept. Safe for several threads; an index that does not answer is asked
+    no more. `environment` has the proxies and what is trusted."""
+
+    def __init__(self, environment: Mapping[str, str], *, tries: Backoff = _TRIES) -> None:
+        self._environment = environment
+        self._tries = tries
+        self._lock = threading.Lock()
+        self._down: dict[str, PackagesError] = {}
+        self._logins: dict[str, tuple[str, str] | None] = {}
+        self._requests = 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made."""
+        return self._requests
+
+    def ask(self, index: IndexLogin, package: str, validator: str = "") -> Page | Unchanged | None:
+        """The page of a package, None where the index has no such package. With the `validator` of a page that is
+        known already, the answer may be that it is unchanged. Raises PackagesError."""
+        if index.address in self._down:
+            raise self._down[index.address]
+        address = f"{index.address}/{package}/"
+        headers = {"Accept": ACCEPTED, "Accept-Encoding": "gzip", **_conditions(validator)}
+        response = self._retrying(index, lambda: self._get(address, index, headers))
+        if response.status_code == 304 and validator:
+            return UNCHANGED
+        if response.status_code in (404, 410):
+            return None
+        if response.status_code != 200:
+            raise _refused(address, response.status_code)
+        said = response.headers
+        files = read_page(response.content, said.get("Content-Type", ""), str(response.url))
+        return Page(files=files, validator=said.get("ETag") or said.get("Last-Modified", ""))
+
+    def read(self, index: IndexLogin, address: str) -> bytes | None:
+        """A small file of an index, None where it is not there. Raises PackagesError."""
+        response = self._retrying(index, lambda: self._get(address, index, {"Accept-Encoding": "gzip"}))
+        if response.status_code in (404, 410):
+            return None
+        if response.status_code != 200:
+            raise _refused(address, response.status_code)
+        return response.content
+
+    @contextmanager
+    def open_file(self, index: IndexLogin, address: str, asked: Mapping[str, str]) -> Iterator[FileAnswer]:
+        """A file of an index, as it is answered to the headers `asked`. Raises PackagesError."""
+        import httpx
+
+        self._count()
+        headers = {"Accept-Encoding": "identity", **asked}
+        try:
+            with self._http.stream(
+                "GET", address, headers=headers, auth=self._auth(address, index), follow_redirects=True
+            ) as response:
+                yield FileAnswer(status=response.status_code, headers=response.headers, body=response.iter_raw())
+        except httpx.HTTPError as error:
+            raise PackagesError(f"{address} cannot be had: {type(error).__name__}", next_step=_CHECK) from None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    @cached_property
+    def _http(self) -> "httpx.Client":
+        from warmbase.effects.registry.registries import open_http
+
+        return open_http(self._environment)
+
+    def _get(self, address: str, index: IndexLogin, headers: Mapping[str, str]) -> "httpx.Response":
+        import httpx
+
+        self._count()
+        try:
+            response = self._http.get(address, headers=headers, auth=self._auth(address, index), follow_redirects=True)
+        except httpx.HTTPError as error:
+            raise Interrupted(f"it cannot be reached ({type(error).__name__})", next_step=_CHECK) from None
+        if passes(response.status_code):
+            retry_after = response.headers.get("Retry-After", "")
+            reason = f"it answers {response.status_code}"
+            raise Interrupted(reason, status=response.status_code, retry_after=retry_after, next_step=_CHECK)
+        return response
+
+    def _retrying(self, index: IndexLogin, action: "Callable[[], T]") -> T:
+        failures = 0
+        while True:
+            try:
+                return action()
+            except Interrupted as cause:
+                failures += 1
+                try:
+                    self._tries.pause(failures, cause, f"the index at {index.address} cannot be asked")
+                except RegistryError as error:
+                    down = PackagesError(error.message, next_step=error.next_step)
+                    self._down[index.address] = down
+                    raise down from None
+
+    def _auth(self, address: str, index: IndexLogin) -> tuple[str, str] | None:
+        """Who to be for an address: nobody's password goes to another host than his index's."""
+        if index.user and same_host(address, index.address):
+            return index.user, index.password
+        host = urlsplit(address).netloc
+        if host not in self._logins:
+            self._logins[host] = netrc_login(address, self._environment)
+        return self._logins[host]
+
+    def _count(self) -> None:
+        with self._lock:
+            self._requests += 1
+
+
+def _conditions(validator: str) -> dict[str, str]:
+    """The header for a validator: entity tags are quoted (RFC 9110, section 8.8.3), times are not."""
+    if not validator:
+        return {}
+    return {"If-None-Match" if validator.endswith('"') else "If-Modified-Since": validator}
+
+
+def _refused(address: str, status: int) -> PackagesError:
+    if status in (401, 403):
+        advice = "give the index's credentials in UV_DEFAULT_INDEX, in UV_INDEX_…_USERNAME and _PASSWORD, or in netrc"
+    else:
+        advice = "see that the address is that of the simple index, which often ends in /simple"
+    return PackagesError(f"{address} answers {status}", next_step=advice)

@@ -43,7 +43,7 @@ class OpenRegistries:
         self._insecure = frozenset(insecure)
         self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
         self._backoff = backoff
-        self._http = _make_http(environment)
+        self._http = open_http(environment)
         self._clients: dict[str, RegistryClient] = {}
         self._transports: dict[str, Transport] = {}
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class OpenRegistries:
         return self._transports[host]
 
 
-def _make_http(environment: Mapping[str, str]) -> httpx.Client:
+def open_http(environment: Mapping[str, str]) -> httpx.Client:
     """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends."""
     limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
     context = cache(partial(_trusted, environment))

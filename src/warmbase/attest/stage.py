@@ -32,6 +32,8 @@ STATEMENT = "application/vnd.in-toto+json"
 CYCLONEDX = "https://cyclonedx.org/bom"
 SPDX = "https://spdx.dev/Document"
 SLSA = "https://slsa.dev/provenance/v1"
+PREDICATE_TYPE = "in-toto.io/predicate-type"
+"""The annotation by which readers choose a statement."""
 
 _NAMESPACE = "https://warmbase.dev/spdx"
 
@@ -102,4 +104,4 @@ def _statement(name: str, digest: str, kind: str, predicate: Json) -> tuple[Desc
             "predicate": predicate,
         }
     )
-    return replace(describe(content, STATEMENT), annotations={"in-toto.io/predicate-type": kind}), content
+    return replace(describe(content, STATEMENT), annotations={PREDICATE_TYPE: kind}), content

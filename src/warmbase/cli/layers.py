@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from warmbase.cli.app import JsonOption, app
-from warmbase.cli.output import in_bytes, print_json, print_table
+from warmbase.cli.output import print_json, print_table
+from warmbase.oci.sizes import in_bytes
 
 if TYPE_CHECKING:
     from warmbase.layers.store import LayerStore

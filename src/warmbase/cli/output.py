@@ -29,16 +29,6 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         typer.echo(line.rstrip())
 
 
-def in_bytes(size: int) -> str:
-    """A size as people read it, in decimal units as registries use them: 1234567 → "1.2 MB"."""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.2f} GB"
-
-
 @contextmanager
 def reporting(*, quiet: bool = False) -> Iterator[Report]:
     """Where a command sends its events: progress on a terminal, plain lines otherwise, all on standard error."""

@@ -7,10 +7,11 @@ from pathlib import Path
 import typer
 
 from warmbase.catalog.model import Catalog, Variant
-from warmbase.cli.output import in_bytes, print_json, print_table
+from warmbase.cli.output import print_json, print_table
 from warmbase.effects.platforms import native_platform
 from warmbase.oci.layout import read_layout
 from warmbase.oci.manifest import Manifest
+from warmbase.oci.sizes import in_bytes
 from warmbase.pipeline import Outcome
 from warmbase.plan import BuildStep, Plan
 from warmbase.verify.model import FailedVerificationError, Verification

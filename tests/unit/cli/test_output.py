@@ -2,8 +2,9 @@
 
 import pytest
 
-from warmbase.cli.output import in_bytes, print_table, reporting
+from warmbase.cli.output import print_table, reporting
 from warmbase.events import Advanced, Ended, Started, Warned
+from warmbase.oci.sizes import in_bytes
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 # hash-pinned locks requirements.txt (to run) and requirements-dev.txt (to develop).
 #
 #     make build VARIANTS="core:py3.13 data"     make test TESTS=tests/unit     make lock OPTIONS=--upgrade
-#     make publish REGISTRY=localhost:5000/bases
+#     make publish REGISTRY=localhost:5000/bases                make nightly OPTIONS=--plan
 
 PYTHON ?= python3
 VARIANTS ?=
 OPTIONS ?=
 TESTS ?=
 REGISTRY ?=
+REPORT ?= build/nightly
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,6 +30,11 @@ build: .venv/run ## Build the images that are not up to date into dist/ and veri
 .PHONY: publish
 publish: .venv/run ## Build what is not up to date and publish it to REGISTRY, or where the catalog says.
 	$(bin)/warmbase publish $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) $(OPTIONS)
+
+# 75: time ran out with --max-time and nothing failed; the next run goes on.
+.PHONY: nightly
+nightly: .venv/run ## Rebuild, verify and publish what is stale, and report it in REPORT; OPTIONS=--plan only says it.
+	$(bin)/warmbase nightly $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) --report $(REPORT) $(OPTIONS) || [ $$? -eq 75 ]
 
 .PHONY: check plan lock
 check: .venv/run ## Say what is wrong with the catalog.

@@ -1,7 +1,8 @@
 """`warmbase init` and `load`: the first and the last thing that people do with a folder of bases on their machine."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,16 +21,54 @@ if TYPE_CHECKING:
     from warmbase.oci.layout import Layout
 
 
+class Workflow(StrEnum):
+    """What keeps bases fresh, and where: `github-locks` proposes new locks for review, the others publish."""
+
+    GITHUB = "github"
+    GITHUB_LOCKS = "github-locks"
+    GITLAB = "gitlab"
+    KUBERNETES = "kubernetes"
+
+
+_FOR_GITHUB = {
+    ".github/actions/warmbase/action.yml": "github/action.yml",
+    ".github/workflows/bases-pull-request.yml": "github/pull-request.yml",
+}
+_WORKFLOWS: Mapping[Workflow, Mapping[str, str]] = {
+    Workflow.GITHUB: {**_FOR_GITHUB, ".github/workflows/bases-nightly.yml": "github/nightly.yml"},
+    Workflow.GITHUB_LOCKS: {
+        **_FOR_GITHUB,
+        ".github/workflows/bases-locks.yml": "github/locks.yml",
+        ".github/workflows/bases-publish.yml": "github/publish.yml",
+    },
+    Workflow.GITLAB: {".gitlab-ci.yml": "gitlab/pipeline.yml"},
+    Workflow.KUBERNETES: {
+        "deploy/Dockerfile": "kubernetes/Dockerfile",
+        "deploy/nightly.yaml": "kubernetes/nightly.yaml",
+    },
+}
+"""What `init` writes for each, and which template it is."""
+
+
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where the bases will live; made if it is missing.")] = Path(),
+    ci: Annotated[
+        list[Workflow] | None,
+        typer.Option(help="Write the workflows of the nightly job, too; where there is a catalog, only these."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start a folder of bases: a commented catalog, its schema for editors, a Makefile and a .gitignore.
 
-    Example: warmbase init bases-of-my-team
+    With --ci also the workflows that keep them fresh, which call `make nightly`: github refreshes each night and after
+    a merge, github-locks proposes new locks in a pull request instead and publishes what is merged; both say on a pull
+    request what it would rebuild. gitlab is a pipeline that does all of it, kubernetes a CronJob of several pods.
+
+    Example: warmbase init bases-of-my-team --ci github
     """
-    files = starting_files()
+    started = bool(ci) and (folder / "images.yaml").is_file()
+    files = workflow_files(ci or ()) | ({} if started else starting_files())
     try:
         _start(folder, files)
     except OSError as error:
@@ -39,6 +78,9 @@ def init(
         print_json({"folder": str(folder), "files": list(files)})
         return
     typer.echo("\n".join(f"wrote {folder / name}" for name in files))
+    if started:
+        typer.echo("\nnext: read what they say at the top is to be set")
+        return
     go = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
     typer.echo(f"\nnext: {go}warmbase build")
 
@@ -68,6 +110,15 @@ def starting_files() -> dict[str, bytes]:
         "bases/images.schema.json": SCHEMA_PATH.read_bytes(),
         "images.yaml": (templates / "images.yaml").read_bytes(),
     }
+
+
+def workflow_files(workflows: Sequence[Workflow]) -> dict[str, bytes]:
+    """What `init --ci` writes, by path."""
+    from importlib.resources import files
+
+    templates = files("warmbase") / "init" / "ci"
+    wanted = {path: template for workflow in workflows for path, template in _WORKFLOWS[workflow].items()}
+    return {path: (templates / template).read_bytes() for path, template in wanted.items()}
 
 
 def _differs(path: Path, content: bytes) -> bool:

@@ -15,7 +15,7 @@ from warmbase.errors import FoundationError, LockError
 from warmbase.foundation.pins import FoundationPin, PinKey, pins_from_json, pins_to_json
 from warmbase.lock.index import fits_sources
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json, parse_requirements, requirements_text
-from warmbase.lock.resolve import variant_inputs
+from warmbase.lock.parents import lock_inputs
 
 
 def locks_folder(catalog: Catalog) -> Path:
@@ -67,8 +67,16 @@ def read_previous(catalog: Catalog, variant: Variant) -> Lock | None:
 
 
 def lock_fits(catalog: Catalog, variant: Variant, lock: Lock) -> bool:
-    """Whether the lock was made from what the catalog asks for now."""
-    return lock.inputs == variant_inputs(variant, catalog.uv) and fits_sources(variant, lock)
+    """Whether the lock was made from what the catalog asks for now, and what a child's parent has."""
+    parent = read_parent(catalog, variant)
+    if variant.made_from and parent is None:
+        return False
+    return lock.inputs == lock_inputs(variant, catalog.uv, parent) and fits_sources(variant, lock)
+
+
+def read_parent(catalog: Catalog, variant: Variant) -> Lock | None:
+    """The lock of what a variant is made from; None where it is from none, or that has no lock that can be read."""
+    return read_previous(catalog, variant.made_from) if variant.made_from else None
 
 
 def write_lock(catalog: Catalog, variant: Variant, lock: Lock) -> bool:

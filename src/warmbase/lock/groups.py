@@ -28,17 +28,25 @@ def group_packages(packages: Iterable[LockedPackage], variant: Variant) -> tuple
     groups: dict[str, str] = {}
     ordered = sorted(variant.requirements, key=lambda requirement: _rank(variant, requirement))
     for asked in (*ordered, *variant.warm):
-        pending = [_wanted(asked.requirement)]
-        seen: set[_Wanted] = set()
-        while pending:
-            wanted = pending.pop()
-            name, extras = wanted
-            if wanted in seen or name not in known:
-                continue
-            seen.add(wanted)
+        for name in packages_behind(asked.requirement, known, environments):
             groups.setdefault(name, asked.group)
-            pending += _dependencies(known[name], extras, environments)
     return tuple(replace(package, group=groups.get(package.name, "")) for package in packages)
+
+
+def packages_behind(
+    asked: Requirement, known: Mapping[str, LockedPackage], environments: Iterable[Mapping[str, str]]
+) -> frozenset[str]:
+    """The names of the `known` packages that a requirement leads to in any of `environments`, itself among them."""
+    pending = [_wanted(asked)]
+    seen: set[_Wanted] = set()
+    while pending:
+        wanted = pending.pop()
+        name, extras = wanted
+        if wanted in seen or name not in known:
+            continue
+        seen.add(wanted)
+        pending += _dependencies(known[name], extras, environments)
+    return frozenset(name for name, _ in seen)
 
 
 def _rank(variant: Variant, requirement: CatalogRequirement) -> int:

@@ -5,18 +5,22 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
+from warmbase.catalog.parents import parents_first, with_parents
 from warmbase.catalog.problems import quote, suggest_nearest
 from warmbase.catalog.select import foundations_for
-from warmbase.errors import FoundationError, RegistryError, WarmbaseError
+from warmbase.errors import FoundationError, LockError, RegistryError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.baked import Baked
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pin_fits, pin_foundation
 from warmbase.lock.dockerfiles import bake_for_lock
-from warmbase.lock.files import lock_fits, read_lock, read_pins, read_previous, write_lock, write_pins
+from warmbase.lock.files import lock_fits, read_lock, read_parent, read_pins, read_previous, write_lock, write_pins
 from warmbase.lock.model import Lock
+from warmbase.lock.parents import adopt_packages, ask_as_parent, describe_parent, hold_to_parent, lock_inputs
 from warmbase.lock.resolve import Resolver, Upgrade
+from warmbase.lock.restraint import FREE
+from warmbase.lock.wheels import Libc
 
 Pins = Mapping[tuple[str, str, str], FoundationPin]
 """Pins by foundation name, platform and Python version."""
@@ -43,12 +47,14 @@ class LocksRead:
 
 
 def read_locks(catalog: Catalog, variants: Iterable[Variant], *, native: str) -> LocksRead:
-    """Read the locks of `variants`; `native` is this machine's own platform."""
-    fitting, missing, damaged = {}, [], []
-    for variant in variants:
+    """Read the locks of `variants` and of all that they are made from; `native` is this machine's own platform."""
+    fitting, missing, damaged = dict[str, Lock](), [], []
+    for variant in with_parents(variants):
         try:
             lock, pinned = read_lock(catalog, variant), _foundation_pinned(catalog, variant)
-            if lock is None:
+            if variant.parent and variant.parent not in fitting:
+                missing.append((variant, f"it is from {variant.parent}, which has to be locked first"))
+            elif lock is None:
                 missing.append((variant, "it has no lock"))
             elif not lock_fits(catalog, variant, lock):
                 missing.append((variant, "its lock was made from something else than the catalog asks for now"))
@@ -87,11 +93,14 @@ def lock_variants(
 
     Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so. For
     variants of foreign platforms alone one is pinned for `native` too, this machine's own, to install packages on.
+
+    A variant is locked after the one that it is made from; one that is not among `variants` is locked too if it has no
+    lock that fits.
     """
-    results = []
+    results: list[Locked] = []
     failed: dict[tuple[str, str], WarmbaseError] = {}
     done: set[tuple[str, str]] = set()
-    chosen = tuple(variants)
+    chosen = _with_unlocked_parents(catalog, tuple(variants), native)
     baked = _bake(catalog, chosen, ground, upgrade, report, native)
 
     def site() -> Groundwork:
@@ -106,6 +115,7 @@ def lock_variants(
                 _pin(catalog, variant.foundation, variant.python, variant.platforms, site, upgrade, report)
                 _pin_native(catalog, variant, native, site, upgrade, report)
                 done.add(foundation)
+            _check_parent(variant, results)
             results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
         except WarmbaseError as error:
             if foundation not in done:
@@ -113,6 +123,22 @@ def lock_variants(
             results.append(Locked(variant=variant, error=error))
     _warn_of_unknown(catalog, chosen, report)
     return tuple(results)
+
+
+def _with_unlocked_parents(catalog: Catalog, chosen: tuple[Variant, ...], native: str) -> tuple[Variant, ...]:
+    names = {variant.name for variant in chosen}
+    others = [variant for variant in with_parents(chosen) if variant.name not in names]
+    ready = read_locks(catalog, others, native=native).fitting if others else {}
+    return parents_first((*(other for other in others if other.name not in ready), *chosen))
+
+
+def _check_parent(variant: Variant, results: Iterable[Locked]) -> None:
+    """Raise LockError if what a variant is made from could not be locked in this run."""
+    if any(result.error and result.variant.name == variant.parent for result in results):
+        raise LockError(
+            f"{variant.name} is from {variant.parent}, which could not be locked",
+            next_step=f"see why, and run `warmbase lock {variant.parent} {variant.name}`",
+        )
 
 
 def _warn_of_unknown(catalog: Catalog, variants: Iterable[Variant], report: Report) -> None:
@@ -152,7 +178,7 @@ def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrad
     pins = read_pins(catalog, variant.foundation)
     libc = {platform: pins[platform, variant.python].libc for platform in variant.platforms}
     own = resolver.for_sources(variant)
-    lock = (own or resolver).resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
+    lock = _resolve(catalog, variant, own or resolver, libc, previous, upgrade)
     if own is None and any(lock.compiled(platform) for platform in variant.platforms):
         message = (
             f"no Python {variant.python} is on this machine: what packages without wheels need was asked with another"
@@ -163,6 +189,33 @@ def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrad
     moved = tuple(describe_moves(previous, lock))
     report(Ended(subject=variant.name, stage="lock", seconds=0, detail=", ".join(moved)))
     return Locked(variant=variant, changed=changed, moved=moved)
+
+
+def _resolve(
+    catalog: Catalog,
+    variant: Variant,
+    resolver: Resolver,
+    libc: Mapping[str, Libc],
+    previous: Lock | None,
+    upgrade: Upgrade,
+) -> Lock:
+    """The lock of a variant; of a child within what its parent's lock has."""
+    if variant.made_from is None:
+        return resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
+    parent = read_parent(catalog, variant)
+    if parent is None:
+        raise LockError(
+            f"{variant.name} is from {variant.parent}, which has no lock",
+            next_step=f"run `warmbase lock {variant.parent}`",
+        )
+    asking = ask_as_parent(variant, parent)
+    held = replace(upgrade, restraint=hold_to_parent(upgrade.restraint or FREE, parent))
+    try:
+        lock = resolver.resolve(asking, libc=libc, previous=previous, upgrade=held)
+    except LockError as error:
+        said = f"{error.message}\nheld to what {variant.parent} has, which it is from"
+        raise LockError(said + describe_parent(error.message, variant, parent), next_step=error.next_step) from None
+    return adopt_packages(lock, parent, lock_inputs(variant, catalog.uv, parent))
 
 
 def describe_moves(previous: Lock | None, lock: Lock) -> Iterable[str]:

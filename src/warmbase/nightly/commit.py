@@ -6,14 +6,38 @@ pins, its own lock stays, and the message says so; publishing builds it anew and
 fails again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from warmbase.catalog.model import Catalog, Variant
-from warmbase.nightly.model import Night
+from warmbase.effects.files import replace_file
+from warmbase.errors import LockError
+from warmbase.lock.files import lock_paths, pin_path, read_lock, read_pins, write_lock, write_pins
+from warmbase.nightly.model import Axis, Move, Night, Reason, VariantResult
+from warmbase.nightly.report.reading import (
+    AXES,
+    failing,
+    first_line,
+    headline,
+    name_some,
+    shared_broken,
+    shared_held,
+    shared_reasons,
+    why_failed,
+)
+from warmbase.nightly.report.tables import moves_lines, plain
 
 CHANGELOG = "changelog.md"
 MESSAGE = "message.txt"
+
+_SUBJECT = 72
+_AXIS_WORDS: dict[Axis, str] = {
+    "security": "Security",
+    "packages": "Packages",
+    "foundation": "Foundations",
+    "catalog": "The catalog",
+    "tool": "Tools",
+}
 
 
 def take_locks(scratch: Catalog, target: Catalog, variants: Sequence[Variant]) -> tuple[Path, ...]:
@@ -22,10 +46,100 @@ def take_locks(scratch: Catalog, target: Catalog, variants: Sequence[Variant]) -
     Both are the same catalog but for its folder of locks. Files are replaced whole, pins of other platforms and Pythons
     stay. Returns the files that changed. Raises LockError, FoundationError.
     """
-    raise NotImplementedError
+    changed: dict[Path, None] = {}
+    for variant in variants:
+        lock = read_lock(scratch, variant)
+        if lock is None:
+            raise LockError(
+                f"{variant.name} has no lock in {lock_paths(scratch, variant)[1].parent}",
+                next_step=f"run `warmbase lock {variant.name}`",
+            )
+        known = read_pins(target, variant.foundation)
+        new = read_pins(scratch, variant.foundation)
+        own = {key: pin for key, pin in new.items() if key[1] == variant.python}
+        if write_pins(target, variant.foundation, {**known, **own}):
+            changed[pin_path(target, variant.foundation)] = None
+        if write_lock(target, variant, lock):
+            changed.update(dict.fromkeys(lock_paths(target, variant)))
+    return tuple(changed)
 
 
 def write_messages(night: Night, folder: Path) -> tuple[Path, Path]:
     """Write the changelog (Markdown) and the message (a subject of at most 72 characters, a blank line, a body) of a
-    night into `folder`; where they are. Raises OSError."""
-    raise NotImplementedError
+    night into `folder`, which is made; where they are. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changelog, message = folder / CHANGELOG, folder / MESSAGE
+    replace_file(changelog, changelog_text(night).encode())
+    replace_file(message, message_text(night).encode())
+    return changelog, message
+
+
+def message_text(night: Night) -> str:
+    """The message of a commit, or of a pull request."""
+    return "\n".join([_subject(night), "", *_body(night)]).rstrip() + "\n"
+
+
+def changelog_text(night: Night) -> str:
+    """What moved, in Markdown; variants in which the same moved are told of together."""
+    alike: dict[tuple[Move, ...], list[str]] = {}
+    for result in night.of("refreshed"):
+        alike.setdefault(result.moves, []).append(result.variant)
+    lines = ["# What moves", "", f"{plain(headline(night))}.", ""]
+    for moves, variants in alike.items():
+        lines += [f"## {plain(', '.join(variants))}", ""]
+        lines += moves_lines(moves, level=3) if moves else ["No package moved.", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _subject(night: Night) -> str:
+    """The most urgent first, as many as fit."""
+    count = len(night.of("refreshed"))
+    start = f"Refresh {count} base{'' if count == 1 else 's'}"
+    names = list(dict.fromkeys(_in_short(shared.item) for shared in shared_reasons(night.of("refreshed"))))
+    for told in range(len(names), 0, -1):
+        more = f" and {len(names) - told} more" if told < len(names) else ""
+        subject = f"{start}: {', '.join(names[:told])}{more}"
+        if len(subject) <= _SUBJECT:
+            return subject
+    return start
+
+
+def _in_short(reason: Reason) -> str:
+    """What moved and to what, without digests."""
+    new = "" if "sha256:" in reason.new or len(reason.new) > 30 else reason.new
+    urgent = " (security)" if reason.axis == "security" else ""
+    return f"{reason.subject} {new}".rstrip() + urgent
+
+
+def _body(night: Night) -> Iterator[str]:
+    yield from (f"{headline(night)}.", "")
+    for title, lines in _sections(night):
+        if lines:
+            yield from (f"{title}:", *(f"- {line}" for line in lines), "")
+
+
+def _sections(night: Night) -> Iterator[tuple[str, list[str]]]:
+    total = len(night.results)
+
+    def named(variants: Sequence[str]) -> str:
+        return name_some(variants, total)
+
+    reasons = shared_reasons(night.of("refreshed"))
+    for axis in AXES:
+        yield _AXIS_WORDS[axis], [f"{r.item}: {named(r.variants)}" for r in reasons if r.item.axis == axis]
+    yield (
+        "Left out, as they break an image",
+        [
+            f"{b.item.package} {b.item.version}: {first_line(b.item.why)} ({named(b.variants)})"
+            for b in shared_broken(night.results)
+        ],
+    )
+    yield "Held back", [f"{h.item} ({named(h.variants)})" for h in shared_held(night.results)]
+    yield (
+        "Not verified; their locks stay (pins that they share with others may have moved)",
+        [f"{result.variant}: {why_failed(result)}{_since(result)}" for result in failing(night)],
+    )
+
+
+def _since(result: VariantResult) -> str:
+    return f" (since {result.failure.since[:10]})" if result.failure else ""

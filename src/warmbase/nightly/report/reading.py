@@ -1,0 +1,176 @@
+"""What of a night is to be read first, in the words that all forms of the report share. Pure.
+
+What several variants have in common is said once: a night on which one package moved in a hundred variants is one line.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, get_args
+
+from warmbase.nightly.model import Axis, Broken, Held, Night, NightSummary, Reason, Status, VariantResult
+from warmbase.publish.journal import parse_time
+
+NIGHTS = 30
+"""How many nights the picture has."""
+
+AXES: tuple[Axis, ...] = get_args(Axis)
+"""What a change comes from, the most urgent first."""
+
+_STATUSES: tuple[tuple[Status, str], ...] = (
+    ("failed", "failed"),
+    ("refreshed", "refreshed"),
+    ("held", "held back"),
+    ("waiting", "waiting"),
+    ("left", "left for the next run"),
+    ("fresh", "fresh"),
+)
+_MODES = {
+    "publish": _STATUSES,
+    "commit": tuple((status, "relocked" if status == "refreshed" else word) for status, word in _STATUSES),
+    "plan": tuple((status, "stale" if status in ("left", "refreshed") else word) for status, word in _STATUSES),
+}
+
+Item = TypeVar("Item", Reason, Held, Broken)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared(Generic[Item]):
+    """Something that is said of several variants, in catalog order."""
+
+    item: Item
+    variants: tuple[str, ...]
+
+
+def status_words(night: Night) -> dict[Status, str]:
+    """What each status is called in a night's mode, in the order in which they are told."""
+    return dict(_MODES[night.mode])
+
+
+def headline(night: Night) -> str:
+    """The night in one sentence: "12 variants: 1 failed, 4 refreshed (2 for security), 7 fresh"."""
+    if not night.results:
+        return "No variant was looked at"
+    counts: dict[str, int] = {}
+    for status, word in status_words(night).items():
+        counts[word] = counts.get(word, 0) + len(night.of(status))
+    urgent = len(night_security(night))
+    count = len(night.results)
+    if counts["fresh"] == count:
+        return f"All {count} variants are fresh" if count > 1 else f"{night.results[0].variant} is fresh"
+    taken = status_words(night)["refreshed"]
+    told = [
+        f"{number} {word}{f' ({urgent} for security)' if word == taken and urgent else ''}"
+        for word, number in counts.items()
+        if number
+    ]
+    return f"{count} variant{'s' if count > 1 else ''}: {', '.join(told)}"
+
+
+def night_security(night: Night) -> tuple[VariantResult, ...]:
+    """The variants that were refreshed, or are to be, for security."""
+    taken = night.of("refreshed", "left") if night.mode == "plan" else night.of("refreshed")
+    return tuple(result for result in taken if any(reason.axis == "security" for reason in result.reasons))
+
+
+def failing(night: Night) -> tuple[VariantResult, ...]:
+    """What failed tonight, then what failed before and is not tried again yet."""
+    return (*night.of("failed"), *(result for result in night.of("waiting") if result.failure))
+
+
+def waiting(night: Night) -> tuple[VariantResult, ...]:
+    """What waits for another variant."""
+    return tuple(result for result in night.of("waiting") if not result.failure)
+
+
+def shared_reasons(results: Iterable[VariantResult]) -> tuple[Shared[Reason], ...]:
+    """Each reason with the variants that have it: by axis, then the most common first."""
+    found = _share((result.variant, result.reasons) for result in results)
+    return tuple(sorted(found, key=lambda one: (AXES.index(one.item.axis), -len(one.variants), one.item.subject)))
+
+
+def shared_held(results: Iterable[VariantResult]) -> tuple[Shared[Held], ...]:
+    """Each thing that is held back with the variants in which it is; what broke is told by `shared_broken`."""
+    pairs = [
+        (result.variant, [held for held in result.held if (held.subject, held.offered) not in _broken_in(result)])
+        for result in results
+    ]
+    return tuple(sorted(_share(pairs), key=lambda one: (-len(one.variants), one.item.by, one.item.subject)))
+
+
+def shared_broken(results: Iterable[VariantResult]) -> tuple[Shared[Broken], ...]:
+    """Each version that broke a verification with the variants in which it did, as it was found first; the newest
+    first."""
+    results = tuple(results)
+    oldest: dict[tuple[str, str], Broken] = {}
+    for broken in sorted((one for result in results for one in result.broken), key=lambda one: one.since):
+        oldest.setdefault((broken.package, broken.version), broken)
+    found = _share((r.variant, [oldest[one.package, one.version] for one in r.broken]) for r in results)
+    return tuple(sorted(found, key=lambda one: one.item.since, reverse=True))
+
+
+def name_some(variants: Sequence[str], total: int = 0, most: int = 3) -> str:
+    """The variants' names, "all 12" where they are all of `total`; of many only the first are named."""
+    if len(variants) == total and total > most:
+        return f"all {total}"
+    if len(variants) <= most + 1:
+        return ", ".join(variants)
+    return f"{', '.join(variants[:most])} and {len(variants) - most} more"
+
+
+def stage_seconds(night: Night) -> dict[str, float]:
+    """How long each stage took in all variants together, the longest first."""
+    total: dict[str, float] = {}
+    for result in night.results:
+        for stage, seconds in result.stages.items():
+            total[stage] = total.get(stage, 0.0) + seconds
+    return dict(sorted(total.items(), key=lambda pair: -pair[1]))
+
+
+def summarize(night: Night) -> NightSummary:
+    """The night in numbers."""
+    counts = {status: len(night.of(status)) for status, _ in _STATUSES}
+    took = (parse_time(night.ended) - parse_time(night.began)).total_seconds()
+    sent = sum(result.sent for result in night.results)
+    return NightSummary(
+        began=night.began, counts={name: count for name, count in counts.items() if count}, sent=sent, seconds=took
+    )
+
+
+def last_nights(night: Night) -> tuple[NightSummary, ...]:
+    """The nights of the picture, the oldest first; this one is the last."""
+    return (*night.before, summarize(night))[-NIGHTS:]
+
+
+def in_time(seconds: float) -> str:
+    """A duration as people read it: "0.4 s", "48 s", "2 min 5 s", "1 h 12 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def first_line(text: str) -> str:
+    """What of a message fits in a table."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def why_failed(result: VariantResult) -> str:
+    """Why a variant fails, in one line."""
+    return first_line(result.error or (result.failure.message if result.failure else ""))
+
+
+def _broken_in(result: VariantResult) -> set[tuple[str, str]]:
+    return {(broken.package, broken.version) for broken in result.broken}
+
+
+def _share(pairs: Iterable[tuple[str, Iterable[Item]]]) -> list[Shared[Item]]:
+    found: dict[Item, dict[str, None]] = {}
+    for variant, items in pairs:
+        for item in items:
+            found.setdefault(item, {})[variant] = None
+    return [Shared(item=item, variants=tuple(variants)) for item, variants in found.items()]

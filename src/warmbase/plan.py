@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from warmbase.catalog.model import CatalogFoundation, Variant
+from warmbase.catalog.parents import parents_first
 from warmbase.catalog.select import foundations_for
 from warmbase.errors import FoundationError, WarmbaseError
 from warmbase.foundation.groundwork import codec_of
@@ -21,6 +22,7 @@ from warmbase.layers.codec import Codec
 from warmbase.layers.recipe import recipe_key
 from warmbase.lock.index import used_indexes
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs, lock_to_json
+from warmbase.lock.parents import check_parent
 from warmbase.oci.digests import Json
 from warmbase.packages.uvcache import KNOWN
 from warmbase.packages.wheels import CACHE, VENV
@@ -58,6 +60,8 @@ class BuildStep:
     whether that ran nothing, because this machine cannot. Packages are installed and compiled on `native`: the
     variant's foundation or one with the same minor version of Python, None where none is pinned for this machine. All
     that it decides is `compiler`, its full version of Python, which the wheels' recipes name.
+
+    `parent` is the step of the image that this one is from: its layers come first, in its own order.
     """
 
     variant: Variant
@@ -75,6 +79,7 @@ class BuildStep:
     reason: str = ""
     verified: bool = False
     only_looked_at: bool = False
+    parent: "BuildStep | None" = None
 
     @property
     def name(self) -> str:
@@ -91,7 +96,18 @@ class BuildStep:
     def shared(self) -> tuple[str, ...]:
         """The recipes of the layers that any image may have: Debian's system, a managed Python, uv and the wheels."""
         below = shared_recipes(self.variant.foundation, self.pin, self.platform, self.codec, self.lock.uv.version)
-        return (*below, self.uv, *(wheel.recipe for wheel in self.wheels))
+        return (*below, self.uv, *(wheel.recipe for wheel in self.layered))
+
+    @property
+    def own(self) -> tuple[WheelStep, ...]:
+        """Those of `wheels` whose layers lie above the parent's."""
+        inherited = {wheel.recipe for wheel in self.parent.layered} if self.parent else set()
+        return tuple(wheel for wheel in self.wheels if wheel.recipe not in inherited)
+
+    @property
+    def layered(self) -> tuple[WheelStep, ...]:
+        """All wheels that the image has layers of: `wheels`, and what the parent has otherwise (in the cache alone)."""
+        return (*self.parent.layered, *self.own) if self.parent else self.wheels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,11 +156,13 @@ def plan_builds(
     """Plan the builds of `variants` on those of their platforms that are in `platforms` (all, if it is empty).
 
     With `verify`, an image that nothing vouches for is built again, so that it is verified. `locks` is by variant name,
-    `pins` by (foundation name, platform, Python version). `native` is this machine's own platform, and `foundations`
-    are those of the catalog, one of which may have to serve as `NativeBase`. Raises FoundationError for a missing pin.
+    and has those of all that `variants` are made from; what is made from another of them comes after it. `pins` is by
+    (foundation name, platform, Python version). `native` is this machine's own platform, and `foundations` are those of
+    the catalog, one of which may have to serve as `NativeBase`. Raises FoundationError for a missing pin, LockError for
+    a lock that has not what its parent's has.
     """
     steps = []
-    for variant in variants:
+    for variant in parents_first(variants):
         for platform in variant.platforms:
             if platforms and platform not in platforms:
                 continue
@@ -155,7 +173,7 @@ def plan_builds(
                     next_step="run `warmbase lock`",
                 )
             base = _find_native(variant, pins, native, foundations)
-            steps.append(_plan_step(variant, platform, locks[variant.name], pin, base, existing, verify=verify))
+            steps.append(_plan_step(variant, platform, locks, pin, base, existing, verify=verify))
     return Plan(steps=tuple(steps))
 
 
@@ -176,13 +194,17 @@ def _find_native(
 def _plan_step(
     variant: Variant,
     platform: str,
-    lock: Lock,
+    locks: Mapping[str, Lock],
     pin: FoundationPin,
     native: NativeBase | None,
     existing: Existing,
     *,
     verify: bool,
 ) -> BuildStep:
+    lock, parent = locks[variant.name], None
+    if variant.made_from:
+        check_parent(lock, locks[variant.parent])
+        parent = _plan_step(variant.made_from, platform, locks, pin, native, existing, verify=verify)
     codec = codec_of(variant.compression)
     pinned = pinned_recipe(variant.foundation, pin, platform, codec, lock.uv.version)
     real = existing.drifted.get(pinned, pinned)
@@ -198,6 +220,7 @@ def _plan_step(
         wheels=(),
         codec=codec,
         contract=_contract_recipe(variant, platform, lock),
+        parent=parent,
     )
     step = on_foundation(step, real)
     recipe = image_recipe(step, real)
@@ -210,7 +233,9 @@ def _plan_step(
 
 def on_foundation(step: BuildStep, foundation: str) -> BuildStep:
     """The step, where what it compiles is compiled on the foundation with the recipe `foundation`: the one that was
-    made, which is not the pinned one if an archive no longer had that."""
+    made, which is not the pinned one if an archive no longer had that. What the parent has is as the parent has it."""
+    parent = on_foundation(step.parent, foundation) if step.parent else None
+    inherited = {(wheel.package.name, wheel.package.use): wheel for wheel in parent.layered} if parent else {}
     place: dict[str, Json] = {
         "revision": COMPILING_REVISION,
         "foundation": foundation,
@@ -219,14 +244,15 @@ def on_foundation(step: BuildStep, foundation: str) -> BuildStep:
         "platform": step.platform,
     }
     wheels = tuple(
-        WheelStep(
+        inherited.get((package.name, package.use))
+        or WheelStep(
             package=package,
             recipe=wheel_recipe(package, step.platform, step.compiler, step.codec, place),
             group=package.group,
         )
         for package in step.lock.installed(step.platform)
     )
-    return replace(step, wheels=wheels)
+    return replace(step, wheels=wheels, parent=parent)
 
 
 def _uv_recipe(lock: Lock, platform: str, codec: Codec) -> str:
@@ -259,7 +285,7 @@ def _contract_recipe(variant: Variant, platform: str, lock: Lock) -> str:
 def check_compiler(step: BuildStep, python: str, layers: Collection[str]) -> None:
     """Raise FoundationError if wheel layers, which are not in `layers`, would be compiled by another Python than the
     recipes say: the native foundation has the version `python`, because an archive no longer had the pinned one."""
-    if python != step.compiler and any(wheel.recipe not in layers for wheel in step.wheels):
+    if python != step.compiler and any(wheel.recipe not in layers for wheel in step.layered):
         name = step.native.foundation.name if step.native else step.variant.foundation.name
         raise FoundationError(
             f"foundation {name} has Python {python}, and its pin says {step.compiler}: packages compiled with it would"
@@ -301,8 +327,7 @@ def image_recipe(step: BuildStep, foundation: str) -> str:
     facts: dict[str, Json] = {
         "foundation": foundation,
         "uv": step.uv,
-        "wheels": [[wheel.recipe, wheel.group] for wheel in step.wheels],
-        "winners": [list(pair) for pair in variant.winners],
+        **_stack_facts(step),
         "contract": step.contract,
         "description": variant.description,
         "labels": dict(variant.labels),
@@ -316,19 +341,29 @@ def image_recipe(step: BuildStep, foundation: str) -> str:
     return recipe_key("image", facts, step.codec)
 
 
+def _stack_facts(step: BuildStep) -> dict[str, Json]:
+    """What decides the layers of the wheels and their order, those of the parent first."""
+    return {
+        "wheels": [[wheel.recipe, wheel.group] for wheel in step.wheels],
+        "winners": [list(pair) for pair in step.variant.winners],
+        **({"from": _stack_facts(step.parent)} if step.parent else {}),
+    }
+
+
 def _explain(step: BuildStep, recipe: str, existing: Existing, *, verify: bool) -> str:
     """Why a step whose image is not there, or not verified, has something to do; "" where it has not."""
     known = existing.images.get((step.variant.name, step.platform))
     if known == recipe:
         return "not verified here" if verify else ""
-    missing = sum(wheel.recipe not in existing.layers for wheel in step.wheels)
-    counted = f"{missing} of {len(step.wheels)} wheel layers to make"
+    missing = sum(wheel.recipe not in existing.layers for wheel in step.layered)
+    counted = f"{missing} of {len(step.layered)} wheel layers to make"
     compiled = [wheel.package for wheel in step.compiled if wheel.recipe not in existing.layers]
     named = ", ".join(f"{package.name} {package.version}" for package in compiled)
+    counted += f" with those of {step.variant.parent}" if step.parent else ""
     return f"{'its recipe changed' if known else 'not built yet'}, {counted}{f', {named} to compile' if named else ''}"
 
 
 def planned_layers(steps: Sequence[BuildStep], existing: Existing) -> tuple[int, int]:
     """How many wheel layers the steps have in all, each counted once, and how many of them are to be made."""
-    recipes = {wheel.recipe for step in steps for wheel in step.wheels}
+    recipes = {wheel.recipe for step in steps for wheel in step.layered}
     return len(recipes), len(recipes - set(existing.layers))

@@ -16,7 +16,7 @@ from warmbase.layers.codec import Codec
 from warmbase.layers.compose import compose_pool
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
-from warmbase.layers.plan import SizedWheel, layer_budget, plan_layers
+from warmbase.layers.plan import CHILD_BUDGET, LAYER_BUDGET, SizedWheel, layer_budget, plan_layers
 from warmbase.layers.recipe import pool_recipe, recipe_key
 from warmbase.layers.store import LayerStore
 from warmbase.lock.index import used_indexes
@@ -144,10 +144,13 @@ def stack_wheels(
 ) -> list[tuple[Layer, str]]:
     """The wheels' layers in their order, pools composed, each with the names of its packages.
 
-    `below` is how many layers the foundation has; where it has very many, the wheels get fewer.
+    `below` is how many layers the foundation has; where it has very many, the wheels get fewer. What the image is from
+    has its layers first, planned as for itself: only what is added is planned here.
     Raises OverlapError where wheels disagree about a path and the catalog names no winner.
     """
+    inherited = stack_wheels(step.parent, layers, below, store=store) if step.parent else []
     by_name = {wheel.package.name: wheel for wheel in step.wheels}
+    own = {wheel.package.name for wheel in step.own}
     installed = [
         InstalledWheel(name=name, files=_files(layers[wheel.recipe])) for name, wheel in sorted(by_name.items())
     ]
@@ -159,15 +162,16 @@ def stack_wheels(
             size=layers[by_name[name].recipe].size,
             paths=files[name],
         )
-        for name in order_wheels(installed, step.variant.winners, step.variant.name)
+        for name in order_wheels(installed, step.variant.winners, step.variant.name, by_name.keys() - own)
     ]
     names = {wheel.recipe: f"{wheel.package.name} {wheel.package.version}" for wheel in step.wheels}
     stack = []
-    for planned in plan_layers(sized, budget=layer_budget(below)):
+    budget = layer_budget(below + len(inherited), CHILD_BUDGET if step.parent else LAYER_BUDGET)
+    for planned in plan_layers(sized, budget=budget):
         members = [layers[recipe] for recipe in planned.members]
         words = ", ".join(names[recipe] for recipe in planned.members)
         stack.append((_layer_of(members, store, step.codec), words))
-    return stack
+    return [*inherited, *stack]
 
 
 def make_image(

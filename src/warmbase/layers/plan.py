@@ -20,6 +20,9 @@ from warmbase.errors import OverlapError
 LAYER_BUDGET = 36
 """How many layers the wheels take at most, so that children have room for their own."""
 
+CHILD_BUDGET = 12
+"""The same of an image that is from another, above that one's layers."""
+
 _LEAST = 4
 _MOST = 120  # layers in all: of 125, which is as many as Docker mounts over each other (moby, `layer.maxLayerDepth`)
 _ALWAYS = 2  # uv's layer and the last one
@@ -53,9 +56,9 @@ class _Part:
     size: int
 
 
-def layer_budget(below: int) -> int:
-    """How many layers the wheels may take on a foundation of `below` layers."""
-    return max(_LEAST, min(LAYER_BUDGET, _MOST - _ALWAYS - below))
+def layer_budget(below: int, most: int = LAYER_BUDGET) -> int:
+    """How many layers the wheels may take, `most` or fewer, on `below` layers of a foundation and of other wheels."""
+    return max(_LEAST, min(most, _MOST - _ALWAYS - below))
 
 
 def plan_layers(

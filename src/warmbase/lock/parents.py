@@ -68,19 +68,25 @@ def adopt_packages(lock: Lock, parent: Lock, inputs: str) -> Lock:
     One that the parent has in the cache alone, and the child in its venv, keeps the child's use and group: it gets a
     layer of the child's own. Raises LockError where a package is not the parent's.
     """
-    own = {package.name: package for package in lock.packages}
-    adopted = {}
-    for inherited in _packages(parent):
-        package = own.get(inherited.name)
-        if package is None or (package.version, package.source) != (inherited.version, inherited.source):
-            found = package.version if package else "nothing"
-            raise LockError(
-                f"{lock.variant}: {inherited.name} is {found}, and {inherited.version} in {parent.variant}",
-                next_step=f"ask for {inherited.name} in both as in {parent.variant}",
-            )
-        adopted[inherited.name] = _adopt(package, inherited)
-    packages = tuple(adopted.get(package.name, package) for package in lock.packages)
+    check_parent(lock, parent)
+    theirs = {package.name: package for package in _packages(parent)}
+    packages = tuple(
+        _adopt(package, theirs[package.name]) if package.name in theirs else package for package in lock.packages
+    )
     return replace(lock, inputs=inputs, packages=packages, uv=parent.uv)
+
+
+def check_parent(lock: Lock, parent: Lock) -> None:
+    """Raise LockError if a child's lock has another version of a package than its parent's, or lacks it."""
+    own = {package.name: (package.version, package.source) for package in _packages(lock)}
+    for package in _packages(parent):
+        found = own.get(package.name, ("nothing", ""))
+        if found != (package.version, package.source):
+            raise LockError(
+                f"{lock.variant}: {package.name} is {found[0]}, and {package.version} in {parent.variant}, which it is"
+                " from",
+                next_step=f"run `warmbase lock {lock.variant}`",
+            )
 
 
 def _adopt(package: LockedPackage, inherited: LockedPackage) -> LockedPackage:

@@ -7,7 +7,7 @@ directory"). Bytecode is in no RECORD: it is equal where its source is.
 import csv
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -48,11 +48,18 @@ def read_record(lines: Iterable[str], site: str) -> Iterator[tuple[str, str]]:
         yield posixpath.normpath(f"{site}/{name}"), recorded
 
 
-def order_wheels(wheels: Sequence[InstalledWheel], winners: Iterable[tuple[str, str]], variant: str) -> list[str]:
+def order_wheels(
+    wheels: Sequence[InstalledWheel],
+    winners: Iterable[tuple[str, str]],
+    variant: str,
+    below: Collection[str] = (),
+) -> list[str]:
     """The names of the wheels in the order of their layers: by name, the winner of an overlap after the others.
 
+    Those named in `below` lie under all others already, in an order of their own, and are left out.
+
     Raises OverlapError naming every path that two wheels bring with different content and for which `winners` (path or
-    glob below the venv, package) has no answer.
+    glob below the venv, package) has no answer, or one that lies below.
     """
     chosen = tuple(winners)
     owners: dict[str, list[InstalledWheel]] = {}
@@ -65,17 +72,20 @@ def order_wheels(wheels: Sequence[InstalledWheel], winners: Iterable[tuple[str, 
         if len(sharing) < 2 or len({wheel.files[path] for wheel in sharing}) == 1:
             continue
         names = {wheel.name for wheel in sharing}
+        if names <= set(below):
+            continue
         winner = next((name for glob, name in chosen if fnmatchcase(path, glob) and name in names), None)
-        if winner is None:
+        if winner is None or winner in below:
             undecided.append(f"  {path}: {', '.join(sorted(names))}")
         else:
             after[winner] |= names - {winner}
     if undecided:
         raise OverlapError(
             f"{variant}: wheels bring the same path with different content\n" + "\n".join(undecided),
-            next_step='say under the image\'s `winners:` which package wins, e.g. `winners: {"PATH": PACKAGE}`',
+            next_step='say under the image\'s `winners:` which package wins, e.g. `winners: {"PATH": PACKAGE}`'
+            + ("; it has to be one that the image adds to what it is from" if below else ""),
         )
-    return _sort(after, variant)
+    return [name for name in _sort(after, variant) if name not in below]
 
 
 def _sort(after: Mapping[str, set[str]], variant: str) -> list[str]:

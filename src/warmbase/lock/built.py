@@ -38,21 +38,27 @@ def named_to_compile(variant: Variant) -> frozenset[str]:
 
 
 def choose_files(
-    package: LockedPackage, platforms: Iterable[str], tags: Mapping[str, Iterable[Tag]], variant: Variant
+    package: str,
+    names: Iterable[str],
+    source: str,
+    platforms: Iterable[str],
+    tags: Mapping[str, Iterable[Tag]],
+    variant: Variant,
 ) -> dict[str, str]:
-    """What is installed on each of `platforms`, or compiled there: the best wheel's file name, else the source's.
+    """What is installed of a package on each of `platforms`, or compiled there: the best wheel's file name, else the
+    source's. `names` are those of its files, `source` is its address where it comes from no index.
 
     Those for which there is neither are left out.
     """
-    never = package.name in variant.no_binary
-    platforms = tuple(platforms)
-    wheels = choose_wheels((file.name for file in package.files if file.is_wheel and not never), platforms, tags)
-    if not (never or package.source or variant.build_packages):
+    never = package in variant.no_binary
+    names, platforms = tuple(names), tuple(platforms)
+    wheels = choose_wheels((name for name in names if name.endswith(".whl") and not never), platforms, tags)
+    if not (never or source or variant.build_packages):
         return wheels
-    source = next((file.name for file in package.files if not file.is_wheel), "")
-    if package.source.startswith("git+"):
-        source = urldefrag(package.source)[0].rpartition("@")[2]
-    return {platform: source for platform in platforms if source} | wheels
+    made_of = next((name for name in names if not name.endswith(".whl")), "")
+    if source.startswith("git+"):
+        made_of = urldefrag(source)[0].rpartition("@")[2]
+    return {platform: made_of for platform in platforms if made_of} | wheels
 
 
 def pin_addresses(variant: Variant, addresses: Addresses) -> Variant:

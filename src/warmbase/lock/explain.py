@@ -1,33 +1,64 @@
 """Why uv could not resolve a variant, with the places in the catalog that its explanation speaks of."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from packaging.utils import canonicalize_name
 
 from warmbase.catalog.model import CatalogRequirement, Variant
 from warmbase.errors import LockError, ProcessError
 from warmbase.lock.indexes import Indexes, explain_refusal
+from warmbase.lock.restraint import Restraint
 
+_TOO_YOUNG = re.compile(r"`([^`\s]+)` was filtered by `exclude-newer`")
+_MOST = 5  # packages that are named
 _UNSATISFIABLE = "No solution found"  # how uv begins when versions are the reason
 
 
-def explain_conflict(variant: Variant, error: ProcessError, indexes: Indexes) -> LockError:
-    """uv's explanation, with the places in the catalog that ask for what it names."""
+def explain_conflict(variant: Variant, error: ProcessError, indexes: Indexes, restraint: Restraint) -> LockError:
+    """uv's explanation, with the places in the catalog that ask for what it names, or pin it."""
+    said = error.message
     asked = [
         requirement
         for requirement in (*variant.requirements, *variant.warm)
-        if _names(error.message, requirement.requirement.name)
+        if _names(said, requirement.requirement.name)
+    ]
+    pins = [
+        pin
+        for pin in variant.pins
+        if f"{pin.package}{pin.version}" in restraint.constraints and _names(said, pin.package)
     ]
     places = "".join(f"\n  {requirement.position}: {requirement.text}" for requirement in asked)
-    said = f"{variant.name} cannot be resolved:\n{error.message}"
+    pinned = "".join(f"\n  {pin.position}: {pin.package}{pin.version} ({pin.reason})" for pin in pins)
     return LockError(
-        said + (f"\nasked for in the catalog:{places}" if places else ""),
-        next_step=explain_refusal(error.message, indexes.addresses)
-        or _explain_address(error.message, asked)
+        f"{variant.name} cannot be resolved:\n{said}"
+        + (f"\nasked for in the catalog:{places}" if places else "")
+        + (f"\npinned in the catalog:{pinned}" if pinned else ""),
+        next_step=explain_refusal(said, indexes.addresses)
+        or _explain_address(said, asked)
+        or _explain_age(said)
+        or ("take the pin out, or loosen the requirements that contradict it, and lock again" if pins else "")
         or "loosen or remove one of these requirements, or name what has no wheel under `no_binary`, so that it is"
         " compiled, and lock again; the other locks are as they were",
     )
+
+
+def explain_undated(packages: Collection[str]) -> str:
+    """What a cooldown does not hold back, because nobody knows how old it is."""
+    few = ", ".join(sorted(packages)[:_MOST])
+    more = f" and {len(packages) - _MOST} more" if len(packages) > _MOST else ""
+    return (
+        f"the cooldown does not count for {few}{more}: their index does not say when files were uploaded (it lacks"
+        " PEP 700's `upload-time`)"
+    )
+
+
+def _explain_age(said: str) -> str:
+    """What to do where versions are too young for the cooldown; "" where it is not that."""
+    young = list(dict.fromkeys(_TOO_YOUNG.findall(said)))
+    if not young:
+        return ""
+    return f"wait until {' and '.join(young)} are old enough, or name them under `exempt` of the catalog's `cooldown`"
 
 
 def _explain_address(said: str, asked: Iterable[CatalogRequirement]) -> str:

@@ -5,12 +5,13 @@ its `environments` narrow it to what is meant.
 """
 
 import json
+import re
 import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,15 @@ from warmbase.effects.process import describe_exit, mask_secrets, secrets_in
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
 from warmbase.lock.indexes import Indexes
+from warmbase.lock.once import Once
+from warmbase.lock.restraint import FREE, Restraint
+from warmbase.lock.wheels import package_of_file
 
 PINNED = "pinned"
 """The dependency group of packages that come from a certain index: uv keeps to `tool.uv.sources` for what a project
 asks for itself, and not for what only others need."""
+
+_UNDATED = re.compile(r"^warning: `?([^`\s]+)`? is missing an upload date", re.MULTILINE)
 
 Key = tuple[str, str]
 """A package's name and version."""
@@ -51,6 +57,7 @@ class ProjectText:
     required: bool = False
     compiled: frozenset[str] = frozenset()
     pinned: frozenset[str] = frozenset()
+    restraint: Restraint = FREE
 
     def __str__(self) -> str:
         """The pyproject.toml. TOML's basic strings and JSON's are written alike for what requirements may contain."""
@@ -67,7 +74,8 @@ class ProjectText:
             "[tool.uv]",
             "package = false",
             "default-groups = []",
-            f"constraint-dependencies = {json.dumps(list(self.constraints))}",
+            f"constraint-dependencies = {json.dumps([*self.constraints, *self.restraint.constraints])}",
+            *self.restraint.settings(),
         ]
         if self.environments:
             lines.append(f"environments = {environments}")
@@ -80,72 +88,97 @@ class ProjectText:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockedProject:
-    """A scratch project that uv has locked."""
+    """A scratch project that uv has locked: the text of its two files, and the packages of its uv.lock. `undated` are
+    those whose index does not say when files were uploaded, where `ProjectText.restraint` asked for that."""
 
-    folder: Path
+    project: str
+    lock: str
     records: Mapping[Key, Record]
     uv: Uv
     cache: Path
+    undated: frozenset[str] = frozenset()
+    exports: Once = field(default_factory=Once, repr=False, compare=False)
 
     def export(self, *, warm: bool) -> tuple[Requirement, ...]:
         """The packages that the dependencies lead to, with their markers; with `warm` those of that group too."""
-        command = ["export", "--frozen", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate"]
-        options = ["--group", "warm"] if warm else ["--no-default-groups"]
-        said = self.uv.run([*command, *options, "--python", sys.executable], cache=self.cache, cwd=self.folder).text
-        return tuple(Requirement(line) for line in said.splitlines())
+        return self.exports.make(warm, lambda: self._export(warm=warm))
 
     def without_pinned(self) -> "LockedProject":
         """The project without what only the group `PINNED` leads to."""
         names = {canonicalize_name(requirement.name) for requirement in self.export(warm=True)}
         return replace(self, records={key: record for key, record in self.records.items() if key[0] in names})
 
+    def _export(self, *, warm: bool) -> tuple[Requirement, ...]:
+        command = ["export", "--frozen", "--no-emit-project", "--no-hashes", "--no-header", "--no-annotate"]
+        options = ["--group", "warm"] if warm else ["--no-default-groups"]
+        with _project_folder(self.project, self.lock) as folder:
+            said = self.uv.run([*command, *options, "--python", sys.executable], cache=self.cache, cwd=folder).text
+        return tuple(Requirement(line) for line in said.splitlines())
 
-@contextmanager
-def locked_project(
+
+def lock_project(
     text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexes: Indexes, python: str = sys.executable
-) -> Iterator[LockedProject]:
+) -> LockedProject:
     """Lock a scratch project; versions in `pins` are preferred. Every package of the catalog's `sources` comes from its
     index. What a source only tells when a part of its build runs, it tells the interpreter `python`.
 
     Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named.
     """
-    with tempfile.TemporaryDirectory(prefix="warmbase-lock-") as name:
-        folder = Path(name)
-        if pins:
-            (folder / "uv.lock").write_text(preferences(pins, indexes))
-        blind = False
-        while True:
-            (folder / "pyproject.toml").write_text(f"{text}{indexes.tables()}")
-            try:
-                _lock(uv, cache, folder, python)
-            except ProcessError:
-                if text.pinned >= indexes.sources.keys():
-                    raise
-                text, blind = replace(text, pinned=frozenset(indexes.sources)), True  # they may be nowhere else
-                continue
-            project = LockedProject(folder=folder, records=_read_records(folder), uv=uv, cache=cache)
-            strayed = indexes.strayed(project.records.items())
-            if strayed <= text.pinned:
-                break
-            text = replace(text, pinned=text.pinned | strayed)
-        yield project.without_pinned() if blind else project
+    undated, blind = frozenset[str](), False
+    preferred = preferences(pins, indexes) if pins else ""
+    while True:
+        project = f"{text}{indexes.tables()}"
+        lock, said = _lock(uv, cache, project, preferred, python)
+        if more := _undated(said) - undated:
+            undated |= more
+            text = replace(text, restraint=text.restraint.without_limit(undated))
+            continue
+        if not lock:
+            if text.pinned >= indexes.sources.keys():
+                raise ProcessError(mask_secrets(said, secrets_in(uv.environment)))
+            text, blind = replace(text, pinned=frozenset(indexes.sources)), True  # they may be nowhere else
+            continue
+        records = _read_records(lock)
+        strayed = indexes.strayed(records.items())
+        if strayed <= text.pinned:
+            break
+        text = replace(text, pinned=text.pinned | strayed)
+    locked = LockedProject(project=project, lock=lock, records=records, uv=uv, cache=cache, undated=undated)
+    return locked.without_pinned() if blind else locked
 
 
-def _read_records(folder: Path) -> dict[Key, Record]:
-    document = tomllib.loads((folder / "uv.lock").read_text())
+def _read_records(lock: str) -> dict[Key, Record]:
     return {
         (str(canonicalize_name(package["name"])), package["version"]): package
-        for package in document["package"]
+        for package in tomllib.loads(lock)["package"]
         if package["source"].keys() & {"registry", "git", "url"} and "version" in package
     }
 
 
-def _lock(uv: Uv, cache: Path, folder: Path, python: str) -> None:
-    finished = uv.run(["lock", "--python", python], cache=cache, cwd=folder, check=False)
-    if finished.code:  # an explanation begins with what matters most, and may be long
+def _lock(uv: Uv, cache: Path, project: str, preferred: str, python: str) -> tuple[str, str]:
+    """The uv.lock, "" where uv made none, and all that uv said: an explanation begins with what matters most, and may
+    be long."""
+    with _project_folder(project, preferred) as folder:
+        finished = uv.run(["lock", "--python", python], cache=cache, cwd=folder, check=False)
         said = finished.stderr.decode("utf-8", "replace").rstrip()
-        message = f"uv lock {describe_exit(finished.code)}\n{said}"
-        raise ProcessError(mask_secrets(message, secrets_in(uv.environment)))
+        if finished.code:
+            return "", f"uv lock {describe_exit(finished.code)}\n{said}"
+        return (folder / "uv.lock").read_text(), said
+
+
+@contextmanager
+def _project_folder(project: str, lock: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="warmbase-lock-") as name:
+        folder = Path(name)
+        (folder / "pyproject.toml").write_text(project)
+        if lock:
+            (folder / "uv.lock").write_text(lock)
+        yield folder
+
+
+def _undated(said: str) -> frozenset[str]:
+    """The packages with files that uv left out because nobody knows how old they are."""
+    return frozenset(filter(None, map(package_of_file, _UNDATED.findall(said))))
 
 
 def preferences(pins: Pins, indexes: Indexes) -> str:

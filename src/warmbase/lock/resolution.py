@@ -21,5 +21,5 @@ class OwnResolution:
     undated: frozenset[str] = frozenset()
 
     def versions(self) -> dict[str, str]:
-        """The version of each package of the image, by name."""
-        return {name: version for name, version in self.records if self.uses[name][1]}
+        """The version of each package of the image, by name, as `Lock.versions` has them."""
+        return {name: version for name, version in sorted(self.records) if name in self.files}

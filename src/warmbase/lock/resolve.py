@@ -7,7 +7,7 @@ versions given and all platforms allowed: that adds the packages which a univers
 
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from warmbase.catalog.model import Variant
 from warmbase.effects.http import measure_file
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
+from warmbase.events import Report, Warned, ignore
 from warmbase.lock.built import (
     Addresses,
     choose_files,
@@ -29,14 +30,15 @@ from warmbase.lock.built import (
     named_to_compile,
     pin_addresses,
 )
-from warmbase.lock.explain import explain_conflict
+from warmbase.lock.explain import explain_conflict, explain_undated
 from warmbase.lock.groups import group_packages
 from warmbase.lock.indexes import Indexes, indexes_of
 from warmbase.lock.markers import environment_marker, marker_environment
 from warmbase.lock.missing import MissingWheel, explain_missing, versions_with_wheels
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs
-from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, read_metadata
-from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, locked_project
+from warmbase.lock.once import Once
+from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, offered, read_metadata
+from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, lock_project, preferences
 from warmbase.lock.resolution import OwnResolution
 from warmbase.lock.restraint import FREE, Restraint
 from warmbase.lock.wheels import Libc, choose_wheels, supported_tags
@@ -49,13 +51,13 @@ Tags = Mapping[str, list[Tag]]
 class Upgrade:
     """What of previous locks and pins may move: everything, the foundations, the named packages, or (the default) only
     what must. With `rebuild` foundations move, and their Dockerfiles are built whatever they stand on. `restraint` is
-    what nothing moves past."""
+    what nothing moves past, None what the catalog says (`lock.stage`)."""
 
     everything: bool = False
     foundations: bool = False
     rebuild: bool = False
     packages: tuple[str, ...] = ()
-    restraint: Restraint = FREE
+    restraint: Restraint | None = None
 
     @property
     def moves_foundations(self) -> bool:
@@ -71,26 +73,29 @@ class Upgrade:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Resolution:
-    """What uv came to: the packages of the image and who needs them, and those of a universal lock; `addresses` are
-    those of packages that come from no index."""
+class _Question:
+    """What uv is asked about a variant, and by what; `asking` is the variant with the addresses that stay."""
 
-    own: Mapping[Key, Record]
-    uses: Mapping[str, tuple[str, tuple[str, ...]]]  # name → (use, platforms)
-    addresses: Addresses
-    universal: Mapping[Key, Record] = field(default_factory=dict)
+    variant: Variant
+    asking: Variant
+    pins: Pins
+    indexes: Indexes
+    tags: Tags
+    libc: Mapping[str, Libc]
+    restraint: Restraint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolver:
     """Resolves variants. `cache` is a uv cache kept between locks, `python` the interpreter that is asked what sources
-    need."""
+    need. What variants have in common is resolved once, whichever thread asks."""
 
     uv: Uv
     cache: Path
     ask_size: AskSize
     measure_file: MeasureFile = measure_file
     python: str = sys.executable
+    once: Once = field(default_factory=Once, repr=False, compare=False)
 
     def for_sources(self, variant: Variant) -> "Resolver | None":
         """A resolver that asks sources with the variant's own minor version of Python, where any may be asked; None
@@ -103,47 +108,47 @@ class Resolver:
         cache = self.cache.with_name(f"{self.cache.name}-{variant.python}")
         return replace(self, python=python, cache=cache) if python else None
 
-    def resolve(self, variant: Variant, *, libc: Mapping[str, Libc], previous: Lock | None, upgrade: Upgrade) -> Lock:
+    def resolve(
+        self,
+        variant: Variant,
+        *,
+        libc: Mapping[str, Libc],
+        previous: Lock | None,
+        upgrade: Upgrade,
+        report: Report = ignore,
+    ) -> Lock:
         """Resolve `variant`; what `previous` pins stays unless the catalog or `upgrade` says otherwise.
 
         `libc` is each platform's C library. Raises LockError with uv's own explanation and the places in
         the catalog that it speaks of.
         """
-        indexes = indexes_of(variant, self.uv)
-        tags = {platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms}
-        pins, kept = upgrade.pins(previous), None if upgrade.everything else previous
-        asking = pin_addresses(variant, kept_addresses(variant, kept, upgrade.packages))
-        try:
-            resolution = self._resolve_somehow(asking, pins, indexes, tags, libc)
-        except ProcessError as error:
-            missing, seen = self._find_missing(asking, pins, indexes, tags)
-            if missing:
-                raise explain_missing(variant, missing, seen, self.uv, self.cache, libc) from None
-            raise explain_conflict(variant, error, indexes) from None
-        records = {**resolution.own, **resolution.universal}
+        kept = kept_addresses(variant, None if upgrade.everything else previous, upgrade.packages)
+        question = self._ask(variant, libc, upgrade.pins(previous), kept, upgrade.restraint or FREE)
+        own = self._resolve_somehow(question)
+        if own.undated:
+            report(Warned(subject=variant.name, message=explain_undated(own.undated)))
+        universal = self._resolve_universally(question, own)
+        records = {**own.records, **universal}
         metadata = read_metadata(self.cache, self.uv)
         known = {(package.name, package.version): package for package in (previous.packages if previous else ())}
-        packages, lacking = [], list[MissingWheel]()
+        packages = []
         for key in sorted(records):
-            use, platforms = resolution.uses[key[0]] if key in resolution.own else ("index", ())
             if is_from_index(records[key]):
-                fresh = lock_package(key, records[key], variant, metadata, indexes, self.uv)
-            elif key[0] in resolution.addresses:
-                fresh = lock_origin(key, records[key], resolution.addresses[key[0]], variant)
+                fresh = lock_package(key, records[key], variant, metadata, question.indexes, self.uv)
+            elif key[0] in own.addresses:
+                fresh = lock_origin(key, records[key], own.addresses[key[0]], variant)
             else:  # other platforms alone need it
                 continue
-            files = choose_files(fresh, platforms, tags, variant)
-            lacking += _lacking(key, platforms, files, fresh.index)
+            use = own.uses[key[0]][0] if key in own.records else "index"
+            files = own.files[key[0]] if key in own.records else {}
             fresh = replace(fresh, use=use, wheels=tuple(sorted(files.items())))
             old = known.get(key)
             packages.append(replace(old, use=use) if old and _is_same(old, fresh) else fresh)
-        if lacking:  # uv does not ask for which C library a wheel is
-            raise explain_missing(variant, lacking, records, self.uv, self.cache, libc)
         return Lock(
             variant=variant.name,
             python=variant.python,
             inputs=variant_inputs(variant, self.uv.version),
-            uv=self._lock_uv(variant, tags, libc, indexes, previous),
+            uv=self._lock_uv(question, previous),
             packages=group_packages(self._measure(packages, records), variant),
         )
 
@@ -154,118 +159,148 @@ class Resolver:
 
         Raises LockError as `resolve` does.
         """
-        raise NotImplementedError
+        return self._resolve_somehow(self._ask(variant, libc, pins or {}, {}, restraint))
 
-    def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> AbstractContextManager[LockedProject]:
-        return locked_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
+    def _ask(
+        self, variant: Variant, libc: Mapping[str, Libc], pins: Pins, kept: Addresses, restraint: Restraint
+    ) -> _Question:
+        return _Question(
+            variant=variant,
+            asking=pin_addresses(variant, kept),
+            pins=pins,
+            indexes=indexes_of(variant, self.uv),
+            tags={platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms},
+            libc=libc,
+            restraint=restraint,
+        )
 
-    def _resolve_somehow(
-        self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags, libc: Mapping[str, Libc]
-    ) -> _Resolution:
+    def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> LockedProject:
+        environment = tuple(sorted(self.uv.environment.items()))
+        key = (str(text), preferences(pins, indexes), indexes.tables(), environment, self.python, self.cache)
+
+        def lock() -> LockedProject:
+            return lock_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
+
+        return self.once.make(key, lock)
+
+    def _resolve_somehow(self, question: _Question) -> OwnResolution:
         """With wheels alone but for what is named to be compiled, or else with what can only be compiled.
 
-        Raises ProcessError with uv's explanation.
+        Raises LockError with uv's explanation.
         """
+        variant = question.variant
         named = named_to_compile(variant)
         try:
-            return self._resolve(variant, pins, indexes, named)
-        except ProcessError:
-            lacking = self._find_sources(variant, pins, indexes, tags) if variant.build_packages else []
-            never = {one.name for one in lacking if not self._has_wheels(one, variant, libc)}
+            return self._resolve(question, named)
+        except ProcessError as error:
+            lacking = self._find_sources(question) if variant.build_packages else []
+            never = {one.name for one in lacking if not self._has_wheels(one, question)}
             for more in (never, {one.name for one in lacking}):
                 with suppress(ProcessError):
                     if more:
-                        return self._resolve(variant, pins, indexes, named | more)
-            raise
+                        return self._resolve(question, named | more)
+            missing, seen = self._find_missing(question)
+            if missing:
+                raise explain_missing(variant, missing, seen, self.uv, self.cache, question.libc) from None
+            raise explain_conflict(variant, error, question.indexes, question.restraint) from None
 
-    def _has_wheels(self, package: MissingWheel, variant: Variant, libc: Mapping[str, Libc]) -> bool:
+    def _has_wheels(self, package: MissingWheel, question: _Question) -> bool:
         """Whether another version has a wheel."""
         uv = self.uv.for_index(package.index)
-        return bool(versions_with_wheels(uv, self.cache, package, variant.python, libc[package.platform]))
+        python, libc = question.variant.python, question.libc[package.platform]
+        return bool(versions_with_wheels(uv, self.cache, package, python, libc))
 
-    def _find_sources(self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags) -> list[MissingWheel]:
+    def _find_sources(self, question: _Question) -> list[MissingWheel]:
         """What lacks a wheel, and has a source, when uv resolves without minding which of the two it is."""
-        text = replace(_project_text(variant, {}, frozenset(), required=False), wheels_only=False)
+        text = replace(_project_text(question, {}, frozenset(), required=False), wheels_only=False)
         try:
-            with self._locked(text, pins, indexes) as project:
-                lacking = _find_lacking(project, variant, indexes, tags)
-                return [one for one in lacking if project.records[one.name, one.version].get("sdist")]
+            project = self._locked(text, question.pins, question.indexes)
         except ProcessError:
             return []
+        return [one for one in _find_lacking(project, question) if project.records[one.name, one.version].get("sdist")]
 
-    def _resolve(self, variant: Variant, pins: Pins, indexes: Indexes, compiled: frozenset[str]) -> _Resolution:
-        """Raises ProcessError with uv's explanation.
+    def _resolve(self, question: _Question, compiled: frozenset[str]) -> OwnResolution:
+        """Raises ProcessError with uv's explanation, and LockError for wheels that are missing.
 
         Where the newest version of a package lacks a wheel for one platform, uv takes an older one there. An image is
         to be the same on all of its platforms, so the older one is then asked for on all.
         """
         newest: dict[str, str] = {}
         while True:
-            text = _project_text(variant, newest, compiled, required=True)
-            with self._locked(text, pins, indexes) as project:
-                own = project.records
-                newest, before = {**newest, **_oldest_of_several(own)}, newest
-                if newest == before:
-                    everything = project.export(warm=True)
-                    uses = {name: ("warm", on) for name, on in _needed(everything, variant).items()}
-                    uses |= {name: ("venv", on) for name, on in _needed(project.export(warm=False), variant).items()}
-                    break
-        addresses = {str(canonicalize_name(one.name)): one.url for one in everything if one.url}
-        universal = self._resolve_universally(pin_addresses(variant, addresses), own, indexes)
-        return _Resolution(own=own, uses=uses, addresses=addresses, universal=universal)
+            text = _project_text(question, newest, compiled, required=True)
+            project = self._locked(text, question.pins, question.indexes)
+            newest, before = {**newest, **_oldest_of_several(project.records)}, newest
+            if newest == before:
+                return self._choose(question, project)
 
-    def _find_missing(
-        self, variant: Variant, pins: Pins, indexes: Indexes, tags: Tags
-    ) -> tuple[list[MissingWheel], Mapping[Key, Record]]:
+    def _choose(self, question: _Question, project: LockedProject) -> OwnResolution:
+        """What is installed of what uv resolved."""
+        variant, everything = question.variant, project.export(warm=True)
+        uses = {name: ("warm", on) for name, on in _needed(everything, variant).items()}
+        uses |= {name: ("venv", on) for name, on in _needed(project.export(warm=False), variant).items()}
+        addresses = {str(canonicalize_name(one.name)): one.url for one in everything if one.url}
+        files, lacking = dict[str, Mapping[str, str]](), list[MissingWheel]()
+        for key, record in project.records.items():
+            name, address = key[0], addresses.get(key[0], "")
+            if is_from_index(record):
+                names = [file_name(file["url"]) for file in offered(record)]
+            elif address:
+                names = [file.name for file in lock_origin(key, record, address, variant).files]
+            else:  # other platforms alone need it
+                continue
+            platforms = uses[name][1]
+            files[name] = choose_files(name, names, address, platforms, question.tags, variant)
+            lacking += _lacking(key, platforms, files[name], question.indexes.name_of(name, record))
+        if lacking:  # uv does not ask for which C library a wheel is
+            raise explain_missing(variant, lacking, project.records, self.uv, self.cache, question.libc)
+        return OwnResolution(
+            records=project.records, uses=uses, files=files, addresses=addresses, undated=project.undated
+        )
+
+    def _find_missing(self, question: _Question) -> tuple[list[MissingWheel], Mapping[Key, Record]]:
         """What could be resolved but for the wheels of a platform that it lacks, and all that was resolved; nothing
         where that is not why."""
-        named = named_to_compile(variant)
-        text = _project_text(variant, {}, named, required=False)
+        named = named_to_compile(question.variant)
+        text = _project_text(question, {}, named, required=False)
         try:
-            with self._locked(text, pins, indexes) as project:
-                lacking = _find_lacking(project, variant, indexes, tags)
-                return [one for one in lacking if one.name not in named], project.records
+            project = self._locked(text, question.pins, question.indexes)
         except ProcessError:
             return [], {}
+        return [one for one in _find_lacking(project, question) if one.name not in named], project.records
 
-    def _resolve_universally(
-        self, variant: Variant, own: Mapping[Key, Record], indexes: Indexes
-    ) -> Mapping[Key, Record]:
+    def _resolve_universally(self, question: _Question, own: OwnResolution) -> Mapping[Key, Record]:
         """Everything that a universal lock made in a child reads; nothing where there is no such lock.
 
         Pythons newer than the image's are tried first, because most projects allow them.
         """
-        found = {key: record for key, record in own.items() if is_from_index(record)}
+        variant, indexes = pin_addresses(question.asking, own.addresses), question.indexes
+        found = {key: record for key, record in own.records.items() if is_from_index(record)}
         pins = {name: (version, indexes.name_of(name, record)) for (name, version), record in found.items()}
         for environment in (f"python_version >= '{variant.python}'", f"python_version == '{variant.python}'"):
             text = ProjectText(
                 dependencies=tuple(requirement.text for requirement in (*variant.requirements, *variant.warm)),
                 environments=(environment,),
-                constraints=tuple(f"{name}=={version}" for name, version in sorted(own)),
+                constraints=tuple(f"{name}=={version}" for name, version in sorted(own.records)),
+                restraint=question.restraint.without_limit(own.undated),
             )
-            try:
-                with self._locked(text, pins, indexes) as project:
-                    return project.records
-            except ProcessError:
-                continue
+            with suppress(ProcessError):
+                return self._locked(text, pins, indexes).records
         return {}
 
-    def _lock_uv(
-        self, variant: Variant, tags: Tags, libc: Mapping[str, Libc], indexes: Indexes, previous: Lock | None
-    ) -> LockedPackage:
+    def _lock_uv(self, question: _Question, previous: Lock | None) -> LockedPackage:
         """The wheels of uv itself. Its tags admit every Python, so it is a package of no variant."""
+        variant, tags, indexes = question.variant, question.tags, question.indexes
         if previous and previous.uv.version == self.uv.version and {p for p, _ in previous.uv.wheels} == set(tags):
             return previous.uv
         key = ("uv", self.uv.version)
         text = ProjectText(dependencies=(f"uv=={self.uv.version}",))
-        with self._locked(text, {}, indexes.public()) as project:
-            record = project.records[key]
+        record = self._locked(text, {}, indexes.public()).records[key]
         metadata = read_metadata(self.cache, self.uv)
         locked = lock_package(key, record, variant, metadata, indexes, self.uv)
         wheels = choose_wheels((file.name for file in locked.files), tags, tags)
         lacking = _lacking(key, tags, wheels, "")
         if lacking:
-            raise explain_missing(variant, lacking, {}, self.uv, self.cache, libc)
+            raise explain_missing(variant, lacking, {}, self.uv, self.cache, question.libc)
         files = tuple(file for file in locked.files if file.name in wheels.values())
         locked = replace(locked, wheels=tuple(sorted(wheels.items())), files=files)
         return self._measure([locked], {key: record})[0]
@@ -289,6 +324,7 @@ def variant_inputs(variant: Variant, uv_version: str) -> str:
             **({"indexes": searched} if searched else {}),
             **({"no_binary": list(variant.no_binary)} if variant.no_binary else {}),
             **({"may_compile": True} if variant.build_packages else {}),
+            **({"pins": [f"{pin.package}{pin.version}" for pin in variant.pins]} if variant.pins else {}),
         }
     )
 
@@ -306,10 +342,11 @@ def _needed(exported: Iterable[Requirement], variant: Variant) -> dict[str, tupl
 
 
 def _project_text(
-    variant: Variant, newest: Mapping[str, str], compiled: frozenset[str], *, required: bool
+    question: _Question, newest: Mapping[str, str], compiled: frozenset[str], *, required: bool
 ) -> ProjectText:
     """The project of a variant, with no package newer than `newest` says. With `required` uv takes only what has wheels
     for all platforms, or is `compiled`; without, what has one for any."""
+    variant = question.asking
     platforms = tuple(environment_marker(variant.python, platform) for platform in variant.platforms)
     return ProjectText(
         dependencies=tuple(requirement.text for requirement in variant.requirements),
@@ -319,6 +356,7 @@ def _project_text(
         wheels_only=True,
         required=required,
         compiled=compiled,
+        restraint=question.restraint,
     )
 
 
@@ -342,16 +380,16 @@ def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
     return {name: str(min(several)) for name, several in versions.items() if len(several) > 1}
 
 
-def _find_lacking(project: LockedProject, variant: Variant, indexes: Indexes, tags: Tags) -> list[MissingWheel]:
+def _find_lacking(project: LockedProject, question: _Question) -> list[MissingWheel]:
     """The wheels that indexes lack for what was resolved."""
-    needed = _needed(project.export(warm=True), variant)
+    needed = _needed(project.export(warm=True), question.variant)
     found = []
     for key, record in project.records.items():
         if is_from_index(record):
             platforms = needed.get(key[0], ())
             names = (file_name(file["url"]) for file in record.get("wheels", ()))
-            wheels = choose_wheels(names, platforms, tags)
-            found += _lacking(key, platforms, wheels, indexes.name_of(key[0], record))
+            wheels = choose_wheels(names, platforms, question.tags)
+            found += _lacking(key, platforms, wheels, question.indexes.name_of(key[0], record))
     return found
 
 

@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from warmbase.errors import LockError
 
@@ -92,6 +97,14 @@ def choose_wheels(names: Iterable[str], platforms: Iterable[str], tags: Mapping[
     names = tuple(names)
     chosen = {platform: choose_wheel(names, tags[platform]) for platform in platforms}
     return {platform: name for platform, name in chosen.items() if name}
+
+
+def package_of_file(name: str) -> str:
+    """The normalized name of the package that a file of an index is of; "" where its name does not say."""
+    try:
+        return str(parse_wheel_filename(name)[0] if name.endswith(".whl") else parse_sdist_filename(name)[0])
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return ""
 
 
 def runs_on_python(name: str, python: str) -> bool:

@@ -46,12 +46,13 @@ NO_BINARY = replace(VARIANT, no_binary=("six",))
 def test_a_source_is_taken_where_it_may_be_compiled_and_no_wheel_will_do(
     variant: Variant, found: LockedPackage, chosen: dict[str, str]
 ) -> None:
-    assert choose_files(found, PLATFORMS, TAGS, variant) == chosen
+    names = (file.name for file in found.files)
+    assert choose_files("six", names, "", PLATFORMS, TAGS, variant) == chosen
 
 
 def test_a_package_from_a_repository_is_chosen_by_its_commit() -> None:
-    one = replace(package("six"), files=(), source=f"git+https://code.example/six@{COMMIT}#subdirectory=below")
-    assert choose_files(one, PLATFORMS, TAGS, VARIANT) == dict.fromkeys(PLATFORMS, COMMIT)
+    source = f"git+https://code.example/six@{COMMIT}#subdirectory=below"
+    assert choose_files("six", (), source, PLATFORMS, TAGS, VARIANT) == dict.fromkeys(PLATFORMS, COMMIT)
 
 
 def test_a_wheel_at_an_address_is_not_compiled() -> None:

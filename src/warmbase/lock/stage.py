@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.parents import parents_first, with_parents
 from warmbase.catalog.problems import quote, suggest_nearest
 from warmbase.catalog.select import foundations_for
+from warmbase.effects.clock import now
 from warmbase.errors import FoundationError, LockError, RegistryError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.baked import Baked
@@ -19,7 +22,7 @@ from warmbase.lock.files import lock_fits, read_lock, read_parent, read_pins, re
 from warmbase.lock.model import Lock
 from warmbase.lock.parents import adopt_packages, ask_as_parent, describe_parent, hold_to_parent, lock_inputs
 from warmbase.lock.resolve import Resolver, Upgrade
-from warmbase.lock.restraint import FREE
+from warmbase.lock.restraint import FREE, restrain
 from warmbase.lock.wheels import Libc
 
 Pins = Mapping[tuple[str, str, str], FoundationPin]
@@ -88,11 +91,13 @@ def lock_variants(
     upgrade: Upgrade,
     report: Report,
     native: str,
+    clock: Callable[[], datetime] = now,
 ) -> tuple[Locked, ...]:
     """Lock each of `variants`; one that fails leaves its own files and all others as they were.
 
     Foundations are pinned anew only where a pin is missing or does not fit the catalog, or when `upgrade` says so. For
-    variants of foreign platforms alone one is pinned for `native` too, this machine's own, to install packages on.
+    variants of foreign platforms alone one is pinned for `native` too, this machine's own, to install packages on. The
+    catalog's cooldown and pins count as of the `clock`, unless `upgrade` has a restraint of its own.
 
     A variant is locked after the one that it is made from; one that is not among `variants` is locked too if it has no
     lock that fits.
@@ -100,6 +105,7 @@ def lock_variants(
     results: list[Locked] = []
     failed: dict[tuple[str, str], WarmbaseError] = {}
     done: set[tuple[str, str]] = set()
+    moment, resolver = clock(), cache(resolver)
     chosen = _with_unlocked_parents(catalog, tuple(variants), native)
     baked = _bake(catalog, chosen, ground, upgrade, report, native)
 
@@ -116,7 +122,7 @@ def lock_variants(
                 _pin_native(catalog, variant, native, site, upgrade, report)
                 done.add(foundation)
             _check_parent(variant, results)
-            results.append(_lock_variant(catalog, variant, resolver(), upgrade, report))
+            results.append(_lock_variant(catalog, variant, resolver(), upgrade, report, moment))
         except WarmbaseError as error:
             if foundation not in done:
                 failed[foundation] = error
@@ -172,13 +178,17 @@ def _bake(
     return bake_for_lock(catalog, wanted, ground, report, upgrade=upgrade.moves_foundations, rebuild=upgrade.rebuild)
 
 
-def _lock_variant(catalog: Catalog, variant: Variant, resolver: Resolver, upgrade: Upgrade, report: Report) -> Locked:
+def _lock_variant(
+    catalog: Catalog, variant: Variant, resolver: Resolver, upgrade: Upgrade, report: Report, moment: datetime
+) -> Locked:
     report(Started(subject=variant.name, stage="lock"))
     previous = read_previous(catalog, variant)
+    if upgrade.restraint is None:
+        upgrade = replace(upgrade, restraint=restrain(variant, moment, previous))
     pins = read_pins(catalog, variant.foundation)
     libc = {platform: pins[platform, variant.python].libc for platform in variant.platforms}
     own = resolver.for_sources(variant)
-    lock = _resolve(catalog, variant, own or resolver, libc, previous, upgrade)
+    lock = _resolve(catalog, variant, own or resolver, libc, previous, upgrade, report)
     if own is None and any(lock.compiled(platform) for platform in variant.platforms):
         message = (
             f"no Python {variant.python} is on this machine: what packages without wheels need was asked with another"
@@ -198,10 +208,11 @@ def _resolve(
     libc: Mapping[str, Libc],
     previous: Lock | None,
     upgrade: Upgrade,
+    report: Report,
 ) -> Lock:
     """The lock of a variant; of a child within what its parent's lock has."""
     if variant.made_from is None:
-        return resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
+        return resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade, report=report)
     parent = read_parent(catalog, variant)
     if parent is None:
         raise LockError(
@@ -211,7 +222,7 @@ def _resolve(
     asking = ask_as_parent(variant, parent)
     held = replace(upgrade, restraint=hold_to_parent(upgrade.restraint or FREE, parent))
     try:
-        lock = resolver.resolve(asking, libc=libc, previous=previous, upgrade=held)
+        lock = resolver.resolve(asking, libc=libc, previous=previous, upgrade=held, report=report)
     except LockError as error:
         said = f"{error.message}\nheld to what {variant.parent} has, which it is from"
         raise LockError(said + describe_parent(error.message, variant, parent), next_step=error.next_step) from None

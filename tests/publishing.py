@@ -68,6 +68,27 @@ def lock_of(versions: Mapping[str, str]) -> Lock:
     return Lock(variant="", python="3.13", inputs="", uv=package("uv", "0.13.8"), packages=packages)
 
 
+def describe_variant(
+    image: str, *, platforms: Sequence[str] = (AMD64,), foundation: str = "trixie", first: bool = True
+) -> Variant:
+    """A variant of which nothing is made."""
+    return Variant(
+        image=image,
+        python="3.13",
+        foundation=DebianFoundation(name=foundation, suite=foundation, python="3.13"),
+        first=first,
+        description=f"The image {image}.",
+        requirements=(),
+        warm=(),
+        winners=(),
+        sets=(),
+        smoke=None,
+        config=ImageConfig(),
+        labels=(),
+        platforms=tuple(platforms),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shelf:
     """Where variants come from: `folder` keeps the blobs of all that were made."""
@@ -92,21 +113,7 @@ class Shelf:
         entrypoint: str = "",
     ) -> PublishableVariant:
         """A variant whose recipe its layers decide; `packing` changes the compressed bytes alone."""
-        variant = Variant(
-            image=image,
-            python="3.13",
-            foundation=DebianFoundation(name=foundation, suite=foundation, python="3.13"),
-            first=first,
-            description=f"The image {image}.",
-            requirements=(),
-            warm=(),
-            winners=(),
-            sets=(),
-            smoke=None,
-            config=ImageConfig(),
-            labels=(),
-            platforms=tuple(platforms),
-        )
+        variant = describe_variant(image, platforms=platforms, foundation=foundation, first=first)
         lock = lock_of(versions or {"numpy": f"{len(layers)}.0"})
         images = [
             (

@@ -39,6 +39,16 @@ class CacheFolders:
         """Records of verifications."""
         return self.root / "verified"
 
+    @property
+    def journal(self) -> Path:
+        """Entries of journals that were read from registries."""
+        return self.root / "journal"
+
+    @property
+    def nights(self) -> Path:
+        """Copies of what nightly runs keep in registries."""
+        return self.root / "nights"
+
 
 def cache_folders(environment: Mapping[str, str]) -> CacheFolders:
     """WARMBASE_CACHE_DIR, or `warmbase` in XDG_CACHE_HOME, which is `~/.cache` where it is not set."""

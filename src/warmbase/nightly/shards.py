@@ -1,10 +1,25 @@
-"""Which part of a run's work is this machine's, by what each variant is likely to cost. Pure."""
+"""Which part of a run's work is this machine's, by what each variant is likely to cost. Pure.
 
+All machines of a run have to come to the same parts without a word to each other. So these depend on nothing but the
+catalog and the seconds that the caller gives; who takes them from the journal leaves out what this run may have written
+itself (`SETTLED`).
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
 
 from warmbase.catalog.model import Variant
-from warmbase.publish.journal import Entry
+from warmbase.errors import SelectionError
+
+SETTLED = timedelta(hours=6)
+"""How old an entry of the journal is, at least, whose seconds machines of one run that begin at different times may all
+be expected to see as the newest."""
+
+_FORM = re.compile(r"(\d{1,5})/(\d{1,5})")
+_LEAST = 1.0  # seconds: looking at a variant costs something too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,10 +29,17 @@ class Shard:
     index: int
     count: int
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise SelectionError(f"there is no part {self}", next_step="parts are counted from 1: 1/5 to 5/5")
+
     @classmethod
     def parse(cls, text: str) -> "Shard":
         """Read "2/5". Raises SelectionError."""
-        raise NotImplementedError
+        match = _FORM.fullmatch(text.strip())
+        if not match:
+            raise SelectionError(f"{text!r} is no part of the work", next_step="write INDEX/COUNT, e.g. 2/5")
+        return cls(index=int(match[1]), count=int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
@@ -26,7 +48,21 @@ class Shard:
 def find_shard(text: str, environment: Mapping[str, str]) -> Shard | None:
     """The part that `text` ("I/N") says, or else the environment: GitLab's CI_NODE_INDEX of CI_NODE_TOTAL, Kubernetes'
     JOB_COMPLETION_INDEX (from 0) of WARMBASE_SHARDS. None for the whole. Raises SelectionError."""
-    raise NotImplementedError
+    if text:
+        return Shard.parse(text)
+    index, total = environment.get("CI_NODE_INDEX", ""), environment.get("CI_NODE_TOTAL", "")
+    if index and total:
+        return Shard.parse(f"{index}/{total}")
+    completion = environment.get("JOB_COMPLETION_INDEX", "")
+    if not completion:
+        return None
+    count = environment.get("WARMBASE_SHARDS", "")
+    if not (completion.isdecimal() and count):
+        raise SelectionError(
+            f"JOB_COMPLETION_INDEX is {completion!r}, and WARMBASE_SHARDS {count!r}",
+            next_step="set WARMBASE_SHARDS to the Job's `completions`, or say --shard INDEX/COUNT",
+        )
+    return Shard.parse(f"{int(completion) + 1}/{count}")
 
 
 def split_by_cost(
@@ -34,16 +70,39 @@ def split_by_cost(
 ) -> tuple[tuple[Variant, ...], ...]:
     """`count` parts of about the same cost, each in the order of `variants`; some may be empty.
 
-    `costs` are by the variants' full names. An image stays with the one that it is `from`.
+    The costliest comes first, and each to the part that has the least. An image stays with the one that it is made
+    from. `costs` are by the variants' full names.
     """
-    raise NotImplementedError
+    families: dict[str, list[Variant]] = {}
+    for variant in variants:
+        families.setdefault(_ancestor(variant), []).append(variant)
+    weights = {name: sum(costs[variant.name] for variant in own) for name, own in families.items()}
+    loads, parts = [0.0] * count, {}
+    for name in sorted(families, key=lambda name: (-weights[name], name)):
+        part = min(range(count), key=lambda number: (loads[number], number))
+        loads[part] += weights[name]
+        parts[name] = part
+    return tuple(
+        tuple(variant for variant in variants if parts[_ancestor(variant)] == number) for number in range(count)
+    )
 
 
-def estimate_costs(variants: Sequence[Variant], entries: Mapping[str, Entry]) -> dict[str, float]:
-    """What each variant is likely to cost in seconds, by its newest entry in the journal."""
-    raise NotImplementedError
+def estimate_costs(variants: Sequence[Variant], seconds: Mapping[str, float]) -> dict[str, float]:
+    """What each variant is likely to cost, in seconds: what it took last; where that is not known, as much as the same
+    image's others take, or all images."""
+    known = {name: max(took, _LEAST) for name, took in seconds.items() if took > 0}
+    overall = median(known.values()) if known else _LEAST
+    images: dict[str, list[float]] = {}
+    for variant in variants:
+        if variant.name in known:
+            images.setdefault(variant.image, []).append(known[variant.name])
+    return {v.name: known.get(v.name) or median(images.get(v.image, [overall])) for v in variants}
 
 
-def own_part(variants: Sequence[Variant], entries: Mapping[str, Entry], shard: Shard) -> tuple[Variant, ...]:
-    """What of `variants` is this shard's, by the costs that their newest entries in the journal tell."""
-    raise NotImplementedError
+def own_part(variants: Sequence[Variant], costs: Mapping[str, float], shard: Shard) -> tuple[Variant, ...]:
+    """What of `variants` is this shard's, in their order."""
+    return split_by_cost(variants, costs, shard.count)[shard.index - 1]
+
+
+def _ancestor(variant: Variant) -> str:
+    return _ancestor(variant.made_from) if variant.made_from else variant.name

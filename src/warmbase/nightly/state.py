@@ -4,17 +4,27 @@ Merging converges: it does not matter in which order, how often and by whom stat
 need no lock, and one that was lost costs the next one some requests, never correctness.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import reduce
+from typing import Any, TypeVar
 
+from warmbase.errors import FoundationError
 from warmbase.foundation.pins import FoundationPin
 from warmbase.nightly.archives import ArchiveMemory
-from warmbase.nightly.model import FoundationKey, NightSummary, VariantState
+from warmbase.nightly.model import Broken, Failure, FoundationKey, Held, NightSummary, VariantState
 from warmbase.nightly.pages import IndexMemory
+from warmbase.oci.digests import canonical_json
+from warmbase.publish.baseline import keyed_pins_from_json, keyed_pins_to_json
 
-MOST_NIGHTS = 30
-"""How many nights a state remembers in numbers."""
+FORMAT = 1
+
+MOST_DAYS = 30
+"""Of how many days a state remembers the nights in numbers."""
+
+_MOST_NIGHTS = 300
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,14 +53,99 @@ class State:
 
 def merge_states(*states: State) -> State:
     """What all of `states` know: of each variant and each pin what was true last, of nights the last ones."""
-    raise NotImplementedError
+    return reduce(_merge, states) if states else State()
+
+
+def _merge(one: State, other: State) -> State:
+    return State(
+        variants=_newest(one.variants, other.variants),
+        pins=_newest(one.pins, other.pins),
+        index=one.index.merge(other.index),
+        archives=one.archives.merge(other.archives),
+        nights=_last_nights((*one.nights, *other.nights)),
+        records=one.records | other.records,
+    )
+
+
+_Timed = TypeVar("_Timed", VariantState, KnownPin)
+
+
+def _newest(one: Mapping[_Key, _Timed], other: Mapping[_Key, _Timed]) -> dict[_Key, _Timed]:
+    """Of each key the value that was true last; of two at the same time one of them, whoever asks."""
+    merged = dict(one)
+    for key, theirs in other.items():
+        ours = merged.setdefault(key, theirs)
+        if ours is not theirs and (theirs.time, _text(theirs)) > (ours.time, _text(ours)):
+            merged[key] = theirs
+    return merged
+
+
+def _text(value: VariantState | KnownPin) -> bytes:
+    return canonical_json(_variant_to_json(value) if isinstance(value, VariantState) else asdict(value))
+
+
+def _last_nights(nights: Iterable[NightSummary]) -> tuple[NightSummary, ...]:
+    """The nights, each once, of the last days on which there were any: machines that share the work have one each."""
+    once = {canonical_json(asdict(night)): night for night in nights}
+    last = [night for _, night in sorted(once.items(), key=lambda item: (item[1].began, item[0]))]
+    days = sorted({night.began[:10] for night in last})[-MOST_DAYS:]
+    return tuple(night for night in last if night.began[:10] in days)[-_MOST_NIGHTS:]
 
 
 def state_to_json(state: State) -> dict[str, Any]:
-    """The document of a state, without `records`."""
-    raise NotImplementedError
+    """The document of a state."""
+    return {
+        "format": FORMAT,
+        "variants": {name: _variant_to_json(each) for name, each in state.variants.items()},
+        "pins": keyed_pins_to_json({key: known.pin for key, known in state.pins.items()}),
+        "found": {" ".join(key): known.time for key, known in state.pins.items()},
+        "index": state.index.to_json(),
+        "archives": state.archives.to_json(),
+        "nights": [asdict(night) for night in state.nights],
+        "records": sorted(state.records),
+    }
 
 
 def state_from_json(document: Mapping[str, Any]) -> State:
     """Read `state_to_json` back. Raises ValueError where it is something else, or of another format."""
-    raise NotImplementedError
+    try:
+        if document["format"] != FORMAT:
+            raise ValueError(f"format {document['format']!r} instead of {FORMAT}")
+        found = document["found"]
+        return State(
+            variants={name: _variant_from_json(each) for name, each in document["variants"].items()},
+            pins={
+                key: KnownPin(time=found[" ".join(key)], pin=pin)
+                for key, pin in keyed_pins_from_json(document["pins"]).items()
+            },
+            index=IndexMemory.from_json(document["index"]),
+            archives=ArchiveMemory.from_json(document["archives"]),
+            nights=tuple(NightSummary(**night) for night in document["nights"]),
+            records=frozenset(document["records"]),
+        )
+    except (KeyError, TypeError, AttributeError, FoundationError) as error:
+        raise ValueError(f"not what a night knows: {error}") from error
+
+
+def _variant_to_json(state: VariantState) -> dict[str, Any]:
+    """Without what nothing is known of: most variants are neither broken nor held."""
+    values = ((each.name, getattr(state, each.name)) for each in fields(state))
+    said = {name: value for name, value in values if value}
+    if state.failure:
+        said["failure"] = asdict(state.failure)
+    for name in ("broken", "held"):
+        if name in said:
+            said[name] = [asdict(each) for each in said[name]]
+    return said
+
+
+def _variant_from_json(document: Mapping[str, Any]) -> VariantState:
+    failure = document.get("failure")
+    return VariantState(
+        **{
+            **document,
+            "broken": tuple(Broken(**each) for each in document.get("broken", ())),
+            "held": tuple(Held(**each) for each in document.get("held", ())),
+            "failure": Failure(**failure) if failure else None,
+        }
+    )

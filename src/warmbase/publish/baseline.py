@@ -5,22 +5,21 @@ published, and what is rolled back to or promoted brings its own along. Entries 
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from warmbase.effects.registry.records import read_packed
 from warmbase.errors import FoundationError, RegistryError
-from warmbase.foundation.pins import FoundationPin, PinKey, pins_from_json, pins_to_json
+from warmbase.foundation.pins import FoundationPin, pins_from_json, pins_to_json
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json
 from warmbase.oci.digests import canonical_json
-from warmbase.oci.records import Layers, pack, packed_layers, packed_type, unpack
+from warmbase.oci.records import Layers, pack, packed_type, unpack
 from warmbase.publish.journal import Entry
 from warmbase.publish.ledger import read_tagged
 from warmbase.publish.model import Place, PublishableVariant
 
 LOCK, PINS = "lock", "pins"
-FORMAT = 1
 
 Pins = Mapping[tuple[str, str, str], FoundationPin]
 """As in `lock.stage`: by foundation name, platform and Python version."""
@@ -45,21 +44,16 @@ def describe_origin(variant: PublishableVariant) -> Layers:
         if step.native:
             pins[step.native.foundation.name, step.native.platform, python] = step.native.pin
     lock = variant.images[0][0].lock
-    return (pack(LOCK, lock_to_json(lock).encode()), pack(PINS, canonical_json(named_pins_to_json(pins))))
+    return (pack(LOCK, lock_to_json(lock).encode()), pack(PINS, canonical_json(keyed_pins_to_json(pins))))
 
 
 def read_origin(place: Place, tag: str) -> Layers:
     """What the entry with this tag was made from, as it is; nothing for an entry that does not say it, or that there is
     not. Raises RegistryError."""
-    manifest = place.registry.read_manifest(place.journal, tag)
-    if manifest is None:
-        return ()
     try:
-        layers = packed_layers(manifest.content)
+        return read_packed(place.registry, place.journal, tag, (LOCK, PINS))
     except ValueError as error:
         raise _damaged(place, tag, error) from error
-    wanted = [layers[packed_type(kind)] for kind in (LOCK, PINS) if packed_type(kind) in layers]
-    return tuple((layer, place.registry.read_blob(place.journal, layer)) for layer in wanted)
 
 
 def read_baseline(place: Place, tag: str) -> Baseline | None:
@@ -71,32 +65,25 @@ def read_baseline(place: Place, tag: str) -> Baseline | None:
         return None
     try:
         lock = lock_from_json(unpack(origin[packed_type(LOCK)]).decode())
-        pins = named_pins_from_json(json.loads(unpack(origin[packed_type(PINS)])), lock.python)
+        pins = keyed_pins_from_json(json.loads(unpack(origin[packed_type(PINS)])))
     except (ValueError, KeyError, TypeError, AttributeError, FoundationError) as error:
         raise _damaged(place, tag, error) from error
     return Baseline(entry=entry, lock=lock, pins=pins)
 
 
-def named_pins_to_json(pins: Pins) -> dict[str, Any]:
-    """The document of the pins of several foundations."""
-    foundations: dict[str, dict[PinKey, FoundationPin]] = defaultdict(dict)
-    for (name, platform, python), pin in pins.items():
-        foundations[name][platform, python] = pin
-    return {"format": FORMAT, "foundations": {name: json.loads(pins_to_json(own)) for name, own in foundations.items()}}
+def keyed_pins_to_json(pins: Pins) -> dict[str, Any]:
+    """The document of pins of several foundations: each by "<name> <platform> <Python>"."""
+    return {" ".join(key): json.loads(pins_to_json({(key[1], key[2]): pin})) for key, pin in sorted(pins.items())}
 
 
-def named_pins_from_json(document: Mapping[str, Any], python: str) -> dict[tuple[str, str, str], FoundationPin]:
-    """Read `named_pins_to_json` back; `python` is that of Debian systems, whose pins do not name their one.
-
-    Raises ValueError, KeyError, TypeError, AttributeError or FoundationError for what is something else.
-    """
-    if document["format"] != FORMAT:
-        raise ValueError(f"format {document['format']!r} instead of {FORMAT}")
-    return {
-        (name, platform, own or python): pin
-        for name, each in document["foundations"].items()
-        for (platform, own), pin in pins_from_json(json.dumps(each), source=f"the pins of {name}").items()
-    }
+def keyed_pins_from_json(document: Mapping[str, Any]) -> dict[tuple[str, str, str], FoundationPin]:
+    """Read `keyed_pins_to_json` back. Raises ValueError, TypeError, AttributeError or FoundationError for what is
+    something else."""
+    pins = {}
+    for key, each in document.items():
+        name, platform, python = key.split(" ")
+        (pins[name, platform, python],) = pins_from_json(json.dumps(each), source=f"the pin of {key}").values()
+    return pins
 
 
 def _damaged(place: Place, tag: str, error: Exception) -> RegistryError:

@@ -16,16 +16,18 @@ from warmbase.oci.manifest import Descriptor, Index, is_index
 from warmbase.publish.hosts import deletion_commands
 from warmbase.publish.journal import Entry, is_entry, parse_time
 from warmbase.publish.ledger import REFUSED, read_entries
-from warmbase.publish.model import JOURNAL, Place
+from warmbase.publish.model import CLAIMS, JOURNAL, NIGHTS, Place
 from warmbase.publish.retention import (
     Holdings,
     Removal,
     Retention,
     needed_digests,
+    plan_claims,
     plan_entries,
     plan_images,
     plan_layers,
     retained,
+    split_nights,
 )
 
 _AT_ONCE = 8
@@ -58,7 +60,8 @@ def find_garbage(
     place: Place, images: Collection[str], retention: Retention, now: datetime, *, report: Report = ignore
 ) -> Garbage:
     """What nothing at a place needs any more: in the repositories of `images`, among their entries of the journal, and
-    among the shared layers, which no image's entries name. Other images may be other catalogs', with another retention.
+    among the shared layers, which no image's entries name, and among what nightly runs keep. Other images may be other
+    catalogs', with another retention.
 
     Changes nothing. `report` hears of what cannot be read, which stays. Raises RegistryError.
     """
@@ -77,6 +80,8 @@ def find_garbage(
     staying = [entry for tag, entry in entries.items() if tag not in old]
     times = _layer_times(place, staying, report)
     removals += _records(place, LAYERS, plan_layers(times, retention, now), "no entry names it")
+    removals += _records(place, NIGHTS, split_nights(_own_tags(place, NIGHTS))[1], "later nights know it")
+    removals += _records(place, CLAIMS, plan_claims(_own_tags(place, CLAIMS), now), "its time has ended")
     # The journal comes last: what it no longer knows is kept for ever.
     removals += _records(place, JOURNAL, old, "older than the retention")
     others = {entry.image for entry in entries.values()} - set(images)
@@ -192,6 +197,16 @@ def _layer_times(place: Place, staying: Collection[Entry], report: Report) -> di
 
     found = _ask(try_written, [tag for tag in place.registry.tags(repository) if tag not in named])
     return {recipe: when for recipe, when in found.items() if when}
+
+
+def _own_tags(place: Place, name: str) -> tuple[str, ...]:
+    """The tags of a repository of nightly runs; none where there were no such runs and the registry keeps it secret."""
+    try:
+        return place.registry.tags(place.repository(name))
+    except RegistryError as error:
+        if error.status not in REFUSED:
+            raise
+        return ()
 
 
 def _records(place: Place, name: str, tags: Iterable[str], reason: str) -> Iterator[Removal]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from warmbase.effects.files import replace_file
@@ -94,12 +94,18 @@ def read_tagged(place: Place, tags: Sequence[str], folder: Path | None = None) -
         return {tag: entry for tag, entry in zip(tags, executor.map(read, tags), strict=True) if entry}
 
 
-def newest_entries(place: Place, variants: Iterable[str], folder: Path | None = None) -> dict[str, Entry]:
-    """The newest entry of each of `variants` (by full name) that has one, from one listing of the journal and as few
-    reads as possible; `folder` as for `read_tagged`. Raises RegistryError."""
+def newest_entries(
+    place: Place, variants: Iterable[str], folder: Path | None = None, *, before: datetime | None = None
+) -> dict[str, Entry]:
+    """The newest entry of each of `variants` (by full name) that has one, or had one `before` a time.
+
+    It takes one listing of the journal and as few reads as possible; `folder` as for `read_tagged`. Raises
+    RegistryError.
+    """
     stamps: dict[str, list[Stamp]] = defaultdict(list)
     for stamp in filter(None, map(Stamp.parse, place.registry.tags(place.journal))):
-        stamps[stamp.front].append(stamp)
+        if before is None or stamp.moment < before:
+            stamps[stamp.front].append(stamp)
     listed = {
         variant: sorted(stamps[front(variant)], key=lambda stamp: (stamp.time, stamp.digits)) for variant in variants
     }

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from warmbase.publish.journal import Entry, merge, parse_time
+from warmbase.publish.stamps import Stamp
 
 _ABOUT_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.yank-[0-9a-f]{12})?")
 """Of what is about another manifest: a list of referrers (OCI distribution specification 1.1, "Referrers Tag Schema"),
 or a yank."""
+
+SETTLED = timedelta(days=2)
+"""No night lasts longer: who keeps what a night knows has read all that was kept so long before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +146,21 @@ def plan_layers(unnamed: Mapping[str, str], retention: Retention, now: datetime)
     """The recipes of the layer records to delete: `unnamed` are the times of those that no entry that stays names."""
     oldest = now - timedelta(days=retention.days)
     return tuple(recipe for recipe, time in sorted(unnamed.items()) if parse_time(time) < oldest)
+
+
+def split_nights(tags: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The records of nights that may know something which the newest one does not, and those which it holds for sure,
+    both from the newest to the oldest. Tags of another form are in neither."""
+    stamps = sorted(filter(None, map(Stamp.parse, tags)), key=lambda stamp: (stamp.time, stamp.digits), reverse=True)
+    oldest = stamps[0].moment - SETTLED if stamps else None
+    young = sum(1 for stamp in stamps if oldest and stamp.moment >= oldest)
+    return tuple(map(str, stamps[:young])), tuple(map(str, stamps[young:]))
+
+
+def plan_claims(tags: Iterable[str], now: datetime) -> tuple[str, ...]:
+    """The claims whose time has ended; of a released one there is another tag with the same manifest."""
+    ended = (stamp for stamp in map(Stamp.parse, tags) if stamp and stamp.moment < now)
+    return tuple(sorted(map(str, ended)))
 
 
 def _about(digest: str, holdings: Holdings) -> Iterator[tuple[str, str]]:

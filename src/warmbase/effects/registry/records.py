@@ -1,12 +1,12 @@
 """Writing records to a registry and reading them; `warmbase.oci.records` has their form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from warmbase.effects.registry.model import Registry
 from warmbase.errors import RegistryError
 from warmbase.oci.manifest import MANIFEST
-from warmbase.oci.records import Record, document_layer, parse_document
+from warmbase.oci.records import Layers, Record, document_layer, packed_layers, packed_type, parse_document
 
 
 def write_record(registry: Registry, repository: str, record: Record, tag: str = "") -> str:
@@ -28,3 +28,12 @@ def read_record(registry: Registry, repository: str, reference: str, kind: str) 
             f"{registry.host}/{repository}:{reference} is not what it should be: {error}",
             next_step="see who else writes to that repository; it is warmbase's own",
         ) from error
+
+
+def read_packed(registry: Registry, repository: str, reference: str, kinds: Iterable[str]) -> Layers:
+    """The packed documents of these kinds in a record, as they are; without those that it does not have, and empty
+    where there is no record. Raises RegistryError, and ValueError for what is no record."""
+    manifest = registry.read_manifest(repository, reference)
+    layers = packed_layers(manifest.content) if manifest else {}
+    found = [layers[packed_type(kind)] for kind in kinds if packed_type(kind) in layers]
+    return tuple((layer, registry.read_blob(repository, layer)) for layer in found)

@@ -20,14 +20,15 @@ from warmbase.effects.registry.model import Registries
 from warmbase.effects.runner import Runner
 from warmbase.effects.uv import Uv
 from warmbase.effects.workspaces import open_workspace
-from warmbase.errors import FoundationError, StoreError, WarmbaseError
+from warmbase.errors import FoundationError, StoreError, VerificationError, WarmbaseError
 from warmbase.events import Advanced, Ended, Report, Started, Warned
 from warmbase.foundation.baked import NOTHING_BAKED, Baked
 from warmbase.foundation.baking import bake_missing
 from warmbase.foundation.groundwork import FoundationLayers, Groundwork
 from warmbase.foundation.stage import make_foundation
-from warmbase.image.assemble import RECIPE_LABEL, BuiltImage
+from warmbase.image.assemble import BuiltImage
 from warmbase.image.compiling import open_yard
+from warmbase.image.kept import DEFAULT_REGISTRY
 from warmbase.image.room import check_room
 from warmbase.image.stage import make_contract_layer, make_image, make_raw_layers, stack_wheels
 from warmbase.layers.codec import Codec
@@ -36,7 +37,7 @@ from warmbase.layers.store import LayerStore
 from warmbase.layers.tree import merge_layers
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import LockedPackage
-from warmbase.oci.layout import collect_garbage, publish_to_layout, read_layout
+from warmbase.oci.layout import publish_to_layout
 from warmbase.oci.manifest import loader_variables
 from warmbase.packages import uvcache
 from warmbase.packages.stage import find_wheel_layers, make_uv_layer, make_wheel_layers
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
 _UNPACKED = 6  # how many times its size a wheel takes while it is worked on, at most
 _UNKNOWN_SIZE = 200_000_000
 _UV_SIZE = 200_000_000
-
-DEFAULT_REGISTRY = "docker.io/library"
 
 Verify = Callable[[BuiltImage, BuildStep, UnpackedLayers], "VerifiedImage"]
 
@@ -111,9 +110,21 @@ def build(plan: Plan, catalog: Catalog, output: Path, site: Site, *, locked: boo
     def keep(image: BuiltImage) -> None:
         publish_to_layout(output, [image.layout_image(registry)], site.store)
 
+    outcomes: dict[tuple[str, str], Outcome] = {}
     with site.store.in_use():
         ready = _bake(plan.stale, site)
-        return tuple(_attempt(step, ready, locked=locked, keep=keep) for step in plan.stale)
+        for step in plan.stale:
+            parent = outcomes.get((step.variant.parent, step.platform))
+            failed = parent and parent.error
+            made = _fail_with_parent(step) if failed else _attempt(step, ready, locked=locked, keep=keep)
+            outcomes[step.variant.name, step.platform] = made
+    return tuple(outcomes.values())
+
+
+def _fail_with_parent(step: BuildStep) -> Outcome:
+    message = f"{step.name} is from {step.variant.parent}, which could not be built"
+    error = VerificationError(message, next_step=f"see why, and run `warmbase build {step.variant.name}`")
+    return Outcome(step=step, seconds=0.0, error=error)
 
 
 def _bake(steps: Sequence[BuildStep], site: Site) -> Site:
@@ -135,37 +146,6 @@ def verify_steps(steps: Sequence[BuildStep], site: Site) -> tuple[Outcome, ...]:
 
 def _keep_nothing(_: BuiltImage) -> None:
     pass
-
-
-def finish_layout(catalog: Catalog, output: Path) -> None:
-    """Remove from the layout what the catalog no longer names, and the blobs that nothing needs any more."""
-    wanted = [f"{variant.image}:{tag}" for variant in catalog.variants for tag in variant.tags]
-    publish_to_layout(output, [], _NoBlobs(), wanted)
-    collect_garbage(output)
-
-
-def read_existing(output: Path, catalog: Catalog) -> Mapping[tuple[str, str], tuple[str, str]]:
-    """The whole images in the layout: (variant, platform) → (recipe, digest). Empty where there is no layout.
-
-    An image is whole if all of its tags name it, with the catalog's registry, and all of its blobs are there and have
-    their sizes; only a verification reads them.
-    """
-    if not (output / "index.json").exists():
-        return {}
-    layout = read_layout(output)
-    found = {}
-    registry = catalog.registry or DEFAULT_REGISTRY
-    for variant in catalog.variants:
-        names = [f"{variant.image}:{tag}" for tag in variant.tags]
-        first, *others = (layout.builds(name) for name in names)
-        if any(layout.full_name(name) != f"{registry}/{name}" for name in names):
-            continue
-        if any([build.digest for build in other] != [build.digest for build in first] for other in others):
-            continue
-        for build in first:
-            if layout.is_whole(build):
-                found[variant.name, str(build.platform)] = (build.annotations.get(RECIPE_LABEL, ""), build.digest)
-    return found
 
 
 def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[BuiltImage], object]) -> Outcome:
@@ -284,7 +264,7 @@ def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, si
 def _size_of_trees(step: BuildStep, site: Site) -> int:
     """About how many bytes the trees of the wheels to be made will take: unpacked, and with bytecode."""
     known = site.store.recipes()
-    missing = [wheel.package.file(step.platform) for wheel in step.wheels if wheel.recipe not in known]
+    missing = [wheel.package.file(step.platform) for wheel in step.layered if wheel.recipe not in known]
     sizes = [file.size if file and file.size else _UNKNOWN_SIZE for file in missing]
     return _UV_SIZE + _UNPACKED * sum(sizes)
 
@@ -301,7 +281,7 @@ def _compile(
     packages = [package for package in missing if package.is_compiled(step.platform)]
     if not packages:
         return {}
-    folder = workshop.folder.with_name("yard")
+    folder = workshop.folder.with_name(f"{workshop.folder.name}-yard")
     with _stage(site, step.name, "compile", ", ".join(f"{package.name} {package.version}" for package in packages)):
         yard = open_yard(
             step, foundation, folder, builder=site.builder, store=site.store, unpacked=site.unpacked, uv=(site.uv, uv())
@@ -312,11 +292,16 @@ def _compile(
 def _make_wheels(
     step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site, uv: Callable[[], Layer]
 ) -> tuple[dict[str, Layer], int]:
-    layers = find_wheel_layers(site.store, step.wheels)
-    missing = [wheel for wheel in step.wheels if wheel.recipe not in layers]
+    """The layers of all wheels by recipe, those of what the image is from first; how many had to be made."""
+    inherited, made = dict[str, Layer](), 0
+    if step.parent:
+        place = replace(workshop, folder=workshop.folder.with_name(f"{workshop.folder.name}-from"))
+        inherited, made = _make_wheels(step.parent, foundation, place, site, uv)
+    layers = inherited | find_wheel_layers(site.store, step.own)
+    missing = [wheel for wheel in step.own if wheel.recipe not in layers]
     if missing:
         compiled = _compile([wheel.package for wheel in missing], step, foundation, workshop, site, uv)
-        with _stage(site, step.name, "packages", f"{len(missing)} of {len(step.wheels)} wheels"):
+        with _stage(site, step.name, "packages", f"{len(missing)} of {len(step.own)} wheels"):
             done = 0
 
             def progress(name: str) -> None:
@@ -327,7 +312,7 @@ def _make_wheels(
             layers |= make_wheel_layers(
                 missing, workshop, store=site.store, codec=step.codec, progress=progress, compiled=compiled
             )
-    return layers, len(missing)
+    return layers, made + len(missing)
 
 
 def _make_image(
@@ -390,10 +375,3 @@ def _stage(site: Site, subject: str, stage: str, detail: str = "") -> Iterator[N
     site.report(Started(subject=subject, stage=stage, detail=detail))
     yield
     site.report(Ended(subject=subject, stage=stage, seconds=time.monotonic() - begun, detail=detail))
-
-
-class _NoBlobs:
-    """The blob source of a change that adds no image."""
-
-    def blob_path(self, digest: str) -> Path:
-        raise LookupError(digest)

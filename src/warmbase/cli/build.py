@@ -207,7 +207,7 @@ def run_build(
         site = make_site(session, jobs=jobs, verify=verify, shared=shared)
         outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
     if (output / "index.json").exists():
-        from warmbase.pipeline import finish_layout
+        from warmbase.image.kept import finish_layout
 
         finish_layout(session.catalog, output)
     return planned, outcomes

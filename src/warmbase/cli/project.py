@@ -185,8 +185,8 @@ def _find_built(session: "Session", layout: "Layout", variant: "Variant") -> "Ar
     import platform
 
     from warmbase.errors import StoreError
+    from warmbase.image.kept import DEFAULT_REGISTRY
     from warmbase.oci.archive import ArchivedImage
-    from warmbase.pipeline import DEFAULT_REGISTRY
 
     machine = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(platform.machine(), "linux/amd64")
     name = f"{variant.image}:{variant.tag}"

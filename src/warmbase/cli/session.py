@@ -185,7 +185,7 @@ class Session:
         return replace(planned, unlocked=unlocked, to_lock=to_lock)
 
     def existing(self, output: Path) -> Existing:
-        from warmbase.pipeline import read_existing
+        from warmbase.image.kept import read_existing
         from warmbase.verify.record import hash_smoke, read_verified
 
         images = read_existing(output, self.catalog)

@@ -19,6 +19,7 @@ PYTHON_LABEL = "dev.warmbase.python"
 ARCHIVE_LABEL = "dev.warmbase.python.archive"
 UV_LABEL = "dev.warmbase.uv"
 LOCK_LABEL = "dev.warmbase.lock"
+FROM_LABEL = "dev.warmbase.from"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +169,7 @@ def image_labels(variant: Variant, provenance: Provenance) -> Mapping[str, str]:
         PYTHON_LABEL: provenance.python,
         ARCHIVE_LABEL: provenance.archive,
         UV_LABEL: provenance.uv,
+        FROM_LABEL: variant.parent,
         **dict(variant.labels),
     }
     return {name: value for name, value in sorted(labels.items()) if value}

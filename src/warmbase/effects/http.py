@@ -47,6 +47,21 @@ def measure_file(address: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
+def conditions_for(validator: str) -> dict[str, str]:
+    """The header that asks for what has changed since a server gave `validator`, none for "".
+
+    Entity tags are quoted (RFC 9110, section 8.8.3), times are not.
+    """
+    if not validator:
+        return {}
+    return {"If-None-Match" if validator.endswith('"') else "If-Modified-Since": validator}
+
+
+def validator_of(headers: Mapping[str, str]) -> str:
+    """What a server wants back to say that what it sent is unchanged, "" where it does not say that."""
+    return headers.get("ETag") or headers.get("Last-Modified") or ""
+
+
 def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     """The certificates to trust: the bundle that SSL_CERT_FILE names, else the system's. Raises OSError, SSLError."""
     bundle = environment.get("SSL_CERT_FILE")

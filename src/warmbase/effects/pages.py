@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from warmbase.effects.http import conditions_for, validator_of
 from warmbase.effects.indexes import netrc_login, same_host
 from warmbase.effects.registry.retries import Backoff, Interrupted, passes
 from warmbase.effects.simple import ACCEPTED, IndexFile, read_page
@@ -85,7 +86,7 @@ class PageSource:
         if index.address in self._down:
             raise self._down[index.address]
         address = f"{index.address}/{package}/"
-        headers = {"Accept": ACCEPTED, "Accept-Encoding": "gzip", **_conditions(validator)}
+        headers = {"Accept": ACCEPTED, "Accept-Encoding": "gzip", **conditions_for(validator)}
         response = self._retrying(index, lambda: self._get(address, index, headers))
         if response.status_code == 304 and validator:
             return UNCHANGED
@@ -95,7 +96,7 @@ class PageSource:
             raise _refused(address, response.status_code)
         said = response.headers
         files = read_page(response.content, said.get("Content-Type", ""), str(response.url))
-        return Page(files=files, validator=said.get("ETag") or said.get("Last-Modified", ""))
+        return Page(files=files, validator=validator_of(said))
 
     def read(self, index: IndexLogin, address: str) -> bytes | None:
         """A small file of an index, None where it is not there. Raises PackagesError."""
@@ -171,13 +172,6 @@ class PageSource:
     def _count(self) -> None:
         with self._lock:
             self._requests += 1
-
-
-def _conditions(validator: str) -> dict[str, str]:
-    """The header for a validator: entity tags are quoted (RFC 9110, section 8.8.3), times are not."""
-    if not validator:
-        return {}
-    return {"If-None-Match" if validator.endswith('"') else "If-Modified-Since": validator}
 
 
 def _refused(address: str, status: int) -> PackagesError:

@@ -13,6 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -21,10 +22,11 @@ from warmbase.catalog.model import DebianFoundation
 from warmbase.effects.process import Processes, run_process
 from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation import mmdebstrap
+from warmbase.foundation.apt import ADDRESSES, Offer, Suites, parse_plan, read_suites
 from warmbase.foundation.model import Drift, Foundation, Package, find_drift
 from warmbase.foundation.pins import ArchiveState, DebianPin, python_version, upstream_of
 from warmbase.foundation.rootfs import LAYER_FORMAT, DebianSystem, read_contents
-from warmbase.oci.digests import Json, digest_of_file
+from warmbase.oci.digests import Json, canonical_json, digest_of, digest_of_file
 
 _TIMEOUT = 3600  # seconds; an emulated build takes minutes
 _PREFERENCES = "/etc/apt/preferences.d/warmbase"
@@ -32,7 +34,21 @@ _SNAPSHOT_SOURCES = "/etc/apt/sources.list.d/snapshot.list"
 _ASKED = "/warmbase-pin"
 # What mmdebstrap installs for --variant=minbase, asked of apt without installing anything.
 _MINBASE = ("?essential", "?priority(required)", "apt")
-_INSTALL = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) ", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What the archives say of a foundation: their states, the packages that it would be made of, in order of their
+    names, and the suites that say so."""
+
+    archives: tuple[ArchiveState, ...]
+    offers: tuple[Offer, ...]
+    suites: Suites
+
+    @property
+    def packages(self) -> tuple[tuple[str, str], ...]:
+        """The packages' names and versions."""
+        return tuple((offer.name, offer.version) for offer in self.offers)
 
 
 def pin_debian(
@@ -47,11 +63,19 @@ def pin_debian(
     Takes seconds and no emulator. If these are the packages of `previous`, that is returned unchanged:
     archives are signed anew every day, a foundation changes only when a package does. Raises FoundationError.
     """
-    archives, packages = _ask_archives(foundation, platform, pin=None, processes=processes)
-    if previous and previous.suite == foundation.suite and previous.packages == packages:
+    return pin_asked(foundation, platform, ask_archives(foundation, platform, processes=processes), previous=previous)
+
+
+def pin_asked(
+    foundation: DebianFoundation, platform: str, asked: Asked, *, previous: DebianPin | None = None
+) -> DebianPin:
+    """The pin of a foundation whose archives said `asked`; see `pin_debian`."""
+    if previous and previous.suite == foundation.suite and previous.packages == asked.packages:
         return previous
-    epoch = max(int(datetime.fromisoformat(archive.date).timestamp()) for archive in archives)
-    return DebianPin(suite=foundation.suite, platform=platform, epoch=epoch, archives=archives, packages=packages)
+    epoch = max(int(datetime.fromisoformat(archive.date).timestamp()) for archive in asked.archives)
+    return DebianPin(
+        suite=foundation.suite, platform=platform, epoch=epoch, archives=asked.archives, packages=asked.packages
+    )
 
 
 def build_debian(
@@ -73,7 +97,7 @@ def build_debian(
     workdir.mkdir(parents=True, exist_ok=True)
     snapshot: tuple[str, ...] = ()
     if locked or foundation.snapshot:
-        offered = _ask_archives(foundation, platform, pin=pin, processes=processes)[1]
+        offered = ask_archives(foundation, platform, pin=pin, processes=processes).packages
         if offered != pin.packages:
             snapshot = mmdebstrap.snapshot_lines(foundation, pin)
             if locked and not snapshot:
@@ -119,17 +143,27 @@ def _wanted(foundation: DebianFoundation) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*mmdebstrap.ALWAYS, *own, *foundation.packages)))
 
 
-def _ask_archives(
-    foundation: DebianFoundation, platform: str, *, pin: DebianPin | None, processes: Processes
-) -> tuple[tuple[ArchiveState, ...], tuple[tuple[str, str], ...]]:
-    """Return the archives' states and the packages that would be installed, preferring `pin`'s if given."""
+def question_of(foundation: DebianFoundation, platform: str) -> str:
+    """What decides what the archives are asked for a foundation, as a hash: the same question has the same answer as
+    long as the archives say the same."""
+    keyring = digest_of_file(foundation.keyring) if foundation.keyring else ""
+    mirror = foundation.mirror or ""
+    facts = (foundation.suite, mirror, keyring, mmdebstrap.architecture_of(platform), *sorted(_wanted(foundation)))
+    return digest_of(canonical_json(list(facts)))
+
+
+def ask_archives(
+    foundation: DebianFoundation, platform: str, *, pin: DebianPin | None = None, processes: Processes = run_process
+) -> Asked:
+    """Ask the archives which packages would be installed today, preferring `pin`'s if given. Raises FoundationError."""
     architecture = mmdebstrap.architecture_of(platform)
     mmdebstrap.check_tools(foundation)
     # The hook runs inside mmdebstrap's namespaces, where the host's files are out of reach: `copy-out` brings
     # what it wrote.
     simulate = (
         f'mkdir "$1{_ASKED}" && cp "$1"/var/lib/apt/lists/*Release "$1{_ASKED}" && '
-        'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --quiet --simulate --no-install-recommends install '
+        f'export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" && {ADDRESSES} > "$1{_ASKED}/addresses" && '
+        "apt-get --quiet --simulate --no-install-recommends install "
         f'{" ".join(repr(name) for name in (*_MINBASE, *_wanted(foundation)))} > "$1{_ASKED}/plan"'
     )
     with tempfile.TemporaryDirectory(prefix="warmbase-pin-") as folder:
@@ -145,14 +179,18 @@ def _ask_archives(
         ]
         _run(command, foundation, Path(folder), None, processes)
         found = Path(folder, _ASKED.lstrip("/"))
-        archives = [_archive_state(path) for path in sorted(found.glob("*Release"))]
-        packages = dict(_INSTALL.findall((found / "plan").read_text()))
-    if not archives or not packages:
+        archives = [_archive_state(path) for path in found.glob("*Release")]
+        asked = Asked(
+            archives=tuple(sorted(archives, key=lambda state: state.suite)),
+            offers=parse_plan((found / "plan").read_text()),
+            suites=read_suites((found / "addresses").read_text(), found, architecture),
+        )
+    if not asked.archives or not asked.offers:
         raise FoundationError(
             f"the archive of {foundation.suite} offers nothing for {platform}",
             next_step="correct `debian`, `mirror` or `snapshot` of the foundation in the catalog",
         )
-    return tuple(sorted(archives, key=lambda state: state.suite)), tuple(sorted(packages.items()))
+    return asked
 
 
 def _pin_hooks(folder: Path, pin: DebianPin, snapshot: tuple[str, ...]) -> list[str]:

@@ -186,11 +186,11 @@ class Session:
 
     def existing(self, output: Path) -> Existing:
         from warmbase.image.kept import read_existing
-        from warmbase.verify.record import hash_smoke, read_verified
+        from warmbase.verify.record import hash_smokes, read_verified
 
         images = read_existing(output, self.catalog)
         verified = read_verified(self.folders.verified)
-        smoke = {variant.name: hash_smoke(variant.smoke) for variant in self.catalog.variants}
+        smoke = {variant.name: hash_smokes(variant.smokes) for variant in self.catalog.variants}
         ran = {key: verified.get((digest, smoke[key[0]])) for key, (_, digest) in images.items()}
         looked_at = frozenset(key for key, has_run in ran.items() if has_run is False and not runs_by(key[1]))
         return Existing(

@@ -61,7 +61,6 @@ def _verifier(session: Session, *, jobs: int, output: Path | None) -> Verify:
             unpacked=unpacked,
             runner=session.runner,
             records=session.folders.verified,
-            smoke=step.variant.smoke,
             paths=paths,
             addresses=session.uv.full_addresses(),
             jobs=jobs,

@@ -14,6 +14,9 @@ from warmbase.image.assemble import Image
 VERIFIER_REVISION = 6
 """Raised when the verifier asks for more than before: what was verified until then has to be verified again."""
 
+SMOKE = "smoke.py"
+"""What the finding of an image's own check is called."""
+
 STATIC_ONLY = "none"
 """The name of the runner of a verification that ran nothing."""
 
@@ -34,8 +37,8 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
-    """All findings on an image. `runner` says what ran it (see `name_runner`), `smoke` is the hash of its smoke.py ("":
-    none)."""
+    """All findings on an image. `runner` says what ran it (see `name_runner`), `smoke` is the hash of its checks
+    (`hash_smokes`)."""
 
     digest: str
     platform: str
@@ -131,8 +134,9 @@ def _describe(image: Image, failed: Sequence[Finding]) -> str:
 
 
 def _advise(image: Image, failed: Sequence[Finding]) -> str:
-    if any(finding.check == "smoke.py" for finding in failed):
-        return f"see what {image.variant.smoke} expects, then `warmbase build {image.variant.name}`"
+    if any(finding.check.startswith(SMOKE) for finding in failed):
+        files = " and ".join(map(str, image.variant.smokes))
+        return f"see what {files} expects, then `warmbase build {image.variant.name}`"
     if any(finding.check == "blobs" for finding in failed):
         return f"run `warmbase build {image.variant.name}`, which puts what is whole in the place of what is damaged"
     return f"change the requirements of {image.variant.image}, or report it if they are not the cause"

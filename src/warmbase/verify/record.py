@@ -5,13 +5,13 @@ record that is damaged, of another revision or of another digest than its name s
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from warmbase.effects.files import replace_file
 from warmbase.errors import StoreError
-from warmbase.oci.digests import canonical_json, digest_of_file, hex_of
+from warmbase.oci.digests import canonical_json, digest_of, digest_of_file, hex_of
 from warmbase.verify.model import VERIFIER_REVISION, Finding, Outcome, Verification
 
 _OUTCOMES: frozenset[Outcome] = frozenset(("passed", "failed", "not run"))
@@ -57,10 +57,17 @@ def find_record(folder: Path, digest: str, smoke: str) -> Verification | None:
     return next((record for record in passed if record.has_run), passed[0] if passed else None)
 
 
-def hash_smoke(smoke: Path | None) -> str:
-    """What a record knows an image's smoke.py by; "" for none. Raises StoreError if it cannot be read."""
+def hash_smokes(smokes: Sequence[Path]) -> str:
+    """What a record knows the checks of an image by (`Variant.smokes`); "" for none. Raises StoreError if one cannot be
+    read."""
+    digests = [hash_smoke(smoke) for smoke in smokes]
+    return digests[0] if len(digests) == 1 else digest_of(" ".join(digests).encode()) if digests else ""
+
+
+def hash_smoke(smoke: Path) -> str:
+    """The digest of one check. Raises StoreError if it cannot be read."""
     try:
-        return digest_of_file(smoke) if smoke else ""
+        return digest_of_file(smoke)
     except OSError as error:
         raise StoreError(f"cannot read {smoke}: {error.strerror}", next_step="see that it is there") from error
 

@@ -8,7 +8,7 @@ from warmbase.image.assemble import RECIPE_LABEL
 from warmbase.oci.layout import Layout
 from warmbase.oci.manifest import Descriptor, Manifest
 from warmbase.verify.model import VerifiedImage, accept_image
-from warmbase.verify.record import find_record, hash_smoke
+from warmbase.verify.record import find_record, hash_smokes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +30,12 @@ class StoredImage:
 def find_verified(layout: Layout, variant: Variant, platform: str, records: Path) -> VerifiedImage | None:
     """The image of a variant in `layout`, if all of it is there and one of `records` vouches for it.
 
-    Raises StoreError if the layout or the image's smoke.py cannot be read.
+    Raises StoreError if the layout or one of the image's checks cannot be read.
     """
     build = next((build for build in layout.builds(variant.name) if str(build.platform) == platform), None)
     if build is None or not layout.is_whole(build):
         return None
-    record = find_record(records, build.digest, hash_smoke(variant.smoke))
+    record = find_record(records, build.digest, hash_smokes(variant.smokes))
     if record is None:
         return None
     manifest = layout.read(build)

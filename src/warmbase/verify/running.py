@@ -2,17 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from warmbase.catalog.model import Variant
+from warmbase.catalog.parents import lineage
 from warmbase.effects.process import Finished, last_lines
 from warmbase.effects.runner import Sandbox
 from warmbase.errors import ProcessError
-from warmbase.verify.model import Finding
+from warmbase.verify.model import SMOKE, Finding
 from warmbase.verify.subject import ANY_UID, BIN, INSIDE, PYTHON, ROOT, Subject, User
 
-SMOKE = "/run/smoke.py"
 _TIMEOUT = 300.0
 
 
@@ -29,15 +31,33 @@ class _Probed:
     seconds: float = 0.0
 
 
-def check_running(sandbox: Sandbox, subject: Subject, smoke: Path | None) -> Iterator[Finding]:
-    """All findings of running the image itself; `smoke` is shown in the sandbox at SMOKE."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Smoke:
+    """A check of an image or of what it is from: its name in findings, the file, and where the sandbox shows it."""
+
+    check: str
+    file: Path
+    place: str
+
+
+def smokes_of(variant: Variant) -> tuple[Smoke, ...]:
+    """The checks of a variant (`Variant.smokes`). Its own is "smoke.py", that of an image `data` "smoke.py of data"."""
+    names = {one.smoke: SMOKE if one is variant else f"{SMOKE} of {one.image}" for one in lineage(variant)}
+    return tuple(
+        Smoke(check=names[file], file=file, place=f"/run/{number or ''}{SMOKE}")
+        for number, file in enumerate(variant.smokes)
+    )
+
+
+def check_running(sandbox: Sandbox, subject: Subject, smokes: Sequence[Smoke]) -> Iterator[Finding]:
+    """All findings of running the image itself; `smokes` are shown in the sandbox at their places."""
     yield _timed("interpreter and tools", lambda: _check_tools(sandbox, subject))
     yield from _check_packages(sandbox, subject)
-    if smoke is None:
+    if subject.image.variant.smoke is None:
         reason = f"bases/{subject.image.variant.image} has none"
-        yield Finding(check="smoke.py", outcome="not run", detail=reason)
-    else:
-        yield _timed("smoke.py", lambda: _check_smoke(sandbox, subject))
+        yield Finding(check=SMOKE, outcome="not run", detail=reason)
+    for smoke in smokes:
+        yield _timed(smoke.check, partial(_check_smoke, sandbox, subject, smoke.place))
 
 
 def _timed(check: str, examine: Callable[[], str]) -> Finding:
@@ -124,8 +144,8 @@ def _check_scripts(sandbox: Sandbox, subject: Subject, scripts: list[str]) -> st
     return finished.text.strip() or (last_lines(finished.stderr) if finished.code else "")
 
 
-def _check_smoke(sandbox: Sandbox, subject: Subject) -> str:
-    finished = run_as(sandbox, subject, ANY_UID, "python", SMOKE)
+def _check_smoke(sandbox: Sandbox, subject: Subject, place: str) -> str:
+    finished = run_as(sandbox, subject, ANY_UID, "python", place)
     return (
         f"it ended with code {finished.code}\n" + last_lines(finished.stdout + finished.stderr) if finished.code else ""
     )

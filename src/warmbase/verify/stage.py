@@ -27,8 +27,8 @@ from warmbase.verify.model import (
     accept_image,
     name_runner,
 )
-from warmbase.verify.record import hash_smoke, read_record, write_record
-from warmbase.verify.running import SMOKE, check_running
+from warmbase.verify.record import hash_smokes, read_record, write_record
+from warmbase.verify.running import check_running, smokes_of
 from warmbase.verify.sandboxes import ClosableRunner
 from warmbase.verify.static import ImageFiles, check_image, environment_of, traces_of
 from warmbase.verify.subject import INSIDE, Subject
@@ -42,7 +42,6 @@ def verify_image(
     unpacked: UnpackedLayers,
     runner: Runner,
     records: Path,
-    smoke: Path | None,
     environment: Mapping[str, str] = os.environ,
     paths: Iterable[Path] = (),
     addresses: Iterable[str] = (),
@@ -52,14 +51,14 @@ def verify_image(
 ) -> VerifiedImage:
     """Verify `image`, or find the record that it was verified, and keep the record in `records`.
 
-    An image of `layout` is verified anew, and its blobs are read there. `smoke` is the image's own check, a Python file
-    of the host; the secrets in `environment`, warmbase's own, and in `addresses` must not be in the image, nor must
-    `paths` of this machine; `jobs` children run at once. `runs` says what executes a platform's programs here: an image
-    of a foreign one is looked at more closely, and where nothing executes it that is all, and the result says so.
-    Raises VerificationError that names each failed check, or if `layout` has
-    another image in its place, StoreError for a damaged layer, RunnerError where no sandbox opens.
+    An image of `layout` is verified anew, and its blobs are read there. The checks of its variant run in it, those of
+    what it is from first; the secrets in `environment`, warmbase's own, and in `addresses` must not be in the image,
+    nor must `paths` of this machine; `jobs` children run at once. `runs` says what executes a platform's programs here:
+    an image of a foreign one is looked at more closely, and where nothing executes it that is all, and the result says
+    so. Raises VerificationError that names each failed check, or if `layout` has another image in its place, StoreError
+    for a damaged layer, RunnerError where no sandbox opens.
     """
-    hash_ = hash_smoke(smoke)
+    hash_ = hash_smokes(image.variant.smokes)
     if layout:
         _check_digest(image, layout)
     how = runs(image.platform)
@@ -73,7 +72,7 @@ def verify_image(
     with _start_threads(runner, jobs) as (executor, closable):
         # The longest come first, so that none of them is left alone at the end.
         children = _start_children(executor, subject, closable, root) if how else []
-        running = executor.submit(_run_image, subject, closable, root, smoke) if how else None
+        running = executor.submit(_run_image, subject, closable, root) if how else None
         findings = [_check_blobs(image, layout)] if layout else []  # else unpacking them has just proven it
         findings += check_image(image, lock, files, traces)
         findings += check_fitness(image, lock, files.tree) if how != "native" else ()
@@ -135,14 +134,12 @@ def _start_children(
     return [executor.submit(run_child, child, subject, runner, root) for child in children_of(subject)]
 
 
-def _run_image(subject: Subject, runner: Runner, root: Root, smoke: Path | None) -> list[Finding]:
-    with runner.open(root, binds=_binds(smoke)) as sandbox:
-        return list(check_running(sandbox, subject, smoke))
-
-
-def _binds(smoke: Path | None) -> list[Bind]:
-    binds = [Bind(source=Path(inside.__file__).parent, target=INSIDE, read_only=True)]
-    return [*binds, Bind(source=smoke, target=SMOKE, read_only=True)] if smoke else binds
+def _run_image(subject: Subject, runner: Runner, root: Root) -> list[Finding]:
+    programs = Bind(source=Path(inside.__file__).parent, target=INSIDE, read_only=True)
+    checks = smokes_of(subject.image.variant)
+    binds = [Bind(source=smoke.file, target=smoke.place, read_only=True) for smoke in checks]
+    with runner.open(root, binds=[programs, *binds]) as sandbox:
+        return list(check_running(sandbox, subject, checks))
 
 
 def _not_run(subject: Subject) -> Iterable[Finding]:

@@ -48,9 +48,10 @@ class Verifier:
             for entries in more:
                 packed = pack_entries(entries, Codec(), work)
                 layers.append((store.put(packed.diff_id.removeprefix("sha256:"), packed), "more"))
-        changed = assemble_image(self.image.variant, self.image.platform, layers, provenance(self.image.recipe))
         file = self.records.with_name("smoke.py")
         file.write_text(smoke)
+        variant = replace(self.image.variant, smoke=file if smoke else None)
+        changed = assemble_image(variant, self.image.platform, layers, provenance(self.image.recipe))
         return verify_image(
             changed,
             self.lock,
@@ -58,7 +59,6 @@ class Verifier:
             unpacked=UnpackedLayers(folders.unpacked, store),
             runner=find_runner(folders.scratch),
             records=self.records,
-            smoke=file if smoke else None,
         )
 
 

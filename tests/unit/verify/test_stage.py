@@ -22,7 +22,7 @@ from warmbase.oci.layout import publish_to_layout
 from warmbase.oci.tar import file_of
 from warmbase.verify.children import CHILDREN, Child, children_of, run_child, skipped_backends, step
 from warmbase.verify.model import STATIC_ONLY, VerifiedImage
-from warmbase.verify.record import hash_smoke, read_record, read_verified
+from warmbase.verify.record import hash_smoke, hash_smokes, read_record, read_verified
 from warmbase.verify.running import check_running
 from warmbase.verify.stage import verify_image
 from warmbase.verify.subject import ANY_UID, OWN_GROUP, ROOT
@@ -102,7 +102,7 @@ def verify(tiny: Tiny, image: BuiltImage, runner: PretendedRunner, records: Path
         unpacked=tiny.unpacked,
         runner=runner,
         records=records,
-        **{"smoke": None, "environment": {}, "runs": lambda platform: "native", **more},  # type: ignore[arg-type]
+        **{"environment": {}, "runs": lambda platform: "native", **more},  # type: ignore[arg-type]
     )
 
 
@@ -185,15 +185,37 @@ def test_another_smoke_file_is_another_question(tiny: Tiny, tmp_path: Path) -> N
     image, runner, smoke = tiny.build(), PretendedRunner(), tmp_path / "smoke.py"
     verify(tiny, image, runner, tmp_path / "records")
     smoke.write_text("1")
-    verify(tiny, image, runner, tmp_path / "records", smoke=smoke)
+    checked = replace(image, variant=replace(image.variant, smoke=smoke))
+    verify(tiny, checked, runner, tmp_path / "records")
     opened = runner.opened
-    verify(tiny, image, runner, tmp_path / "records", smoke=smoke)
+    verify(tiny, checked, runner, tmp_path / "records")
     assert runner.opened == opened
     assert read_verified(tmp_path / "records") == {(image.digest, hash_smoke(smoke)): True}
     smoke.write_text("2")
     assert (image.digest, hash_smoke(smoke)) not in read_verified(tmp_path / "records")
-    verify(tiny, image, runner, tmp_path / "records", smoke=smoke)
+    verify(tiny, checked, runner, tmp_path / "records")
     assert runner.opened > opened
+
+
+def test_the_checks_of_what_an_image_is_from_run_before_its_own(tiny: Tiny, tmp_path: Path) -> None:
+    image, parents, own = tiny.build(), tmp_path / "parents.py", tmp_path / "own.py"
+    parents.write_text("1")
+    own.write_text("2")
+    variant = replace(image.variant, smoke=own, made_from=replace(image.variant, image="base", smoke=parents))
+    child = replace(image, variant=variant)
+
+    def fail(argv: Sequence[str], user: str) -> Finished | None:
+        return Finished(code=1, stdout=b"", stderr=b"no good") if argv[-1] == "/run/smoke.py" else None
+
+    records = tmp_path / "records"
+    verified = verify(tiny, child, PretendedRunner(), records)
+    checks = [finding.check for finding in verified.verification.findings if "smoke.py" in finding.check]
+    assert checks == ["smoke.py of base", "smoke.py"]
+    assert read_verified(records) == {(child.digest, hash_smokes([parents, own])): True}
+
+    parents.write_text("3")
+    with pytest.raises(VerificationError, match=r"1 of its checks failed\nsmoke\.py of base"):
+        verify(tiny, child, PretendedRunner(fail), records)
 
 
 def test_a_failed_child_fails_the_image_and_is_not_remembered_as_right(tiny: Tiny, tmp_path: Path) -> None:
@@ -257,7 +279,7 @@ def test_a_package_that_ends_the_interpreter_does_not_hide_the_others(tiny: Tiny
         return None
 
     image = tiny.build()
-    findings = list(check_running(PretendedSandbox(crash), tiny.subject(image), None))
+    findings = list(check_running(PretendedSandbox(crash), tiny.subject(image), ()))
     outcomes = {finding.check: (finding.outcome, finding.detail) for finding in findings}
     assert outcomes["imports of alpha"] == ("failed", "it ended the interpreter with code 139\nSegmentation fault")
     assert outcomes["imports of beta"] == ("passed", "beta")
@@ -274,7 +296,7 @@ def test_the_interpreter_has_to_be_the_venvs(tiny: Tiny, answer: bytes, expected
     def lie(argv: Sequence[str], user: str) -> Finished | None:
         return Finished(code=0, stdout=answer, stderr=b"") if "sys.version_info" in " ".join(argv) else None
 
-    finding = next(iter(check_running(PretendedSandbox(lie), tiny.subject(tiny.build()), None)))
+    finding = next(iter(check_running(PretendedSandbox(lie), tiny.subject(tiny.build()), ())))
     assert finding.outcome == "failed"
     assert expected in finding.detail
     assert answer.decode() in finding.detail

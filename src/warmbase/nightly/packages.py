@@ -2,21 +2,34 @@
 
 Each distinct question is answered once, whatever the number of variants that ask it, and from memory where no page that
 decided it has changed (see `nightly.pages`). uv resolves all others, from pages that are fetched once for all of them.
-A question that fails stops no other.
+A question that fails stops no other, and is asked anew every night; so is one about a branch of a repository, which no
+page tells of.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from warmbase.catalog.model import Variant
+from warmbase.catalog.parents import lineage
+from warmbase.effects.pages import IndexLogin, PageSource
 from warmbase.effects.uv import Uv
+from warmbase.errors import LockError, WarmbaseError
 from warmbase.lock.project import Pins
 from warmbase.lock.restraint import FREE, Restraint
 from warmbase.lock.wheels import Libc
+from warmbase.nightly.held import place_held
 from warmbase.nightly.model import PackageNews
-from warmbase.nightly.pages import IndexMemory
+from warmbase.nightly.pages import Answer, IndexMemory
+from warmbase.nightly.resolving import Resolving, hash_question, is_lasting, open_resolving
+from warmbase.nightly.shelf import Shelf
+from warmbase.publish.journal import format_time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +69,7 @@ class PackageSurvey:
 
     def yanked(self, pins: Pins) -> dict[str, str]:
         """Which of these packages (name → version and the catalog's name of its index) are yanked, and why."""
-        raise NotImplementedError
+        return _yanked(self.memory, pins)
 
 
 def survey_packages(
@@ -66,4 +79,206 @@ def survey_packages(
 
     Nothing is downloaded of what is as it was, but a page that decided something and is not on this machine.
     """
-    raise NotImplementedError
+    if not questions:
+        return PackageSurvey(memory=memory)
+    with ExitStack() as stack:
+        survey = _Survey(_indexes_of(tools.uv, questions), tools, memory, now, stack)
+        for generation in _generations(questions):
+            survey.ask(generation)
+        return survey.result()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outcome:
+    """The answer to a question, or why there is none; `variant` is the one that was resolved."""
+
+    variant: str
+    answer: Answer | None = None
+    error: WarmbaseError | None = None
+
+
+class _Survey:
+    """A survey under way; what it opens is closed with `stack`."""
+
+    def __init__(
+        self,
+        indexes: Mapping[str, IndexLogin],
+        tools: PackageTools,
+        memory: IndexMemory,
+        now: datetime,
+        stack: ExitStack,
+    ) -> None:
+        self._indexes = indexes
+        self._tools = tools
+        self._memory = memory
+        self._now = now
+        self._stack = stack
+        self._source = PageSource(tools.uv.environment)
+        stack.callback(self._source.close)
+        self._shelf = Shelf(self._source, indexes, tools.folder, memory, format_time(now))
+        self._resolving: Resolving | None = None
+        self._asked: dict[str, tuple[Question, str]] = {}  # by variant, with the question's hash
+        self._outcomes: dict[str, _Outcome] = {}  # by the question's hash
+        self._resolved: dict[str, Answer] = {}
+        self._errors: dict[str, WarmbaseError] = {}  # of variants that cannot even be asked about
+        self._resolutions = 0
+
+    def ask(self, questions: Sequence[Question]) -> None:
+        """Answer questions about variants none of which is from another."""
+        distinct: dict[str, Question] = {}
+        for question in questions:
+            try:
+                within = self._within(question)
+            except LockError as error:
+                self._errors[question.variant.name] = error
+                continue
+            key = hash_question(within.variant, within.libc, within.restraint, self._tools.uv.version)
+            self._asked[within.variant.name] = within, key
+            if key not in self._outcomes:
+                distinct.setdefault(key, within)
+        self._outcomes |= self._remembered(distinct)
+        self._resolve({key: question for key, question in distinct.items() if key not in self._outcomes})
+
+    def result(self) -> PackageSurvey:
+        """What the survey came to."""
+        answers = {**self._memory.answers, **self._resolved}
+        pages = {**self._memory.pages, **self._shelf.found}
+        asked = {key for _, key in self._asked.values()}
+        everything = IndexMemory(pages=pages, answers=answers)
+        kept = everything.keep(asked, self._now)
+        news = {name: self._news(question.variant, key, everything) for name, (question, key) in self._asked.items()}
+        failed = {name: PackageNews(error=error) for name, error in self._errors.items()}
+        return PackageSurvey(
+            news=news | failed,
+            memory=self._memory if kept == self._memory else kept,
+            requests=self._source.requests,
+            resolutions=self._resolutions,
+        )
+
+    def _within(self, question: Question) -> Question:
+        """The question, held to the versions of the image that its variant is from. Raises LockError where that one
+        could not be resolved."""
+        variant = question.variant
+        base = question.base
+        if variant.parent in self._errors or variant.parent in self._asked:
+            outcome = self._outcomes.get(self._asked[variant.parent][1]) if variant.parent in self._asked else None
+            if not base and (outcome is None or outcome.answer is None):
+                raise LockError(
+                    f"{variant.name} is from {variant.parent}, which cannot be resolved",
+                    next_step=f"see what is said of {variant.parent}",
+                )
+            base = base or (outcome.answer.versions if outcome and outcome.answer else {})
+        direct = _direct(variant)
+        restraint = question.restraint
+        held = restraint.without_limit(base) if restraint.newest else restraint
+        exact = (f"{name}=={version}" for name, version in sorted(base.items()) if name not in direct)
+        constraints = tuple(dict.fromkeys((*held.constraints, *exact)))
+        return replace(question, restraint=replace(held, constraints=constraints), base=base)
+
+    def _remembered(self, questions: Mapping[str, Question]) -> dict[str, _Outcome]:
+        """The outcomes of questions whose answer is as it was, and of those of which nobody can tell."""
+        known = self._memory.answers
+        remembered = {key: known[key] for key, question in questions.items() if key in known and self._lasts(question)}
+        failures = self._shelf.check({page for answer in remembered.values() for page in answer.visited})
+        current = IndexMemory(pages=self._shelf.found, answers=remembered)
+        outcomes = {}
+        for key, answer in remembered.items():
+            variant = questions[key].variant.name
+            error = next((failures[page] for page in answer.visited if page in failures), None)
+            if error:
+                outcomes[key] = _Outcome(variant=variant, error=error)
+            elif current.find_answer(key, self._now):
+                outcomes[key] = _Outcome(variant=variant, answer=answer)
+        return outcomes
+
+    def _resolve(self, questions: Mapping[str, Question]) -> None:
+        """Have uv answer questions, some at a time."""
+        if not questions:
+            return
+        if self._resolving is None:
+            opened = open_resolving(self._tools.uv, self._shelf, self._indexes, self._now)
+            self._resolving = self._stack.enter_context(opened)
+        resolving = self._resolving
+
+        def resolve(key: str) -> _Outcome:
+            one = questions[key]
+            try:
+                answer = resolving.resolve(one.variant, one.libc, one.restraint, one.base, key)
+            except WarmbaseError as error:
+                return _Outcome(variant=one.variant.name, error=error)
+            return _Outcome(variant=one.variant.name, answer=answer)
+
+        with ThreadPoolExecutor(self._tools.jobs) as pool:
+            outcomes = dict(zip(questions, pool.map(resolve, questions), strict=True))
+        self._outcomes |= outcomes
+        self._resolutions += len(outcomes)
+        self._resolved |= {
+            key: outcome.answer
+            for key, outcome in outcomes.items()
+            if outcome.answer and outcome.answer.content and self._lasts(questions[key])
+        }
+
+    def _lasts(self, question: Question) -> bool:
+        """Whether the answer to a question may be remembered: all that decides it is seen."""
+        variant = question.variant
+        names = ("", *(index.name for index in variant.indexes if index.url))
+        return is_lasting(variant) and all(name in self._indexes for name in names)
+
+    def _news(self, variant: Variant, key: str, memory: IndexMemory) -> PackageNews:
+        outcome = self._outcomes[key]
+        answer, error = outcome.answer, outcome.error
+        if answer is None:
+            return PackageNews(error=_for_variant(error, outcome.variant, variant.name) if error else None)
+        direct = _direct(variant)
+        pins = {
+            name: (version, answer.origins.get(name, ""))
+            for name, version in answer.versions.items()
+            if name not in direct
+        }
+        return PackageNews(
+            fingerprint=answer.fingerprint,
+            versions=answer.versions,
+            yanked=_yanked(memory, pins),
+            held=tuple(place_held(held, variant) for held in answer.held),
+        )
+
+
+def _yanked(memory: IndexMemory, pins: Pins) -> dict[str, str]:
+    yanked = {}
+    for name, (version, index) in pins.items():
+        page = memory.pages.get((index, name))
+        if page and version in page.yanked:
+            yanked[name] = page.yanked[version] or "no reason is given"
+    return yanked
+
+
+def _generations(questions: Iterable[Question]) -> Iterator[list[Question]]:
+    """Those about images that are from none, those about images that are from those, and so on."""
+    ordered = sorted(questions, key=lambda question: len(lineage(question.variant)))
+    for _, generation in groupby(ordered, key=lambda question: len(lineage(question.variant))):
+        yield list(generation)
+
+
+def _indexes_of(uv: Uv, questions: Iterable[Question]) -> dict[str, IndexLogin]:
+    """Where the indexes of all questions are asked, and as whom, but for those that are folders."""
+    names = {index.name for question in questions for index in question.variant.indexes if index.url}
+    addresses = {name: uv.address_of(name) for name in ("", *sorted(names))}
+    logins = {
+        name: IndexLogin(address=address, user=user, password=password)
+        for name, address in addresses.items()
+        for user, password in (uv.login_of(name),)
+    }
+    return {name: login for name, login in logins.items() if login.address.startswith(("http://", "https://"))}
+
+
+def _direct(variant: Variant) -> frozenset[str]:
+    """The packages that a variant asks for by an address."""
+    asked = (one.requirement for one in (*variant.requirements, *variant.warm))
+    return frozenset(str(canonicalize_name(one.name)) for one in asked if one.url)
+
+
+def _for_variant(error: WarmbaseError, resolved: str, variant: str) -> WarmbaseError:
+    """What is said of a variant, of another one that asks the same."""
+    if variant == resolved:
+        return error
+    return LockError(error.message.replace(resolved, variant), next_step=error.next_step.replace(resolved, variant))

@@ -7,12 +7,18 @@ that says the same leads to the same answer. A page's validator spares reading i
 for the address alone that gave it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from warmbase.nightly.model import Held
+from warmbase.publish.journal import format_time
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _KEPT = timedelta(days=30)
 
@@ -64,13 +70,93 @@ class IndexMemory:
 
     def merge(self, other: "IndexMemory") -> "IndexMemory":
         """What both know; of what they say differently the later one's counts. The order does not matter."""
-        raise NotImplementedError
+        return IndexMemory(
+            pages=_merge(self.pages, other.pages, _page_to_json, "seen"),
+            answers=_merge(self.answers, other.answers, _answer_to_json, "asked"),
+        )
+
+    def content_of(self, visited: Iterable[PageKey]) -> str:
+        """The hash of what pages say, "" where one of them is not known."""
+        contents = []
+        for key in sorted(visited):
+            page = self.pages.get(key)
+            if page is None:
+                return ""
+            contents.append((*key, page.content))
+        return hash_of(contents)
+
+    def find_answer(self, question: str, now: datetime) -> Answer | None:
+        """The answer to a question, by its hash, that still holds; None where uv has to be asked."""
+        answer = self.answers.get(question)
+        if answer is None or (answer.until and datetime.fromisoformat(answer.until) <= now):
+            return None
+        return answer if answer.content == self.content_of(answer.visited) else None
+
+    def keep(self, asked: Collection[str], now: datetime) -> "IndexMemory":
+        """The memory without the answers that are older than a month and not to one of the questions `asked`, and
+        without the pages that no answer needs any more."""
+        oldest = format_time(now - _KEPT)
+        answers = {one: answer for one, answer in self.answers.items() if one in asked or answer.asked > oldest}
+        needed = {key for answer in answers.values() for key in answer.visited}
+        pages = {key: page for key, page in self.pages.items() if key in needed}
+        return IndexMemory(pages=pages, answers=answers)
 
     def to_json(self) -> dict[str, Any]:
-        """The memory as a JSON object."""
-        raise NotImplementedError
+        """The memory as a JSON object; pages are named by their numbers in it."""
+        keys = sorted(self.pages)
+        numbers = {key: number for number, key in enumerate(keys)}
+        answers = {}
+        for question, answer in sorted(self.answers.items()):
+            if answer.visited and all(key in numbers for key in answer.visited):
+                answers[question] = _answer_to_json(answer) | {"visited": [numbers[key] for key in answer.visited]}
+        return {"pages": [[*key, _page_to_json(self.pages[key])] for key in keys], "answers": answers}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "IndexMemory":
         """Read `to_json` back; what cannot be read is forgotten, as it can be asked for anew."""
-        raise NotImplementedError
+        try:
+            listed = [((str(index), str(package)), page) for index, package, page in document["pages"]]
+            keys = [key for key, _ in listed]
+            pages = {key: PageMemory(**page) for key, page in listed}
+            answers = {question: _answer_from_json(answer, keys) for question, answer in document["answers"].items()}
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            return cls()
+        return cls(pages=pages, answers=answers)
+
+
+def hash_of(value: object) -> str:
+    """The hash of any JSON value, short enough for hundreds of them in one document."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _merge(
+    one: Mapping[K, V], other: Mapping[K, V], to_json: Callable[[V], Mapping[str, Any]], time: str
+) -> dict[K, V]:
+    """The later entry of each key; of two at the same time always the same one."""
+
+    def order(entry: V) -> tuple[str, str]:
+        document = to_json(entry)
+        return document[time], json.dumps(document, sort_keys=True)
+
+    merged = dict(one)
+    for key, entry in other.items():
+        known = merged.get(key)
+        if known is None or (known != entry and order(entry) > order(known)):
+            merged[key] = entry
+    return merged
+
+
+def _page_to_json(page: PageMemory) -> dict[str, Any]:
+    """Without what is empty."""
+    return {name: value for name, value in asdict(page).items() if value or name == "content"}
+
+
+def _answer_to_json(answer: Answer) -> dict[str, Any]:
+    return {name: value for name, value in asdict(answer).items() if value}
+
+
+def _answer_from_json(document: Mapping[str, Any], keys: Sequence[PageKey]) -> Answer:
+    facts = dict(document)
+    visited = tuple(keys[number] for number in facts.pop("visited"))
+    held = tuple(Held(**one) for one in facts.pop("held", ()))
+    return Answer(**facts, visited=visited, held=held)

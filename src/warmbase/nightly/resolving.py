@@ -1,0 +1,205 @@
+"""Asking uv what a variant would be locked to today, and noting which pages decided it.
+
+uv asks the front (`effects.front`) in the place of the indexes. Its cache is that of one survey: the front's address is
+another one every night.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from email.parser import BytesParser
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from warmbase.catalog.model import DEFAULT_INDEX, Variant
+from warmbase.effects.front import Front, open_front
+from warmbase.effects.indexes import credential_variables, with_login
+from warmbase.effects.pages import IndexLogin
+from warmbase.effects.uv import Uv
+from warmbase.errors import LockError, WarmbaseError
+from warmbase.lock.fingerprint import fingerprint_of_resolution
+from warmbase.lock.indexes import indexes_of
+from warmbase.lock.resolution import OwnResolution
+from warmbase.lock.resolve import Resolver
+from warmbase.lock.restraint import Restraint
+from warmbase.lock.wheels import Libc, supported_tags
+from warmbase.nightly.held import Resolved, find_held
+from warmbase.nightly.pages import Answer, IndexMemory, PageKey, hash_of
+from warmbase.nightly.shelf import Shelf
+from warmbase.publish.journal import format_time
+
+_RULES = 1
+"""Raised when equal questions would be answered in another way than before."""
+
+_COMMIT = re.compile(r"@[0-9a-f]{40}(#|$)")
+
+
+def hash_question(variant: Variant, libc: Mapping[str, Libc], restraint: Restraint, uv: str) -> str:
+    """What tells a question from all that would be answered otherwise. A cooldown counts, and not the time at which it
+    is asked about: `Answer.until` says how long an answer is good."""
+    return hash_of(
+        {
+            "rules": _RULES,
+            "uv": uv,
+            "requirements": sorted(asked.text for asked in variant.requirements),
+            "warm": sorted(asked.text for asked in variant.warm),
+            "python": variant.python,
+            "platforms": {platform: libc[platform] for platform in variant.platforms},
+            "indexes": [[one.name, one.explicit] for one in variant.indexes if one.url],
+            "sources": list(variant.sources),
+            "no_binary": sorted(variant.no_binary),
+            "may_compile": bool(variant.build_packages),
+            "cooldown": variant.cooldown.time.total_seconds() if restraint.newest else None,
+            "own": dict(restraint.own),
+            "constraints": list(restraint.constraints),
+        }
+    )
+
+
+def is_lasting(variant: Variant) -> bool:
+    """Whether pages alone decide what a variant is resolved to: a branch of a repository moves without them."""
+    urls = (asked.requirement.url or "" for asked in (*variant.requirements, *variant.warm))
+    return not any(url.startswith("git+") and not _COMMIT.search(url) for url in urls)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolving:
+    """Resolves variants with `uv`, from what is on `shelf`; see `open_resolving`. `needs` keeps what was read of the
+    metadata of packages."""
+
+    uv: Uv
+    front: Front
+    shelf: Shelf
+    indexes: Mapping[str, IndexLogin]
+    cache: Path
+    now: datetime
+    needs: dict[tuple[str, str, str], tuple[Requirement, ...]] = field(default_factory=dict)
+
+    def resolve(
+        self,
+        variant: Variant,
+        libc: Mapping[str, Libc],
+        restraint: Restraint,
+        base: Mapping[str, str],
+        visitor: str,
+    ) -> Answer:
+        """What uv says, who is known to the front as `visitor`. Raises WarmbaseError, that of a page where one could
+        not be had."""
+        uv = self._uv_for(visitor)
+        plain = Resolver(uv=uv, cache=self.cache / "uv", ask_size=_nothing)
+        try:
+            resolution = (plain.for_sources(variant) or plain).resolve_own(variant, libc=libc, restraint=restraint)
+        except WarmbaseError as error:
+            raise next(iter(self.front.failures(visitor)), None) or self._named(error) from None
+        for failure in self.front.failures(visitor):
+            raise failure
+        visited = self.front.visited(visitor)
+        cooldown = self._cooldown(restraint)
+        origins = self._origins(variant, uv, resolution)
+        resolved = Resolved(
+            variant=variant,
+            restraint=restraint,
+            versions={name: version for name, version in resolution.versions().items() if name in origins},
+            platforms={name: tuple(files) for name, files in resolution.files.items()},
+            releases=lambda name: self.shelf.releases(origins[name], name),
+            needs=lambda name, version: self._needs(origins[name], name, version),
+            tags={platform: supported_tags(variant.python, platform, libc[platform]) for platform in variant.platforms},
+            cooldown=cooldown,
+            base=base,
+        )
+        return Answer(
+            asked=format_time(self.now),
+            visited=tuple(sorted(visited)),
+            content=IndexMemory(pages=self.shelf.found).content_of(visited),
+            fingerprint=fingerprint_of_resolution(resolution),
+            versions=resolution.versions(),
+            origins={name: index for name, index in origins.items() if index},
+            held=find_held(resolved),
+            until=self._until(visited, restraint, cooldown),
+        )
+
+    def _uv_for(self, visitor: str) -> Uv:
+        """The uv that asks the front, whom it gives a visitor's name."""
+        names = [*(name for name in self.indexes if name), DEFAULT_INDEX]
+        credentials = {name: credential_variables(name) for name in names}
+        taken = {"UV_DEFAULT_INDEX", "UV_INDEX_URL", *(name for pair in credentials.values() for name in pair)}
+        environment = {name: value for name, value in self.uv.environment.items() if name not in taken}
+        for user, password in credentials.values():
+            environment |= {user: visitor, password: "front"}
+        for name in ("NO_PROXY", "no_proxy"):
+            environment[name] = ",".join(filter(None, [environment.get(name, ""), "127.0.0.1"]))
+        addresses = {name: self.front.address(name) for name in self.indexes}
+        named = {**self.uv.indexes, **{name: address for name, address in addresses.items() if name}}
+        default = with_login(addresses[""], visitor, "front") if "" in addresses else self.uv.serving_index()
+        environment["UV_DEFAULT_INDEX"] = default
+        return replace(self.uv, environment=environment, indexes=named, answers={(): default})
+
+    def _origins(self, variant: Variant, uv: Uv, resolution: OwnResolution) -> dict[str, str]:
+        """The index that each package comes from; those that come from none, or from a folder, are left out."""
+        indexes = indexes_of(variant, uv)
+        origins = {
+            name: indexes.name_of(name, resolution.records[name, version])
+            for name, version in resolution.versions().items()
+            if name not in resolution.addresses
+        }
+        return {name: index for name, index in origins.items() if index in self.indexes}
+
+    def _needs(self, index: str, name: str, version: str) -> tuple[Requirement, ...]:
+        key = index, name, version
+        if key not in self.needs:
+            release = next((one for one in self.shelf.releases(index, name) if str(one.version) == version), None)
+            read = (self.shelf.known_metadata(file) for file in (release.files if release else ()))
+            self.needs[key] = tuple(_read_needs(next(filter(None, read), b"")))
+        return self.needs[key]
+
+    def _cooldown(self, restraint: Restraint) -> timedelta:
+        return self.now - datetime.fromisoformat(restraint.newest) if restraint.newest else timedelta()
+
+    def _until(self, visited: Iterable[PageKey], restraint: Restraint, cooldown: timedelta) -> str:
+        """When the first file that is too young comes of age, on a page on which the cooldown alone decides."""
+        if not restraint.newest:
+            return ""
+        newest = datetime.fromisoformat(restraint.newest)
+        files = (file for key in visited if key[1] not in restraint.own for file in self._files(key))
+        times = (datetime.fromisoformat(file) for file in files if file)
+        first = min((time for time in times if time >= newest), default=None)
+        return format_time(first + cooldown + timedelta(seconds=1)) if first else ""
+
+    def _files(self, key: PageKey) -> Iterator[str]:
+        page = self.shelf.page(*key)
+        return (file.time for file in (page.files if page else ()))
+
+    def _named(self, error: WarmbaseError) -> WarmbaseError:
+        """The error with the real addresses of indexes in the place of the front's."""
+        said, advice = error.message, error.next_step
+        for name, index in self.indexes.items():
+            said, advice = (text.replace(self.front.address(name), index.address) for text in (said, advice))
+        return LockError(said, next_step=advice)
+
+
+@contextmanager
+def open_resolving(uv: Uv, shelf: Shelf, indexes: Mapping[str, IndexLogin], now: datetime) -> Iterator[Resolving]:
+    """What resolves variants while the context lasts."""
+    with (
+        tempfile.TemporaryDirectory(prefix="warmbase-night-") as cache,
+        open_front(shelf, tuple(indexes)) as front,
+    ):
+        yield Resolving(uv=uv, front=front, shelf=shelf, indexes=indexes, cache=Path(cache), now=now)
+
+
+def _read_needs(metadata: bytes) -> Iterator[Requirement]:
+    """What core metadata says that a package needs; what cannot be read is left out."""
+    for text in BytesParser().parsebytes(metadata, headersonly=True).get_all("Requires-Dist", ()):
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue
+
+
+def _nothing(_: str) -> int:
+    """A size that nobody needs: nothing of what is resolved becomes a lock."""
+    return 0

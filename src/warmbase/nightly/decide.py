@@ -3,7 +3,8 @@
 What is newer is a reason on one of the five axes (`nightly.model.Axis`). The catalog's `refresh` says of `security`,
 `packages` and `foundation` how often they are taken; what is not due is held, and so is what somebody rolled back from,
 until there is something else. A foundation is taken whole: where its security updates are due, so is the rest of its
-new pin. Of packages a security update (a release that was yanked) moves alone where the others are not due.
+new pin. An image that is `from` another has the foundation of that one, whatever its own `refresh` says. Of packages a
+security update (a release that was yanked) moves alone where the others are not due.
 
 An attempt is the hash of all that an image would be made of. The one that failed last is not tried again before its
 time (`backoff`), any other is.
@@ -44,7 +45,8 @@ class Situation:
 
     `known` is what is published of it (None: nothing is); `facts` and `tool` are as in `VariantState`, of today.
     `packages` is what resolving it came to, `versions` are those of the published lock, where anything differs from
-    that. `parent` is what was decided about the image that it stands `from`.
+    that. `parent` is what was decided about the image that it stands `from`. `strays` says that a rolling tag does not
+    name what the journal says: a publication was interrupted, or somebody moved it.
     """
 
     variant: Variant
@@ -55,6 +57,7 @@ class Situation:
     known: VariantState | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     parent: Decision | None = None
+    strays: bool = False
 
     @property
     def published(self) -> VariantState | None:
@@ -72,7 +75,7 @@ def decide(situation: Situation, now: datetime) -> Decision:
     due = due_axes(situation.variant.refresh, known, now)
     error = ground.error or news.error
     found = () if error else _reasons(situation)
-    taken = _choose(found, ground, due) if known else found
+    taken = _choose(found, situation, due) if known else found
     takes_foundation = known is None or any(reason in ground.reasons for reason in taken)
     takes_packages = known is None or "packages" in due
     attempt = _attempt(situation, takes_packages=takes_packages, takes_foundation=takes_foundation, error=error)
@@ -122,7 +125,7 @@ def mark_taken(variant: Variant, known: VariantState | None, axes: tuple[Axis, .
 
 
 def attempt_key(facts: str, tool: Mapping[str, str], packages: str, pins: str) -> str:
-    """The hash of all that an image is made of: what the catalog and the tool say, and fingerprints of lock and pins."""
+    """The hash of all that an image is made of: what catalog and tool say, and the fingerprints of lock and pins."""
     return hash_inputs({"facts": facts, "tool": dict(tool), "packages": packages, "pins": pins})
 
 
@@ -139,7 +142,8 @@ def _how_often(refresh: Refresh, axis: Literal["security", "packages", "foundati
 def _attempt(situation: Situation, *, takes_packages: bool, takes_foundation: bool, error: WarmbaseError | None) -> str:
     known, news = situation.published, situation.packages
     packages = news.fingerprint if takes_packages or known is None else known.packages
-    pins = situation.ground.pins if takes_foundation or known is None else known.pins
+    ground = situation.ground
+    pins = (ground.pins or " ".join(map(str, ground.reasons))) if takes_foundation or known is None else known.pins
     moving = [] if takes_packages else sorted(news.yanked)
     parent = situation.parent.attempt if situation.parent and situation.parent.verdict == "stale" else ""
     if error or moving or parent:
@@ -151,10 +155,14 @@ def _reasons(situation: Situation) -> tuple[Reason, ...]:
     """All that differs from what is published, the most urgent first."""
     known, ground = situation.published, situation.ground
     if known is None:
-        return (Reason(axis="catalog", subject="nothing is published of it"),)
+        is_old = situation.known is not None and situation.known.digest
+        said = "nobody knows what it was made from" if is_old else "nothing is published of it"
+        return (Reason(axis="catalog", subject=said),)
     found = [*ground.reasons, *_package_reasons(situation, known), *_tool_reasons(known.tool, situation.tool)]
     if known.facts != situation.facts:
         found.append(Reason(axis="catalog", subject="what the catalog says of it"))
+    if situation.strays:
+        found.append(Reason(axis="tool", subject="its tags", note="they do not name what the journal says"))
     if situation.parent and situation.parent.verdict == "stale":
         found.append(Reason(axis="foundation", subject=situation.parent.variant, note=_FROM))
     return tuple(sorted(found, key=lambda reason: _ORDER.index(reason.axis)))
@@ -185,9 +193,10 @@ def _package_reasons(situation: Situation, known: VariantState) -> list[Reason]:
     return [Reason(axis="packages", subject="files of the same versions")]
 
 
-def _choose(found: tuple[Reason, ...], ground: Ground, due: tuple[Axis, ...]) -> tuple[Reason, ...]:
-    """Those of all reasons that are taken."""
-    whole = any(reason.axis in due for reason in ground.reasons)
+def _choose(found: tuple[Reason, ...], situation: Situation, due: tuple[Axis, ...]) -> tuple[Reason, ...]:
+    """Those of all reasons that are taken. A child stands on what its parent stands on."""
+    ground = situation.ground
+    whole = bool(situation.variant.parent) or any(reason.axis in due for reason in ground.reasons)
     return tuple(
         reason
         for reason in found

@@ -1,21 +1,24 @@
 """The nightly job: state → surveys → decisions → what is stale, one variant after the other → state and report."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from warmbase.nightly.model import Decision, Night
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import State
+from warmbase.nightly.work import Work, untouched
+from warmbase.publish.journal import format_time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NightPlan:
-    """What a night would do: the decisions in the order of the job's variants, the state that they come from with what
-    the surveys found, and what was asked for them."""
+    """What a night would do: the decisions in the order of the job's variants, the state that they come from, and what
+    was asked for them."""
 
     began: str
     decisions: tuple[Decision, ...]
     state: State
-    requests: dict[str, int] = field(default_factory=dict, hash=False)
+    requests: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def stale(self) -> tuple[Decision, ...]:
@@ -24,13 +27,29 @@ class NightPlan:
 
 
 def plan_night(job: Job) -> NightPlan:
-    """Look at what there is and decide; nothing is written. Raises RegistryError where the place does not answer."""
-    raise NotImplementedError
+    """Look at what there is and decide; nothing but this machine's own copy of the state is written.
+
+    Raises RegistryError where the place does not answer.
+    """
+    work = Work(job)
+    work.keep_to_itself()
+    return NightPlan(
+        began=format_time(work.began), decisions=work.decisions, state=work.state, requests=work.requests()
+    )
 
 
 def show_plan(job: Job, plan: NightPlan) -> Night:
     """A plan as a night in which nothing was done, for reports."""
-    raise NotImplementedError
+    known = plan.state.variants
+    return Night(
+        began=plan.began,
+        ended=format_time(job.clock()),
+        mode="plan",
+        place=str(job.place),
+        results=tuple(untouched(decision, known.get(decision.variant)) for decision in plan.decisions),
+        before=plan.state.nights,
+        requests=plan.requests,
+    )
 
 
 def run_night(job: Job) -> Night:
@@ -38,4 +57,9 @@ def run_night(job: Job) -> Night:
 
     A variant that fails stops no other. Raises RegistryError before anything is done where the place does not answer.
     """
-    raise NotImplementedError
+    work = Work(job)
+    try:
+        work.do_all()
+    finally:
+        work.keep()
+    return work.night()

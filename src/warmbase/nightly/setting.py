@@ -1,12 +1,13 @@
 """What a night is given: the catalog and the place, folders, tools and the clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.effects.files import CacheFolders
+from warmbase.effects.registry.model import Traffic
 from warmbase.effects.uv import Uv
 from warmbase.events import Report, ignore
 from warmbase.foundation.groundwork import Groundwork
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class Tools:
     """What work is done with; each is found when it is first asked for.
 
-    `existing` says what there is before a build of a catalog into a layout, `native` is this machine's own platform,
-    `jobs` how many processes compile, pack and resolve.
+    `existing` says what there is before a build of a catalog into a layout, `traffic` what went to each registry so
+    far; `native` is this machine's own platform, `jobs` how many processes compile, pack and resolve.
     """
 
     uv: Callable[[], Uv]
@@ -34,6 +35,7 @@ class Tools:
     resolver: Callable[[], Resolver]
     site: "Callable[[], Site]"
     existing: Callable[[Catalog, Path], Existing]
+    traffic: Callable[[], Mapping[str, Traffic]]
     native: str
     jobs: int = 2
 
@@ -44,7 +46,7 @@ class Job:
 
     In the mode "publish" images go to `place`; "commit" starts from the locks beside the catalog and writes new ones
     there, for review. After `max_seconds` nothing new is begun. `shard` is the part that this machine begins with, and
-    `worker` what it is known as to the others. `shared` are layers that need not be made, and get what was.
+    `worker` what it is known as to the others. `shared` gets the layers of what is published.
     """
 
     catalog: Catalog
@@ -59,7 +61,6 @@ class Job:
     shard: Shard | None = None
     worker: str = ""
     shared: "RegistryLayers | None" = None
-    takes_shared: bool = False
 
     def at(self, locks: Path) -> Catalog:
         """The catalog, with its locks and pins in the folder `locks`."""

@@ -1,0 +1,199 @@
+"""Giving away what a night made: to the registry, or as new locks to review; and what is known of the variant then.
+
+What was published before and is made again, because a release was yanked or an upstream image went back, is in the
+journal already, below what the tags name. Publishing leaves the tags alone then: usually somebody rolled back. A night
+knows better as long as the tags name what it began with: it writes a new entry, and the tags go back too.
+"""
+
+from dataclasses import dataclass, replace
+
+from warmbase import __version__
+from warmbase.attest.stage import attest
+from warmbase.catalog.model import Variant
+from warmbase.errors import PublishError, WarmbaseError
+from warmbase.events import Warned
+from warmbase.lock.fingerprint import fingerprint_of_lock
+from warmbase.nightly.attempt import Made, Stages
+from warmbase.nightly.changes import lock_moves
+from warmbase.nightly.commit import take_locks
+from warmbase.nightly.decide import mark_taken
+from warmbase.nightly.facts import fingerprint_of_pins, own_pins
+from warmbase.nightly.known import Basis, Known
+from warmbase.nightly.model import Broken, Decision, Held, Move, VariantResult, VariantState
+from warmbase.nightly.releases import read_release, release_moves
+from warmbase.nightly.setting import Job
+from warmbase.oci.layout import read_layout
+from warmbase.oci.manifest import Manifest
+from warmbase.publish.baseline import read_origin
+from warmbase.publish.journal import Entry, format_time
+from warmbase.publish.ledger import newest_entries
+from warmbase.publish.model import PublishableVariant
+from warmbase.publish.release import Release
+from warmbase.publish.sharing import share_layers
+from warmbase.publish.stage import Publication, publish_variants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What became of a variant that was made: the result, what is known of it now, and what it was made from."""
+
+    result: VariantResult
+    state: VariantState
+    basis: Basis
+
+
+def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: Stages) -> Given:
+    """Publish a variant, or write its lock for review. Raises WarmbaseError."""
+    variant = made.publishable.variant
+    before = known.states.get(variant.name) or VariantState(time="")
+    basis = Basis(lock=made.lock, pins=made.pins, size=_size(made.publishable))
+    now = format_time(job.clock())
+    broken = (*(each for each in before.broken if _still_counts(each, made)), *made.broken)
+    state = replace(
+        before,
+        time=now,
+        broken=broken,
+        held=decision.held,
+        failure=None,
+        taken=mark_taken(variant, before, decision.taken, job.clock()),
+        seconds=made.publishable.seconds,
+    )
+    result = VariantResult(
+        variant=variant.name,
+        status="refreshed",
+        reasons=decision.reasons,
+        held=(*decision.held, *(_left(each, known.versions(variant)) for each in made.broken)),
+        before=before.digest,
+        broken=made.broken,
+        size=basis.size,
+        size_before=_size_before(known, variant),
+    )
+    if job.mode == "commit":
+        take_locks(made.catalog, job.catalog, [variant])
+        result = replace(result, moves=_lock_moves(known, variant, made), stages=dict(stages.seconds))
+        return Given(result=result, state=state, basis=basis)
+    return _publish(job, made, known, stages, Given(result=result, state=state, basis=basis))
+
+
+def _publish(job: Job, made: Made, known: Known, stages: Stages, given: Given) -> Given:
+    variant, before = made.publishable.variant, given.state.digest
+    host = job.place.registry.host
+    sent = _sent(job, host)
+    with stages.measure("publish"):
+        entry, is_ours = _release(job, made, before)
+    moves = _moves(job, known, variant, made, before, entry.digest)
+    state = replace(
+        given.state,
+        digest=entry.digest if is_ours else "",  # of what somebody else published meanwhile the journal will tell
+        entry=entry.id,
+        facts=known.facts[variant.name],
+        tool=known.tool,
+        packages=fingerprint_of_lock(made.lock),
+        pins=fingerprint_of_pins(own_pins(variant, made.pins)),
+    )
+    result = replace(
+        given.result,
+        status="refreshed" if entry.digest != before else "held" if made.broken else "fresh",
+        digest=entry.digest,
+        base=f"{job.place}/{variant.image}:{variant.tags[-1]}",
+        dated=entry.dated,
+        moves=moves,
+        sent=_sent(job, host) - sent,
+        stages=dict(stages.seconds),
+    )
+    return replace(given, state=state, result=result)
+
+
+def _release(job: Job, made: Made, before: str) -> tuple[Entry, bool]:
+    """Publish; the journal's entry of what the rolling tags name then, and whether that is what was made."""
+    publication = _publish_variant(job, made)
+    if publication.error:
+        raise publication.error
+    variant, newest = publication.variant.variant, publication.newest
+    if newest and publication.entry and newest.digest == before and newest.action != "rollback":
+        return _insist(job, publication.entry, variant), True
+    entry = newest or publication.entry or newest_entries(job.place, [variant.name]).get(variant.name)
+    if entry is None:
+        raise PublishError(
+            f"the journal of {job.place} does not know {variant.name}, which is published there",
+            next_step="see who else deletes there, and run the command again",
+        )
+    return entry, newest is None
+
+
+def _publish_variant(job: Job, made: Made) -> Publication:
+    def share(variant: PublishableVariant) -> None:
+        if job.shared:
+            store = job.tools.ground().store
+            share_layers(variant, job.place, remote=job.shared, store=store, clock=job.clock)
+
+    [publication] = publish_variants(
+        [made.publishable],
+        job.place,
+        blobs=read_layout(made.layout),
+        clock=job.clock,
+        attest=attest,
+        share=share,
+        report=job.report,
+    )
+    return publication
+
+
+def _insist(job: Job, entry: Entry, variant: Variant) -> Entry:
+    """Let the rolling tags name what was published before; the new entry that says so."""
+    index = job.place.registry.read_manifest(job.place.repository(variant.image), entry.digest)
+    if index is None:
+        raise PublishError(
+            f"{job.place}/{variant.image} no longer has {entry.digest}, which was just found there",
+            next_step="see who else deletes there, and run the command again",
+        )
+    draft = replace(entry, action="publish", rolling=variant.tags, source="", tool=__version__)
+    made_from = read_origin(job.place, entry.id)
+    return Release(job.place, index, draft, job.clock, made_from=made_from).force().newest
+
+
+def _moves(job: Job, known: Known, variant: Variant, made: Made, before: str, digest: str) -> tuple[Move, ...]:
+    """What moved, as the images' bills of materials say, or else the locks."""
+    if before and digest != before:
+        try:
+            old, new = (read_release(job.place, variant.image, each) for each in (before, digest))
+            return release_moves(old, new)
+        except WarmbaseError as error:
+            job.report(Warned(subject=variant.name, message=f"what moved is told by the locks alone: {error.message}"))
+    return _lock_moves(known, variant, made) if before else ()
+
+
+def _lock_moves(known: Known, variant: Variant, made: Made) -> tuple[Move, ...]:
+    basis = known.basis(variant)
+    return lock_moves(basis.lock, made.lock) if basis else ()
+
+
+def _size(publishable: PublishableVariant) -> int:
+    manifests = [Manifest.from_bytes(image.image.documents[0]) for _, image in publishable.images]
+    return sum({layer.digest: layer.size for manifest in manifests for layer in manifest.layers}.values())
+
+
+def _size_before(known: Known, variant: Variant) -> int:
+    basis = known.basis(variant)
+    return basis.size if basis else 0
+
+
+def _sent(job: Job, host: str) -> int:
+    traffic = job.tools.traffic().get(host)
+    return traffic.sent if traffic else 0
+
+
+def _still_counts(broken: Broken, made: Made) -> bool:
+    """Whether a package is still at an older version than the one that does not work."""
+    from packaging.version import InvalidVersion, Version
+
+    version = made.lock.versions().get(broken.package)
+    try:
+        return version is not None and Version(version) < Version(broken.version)
+    except InvalidVersion:
+        return version is not None
+
+
+def _left(broken: Broken, versions: dict[str, str]) -> Held:
+    current = versions.get(broken.package, "")
+    return Held(subject=broken.package, current=current, offered=broken.version, by="broken", detail=broken.why)

@@ -1,0 +1,300 @@
+"""A night's work: what was found, what is done about it, and what is known afterwards.
+
+A variant is locked, built, verified and published before the next one is begun: whatever ends a night early, what was
+published by then stays, and the next night has the rest before it. One that fails is left as it was, and stops none but
+those that are `from` it. Many machines may do the same night's work: each begins with its own part, then takes what
+nobody has claimed, and what two of them do twice comes to the same.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from warmbase.catalog.model import Variant
+from warmbase.catalog.parents import lineage
+from warmbase.errors import LockError, RegistryError, StoreError, WarmbaseError
+from warmbase.events import Warned
+from warmbase.lock.resolve import Resolver
+from warmbase.nightly.attempt import Attempt, Materials, Stages
+from warmbase.nightly.backoff import record_failure
+from warmbase.nightly.claims import Claims
+from warmbase.nightly.decide import mark_taken
+from warmbase.nightly.facts import own_keys
+from warmbase.nightly.known import Basis
+from warmbase.nightly.model import Decision, Night, NightSummary, VariantResult, VariantState
+from warmbase.nightly.record import keep_state, read_state, write_state
+from warmbase.nightly.release import give_away
+from warmbase.nightly.setting import Job
+from warmbase.nightly.shards import estimate_costs, own_part
+from warmbase.nightly.state import KnownPin
+from warmbase.nightly.survey import look_around
+from warmbase.publish.journal import format_time
+
+_DONE = ("refreshed", "fresh", "held")
+
+
+def untouched(decision: Decision, known: VariantState | None) -> VariantResult:
+    """The result of a variant with which nothing was done; what is stale is left."""
+    digest = known.digest if known else ""
+    return VariantResult(
+        variant=decision.variant,
+        status="left" if decision.verdict == "stale" else decision.verdict,
+        reasons=decision.reasons,
+        held=decision.held,
+        before=digest,
+        digest=digest,
+        failure=known.failure if known and decision.verdict in ("stale", "waiting") else None,
+        error=str(decision.error or ""),
+    )
+
+
+class Work:
+    """One night's work on a job. Making it looks around and decides; `state` is what is known by now.
+
+    Raises RegistryError where the place does not answer.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.began: datetime = job.clock()
+        self._notes: list[str] = []
+        self._requests_before = self._requests_of_registry()
+        self._before = read_state(job.place, job.folders.nights, self._warn)
+        self.state = self._before
+        self._found = look_around(job, self._before, self.began)
+        self._known = self._found.known
+        self._results: dict[str, VariantResult] = {}
+        self._bases: dict[str, Basis] = {}
+        self._pins = dict(self._found.pins)
+        self._resolver: Resolver | None = None
+        self._settle()
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What is done about each variant."""
+        return self._found.decisions
+
+    def do_all(self) -> None:
+        """Take one stale variant after the other, as long as there is time."""
+        decisions = {decision.variant: decision for decision in self.decisions}
+        for variant in self._queue():
+            decision = decisions[variant.name]
+            if self._is_over():
+                self._results[variant.name] = untouched(decision, self._known.states.get(variant.name))
+            elif self._waits(variant):
+                self._wait(variant, decision)
+            else:
+                self._do(variant, decision)
+
+    def keep(self) -> None:
+        """Keep what is known for the next night; where nothing changed, on this machine alone."""
+        self.state = replace(self.state, nights=(*self.state.nights, self._summary()))
+        try:
+            if self._has_changed():
+                self.state = write_state(self._job.place, self._job.folders.nights, self.state, self._job.clock())
+                return
+        except RegistryError as error:  # everything in it can be found out anew
+            self._warn(f"the night's state could not be kept at {self._job.place}: {error.message}")
+        self.keep_to_itself()
+
+    def keep_to_itself(self) -> None:
+        """Keep what is known on this machine alone."""
+        keep_state(self._job.place, self._job.folders.nights, self.state)
+
+    def night(self) -> Night:
+        """The whole night. Of what is stale it has what this machine has done, or would have with more time."""
+        return Night(
+            began=format_time(self.began),
+            ended=format_time(self._job.clock()),
+            mode=self._job.mode,
+            place=str(self._job.place),
+            results=self._all_results(),
+            before=self._before.nights,
+            requests=self.requests(),
+            notes=tuple(self._notes),
+        )
+
+    def requests(self) -> dict[str, int]:
+        """What was asked so far, of whom."""
+        return {**self._found.requests, "registry": self._requests_of_registry() - self._requests_before}
+
+    def _queue(self) -> Iterator[Variant]:
+        """The stale variants in the order in which this machine takes them, each claimed while it is at it."""
+        wanted = {decision.variant for decision in self.decisions if decision.verdict == "stale"}
+        stale = [variant for variant in self._job.variants if variant.name in wanted]
+        if self._job.shard is None:
+            yield from stale
+            return
+        claims = Claims(self._job.place, self._job.worker, self._job.clock)
+        costs = estimate_costs(stale, {name: known.seconds for name, known in self._known.states.items()})
+        mine = own_part(stale, costs, self._job.shard)
+        for variant in (*mine, *(variant for variant in stale if variant not in mine)):
+            if variant not in mine and (self._is_over() or self._is_done_elsewhere(variant)):
+                continue
+            if not claims.take(variant.name):
+                continue
+            try:
+                yield variant
+            finally:
+                claims.release(variant.name)
+
+    def _is_done_elsewhere(self, variant: Variant) -> bool:
+        """Whether the rolling tag names something else than when the night began: another machine published it."""
+        known = self._known.states.get(variant.name)
+        found = self._job.place.registry.find_manifest(self._job.place.repository(variant.image), variant.tag)
+        return (found.digest if found else "") != (known.digest if known else "")
+
+    def _is_over(self) -> bool:
+        limit = self._job.max_seconds
+        return limit is not None and (self._job.clock() - self.began).total_seconds() >= limit
+
+    def _waits(self, variant: Variant) -> bool:
+        """Whether what a variant is from did not come to be."""
+        above = self._results.get(variant.parent)
+        return above is not None and above.status not in _DONE
+
+    def _wait(self, variant: Variant, decision: Decision) -> None:
+        above = self._results[variant.parent]
+        result = untouched(decision, self._known.states.get(variant.name))
+        if above.status != "left":
+            said = f"{variant.parent}, which it is from, {'waits too' if above.status == 'waiting' else 'failed'}"
+            result = replace(result, status="waiting", error=said)
+        self._results[variant.name] = result
+
+    def _do(self, variant: Variant, decision: Decision) -> None:
+        """Make a variant and give it away; a failure is an outcome too."""
+        stages = Stages()
+        try:
+            self._make(variant, decision, stages)
+        except WarmbaseError as error:
+            self._fail(variant, decision, error, stages)
+        except OSError as error:  # the disk is full, say: no reason to give up the other variants
+            told = StoreError(
+                f"{error.filename or 'the machine'}: {error.strerror or error}",
+                next_step="see that the disk and /dev/shm have room and can be written",
+            )
+            self._fail(variant, decision, told, stages)
+
+    def _make(self, variant: Variant, decision: Decision, stages: Stages) -> None:
+        if decision.error:
+            raise decision.error
+        self._resolver = self._resolver or self._job.tools.resolver()
+        known = self._known.states.get(variant.name)
+        materials = Materials(
+            basis=self._known.basis(variant),
+            above={one.name: self._basis(one) for one in lineage(variant)[:-1]},
+            pins=self._pins,
+            resolver=self._resolver,
+            site=self._job.tools.site,
+            may_go_on=lambda: not self._is_over(),
+        )
+        self._job.folders.root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._job.folders.root, prefix="night-") as work:
+            attempt = Attempt(self._job, variant, decision, materials, Path(work), stages)
+            made = attempt.make(known.broken if known else ())
+            given = give_away(self._job, made, decision, self._known, stages)
+        self._bases[variant.name] = given.basis
+        self._results[variant.name] = given.result
+        self._learn(variant.name, given.state)
+        for key in own_keys(variant):
+            if key in made.pins and key not in self._pins:  # a Dockerfile's, which only making it told
+                self._pins[key] = made.pins[key]
+                self._learn_pins()
+
+    def _fail(self, variant: Variant, decision: Decision, error: WarmbaseError, stages: Stages) -> None:
+        known = self._known.states.get(variant.name) or VariantState(time="")
+        failure = record_failure(known.failure, attempt=decision.attempt, message=error.message, now=self._job.clock())
+        result = untouched(decision, known)
+        self._results[variant.name] = replace(
+            result, status="failed", failure=failure, error=str(error), stages=dict(stages.seconds)
+        )
+        self._learn(variant.name, replace(known, failure=failure))
+        self._warn(f"failed: {error.message}", variant.name)
+
+    def _basis(self, variant: Variant) -> Basis:
+        """What the image that another one is from is made from by now. Raises LockError where there is none."""
+        stale = {decision.variant for decision in self.decisions if decision.verdict == "stale"}
+        if variant.name not in self._bases:
+            elsewhere = variant.name in stale and variant.name not in self._results
+            found = self._known.read_anew(variant) if elsewhere else self._known.basis(variant)
+            if found is None:
+                raise LockError(
+                    f"nothing is published of {variant.name}, which others are from",
+                    next_step=f"run `warmbase nightly {variant.name}`",
+                )
+            self._bases[variant.name] = found
+        return self._bases[variant.name]
+
+    def _settle(self) -> None:
+        """Remember what the surveys found, and what that means for all that is not stale."""
+        self.state = replace(self.state, index=self._found.index, archives=self._found.archives)
+        self._learn_pins()
+        variants = {variant.name: variant for variant in self._job.variants}
+        for decision in self.decisions:
+            known = self._known.states.get(decision.variant)
+            if known is None or decision.verdict == "stale":
+                if known:
+                    self._learn(decision.variant, known)
+                continue
+            if decision.verdict != "waiting":
+                taken = mark_taken(variants[decision.variant], known, decision.taken, self.began)
+                known = replace(known, failure=None, taken=taken)
+            self._learn(decision.variant, replace(known, held=decision.held))
+
+    def _learn(self, name: str, known: VariantState) -> None:
+        """Remember a variant's state, under a new time if anything is new. A night of the mode "commit" says nothing of
+        what is published."""
+        before = self.state.variants.get(name) or VariantState(time="")
+        if self._job.mode == "commit":
+            known = replace(
+                before, taken=known.taken, broken=known.broken, held=known.held, failure=known.failure,
+                seconds=known.seconds,
+            )  # fmt: skip
+        if replace(known, time=before.time) != before:
+            new = replace(known, time=format_time(self._job.clock()))
+            self.state = replace(self.state, variants={**self.state.variants, name: new})
+
+    def _learn_pins(self) -> None:
+        if self._job.mode == "commit":  # the pins beside the catalog count
+            return
+        now, known = format_time(self.began), self.state.pins
+        new = {
+            key: KnownPin(time=now, pin=pin)
+            for key, pin in self._pins.items()
+            if key not in known or known[key].pin != pin
+        }
+        if new:
+            self.state = replace(self.state, pins={**known, **new})
+
+    def _has_changed(self) -> bool:
+        return replace(self.state, nights=()) != replace(self._before, nights=())
+
+    def _all_results(self) -> tuple[VariantResult, ...]:
+        rest = {
+            decision.variant: untouched(decision, self._known.states.get(decision.variant))
+            for decision in self.decisions
+            if decision.verdict != "stale" or self._job.shard is None
+        }
+        found = rest | self._results
+        return tuple(found[variant.name] for variant in self._job.variants if variant.name in found)
+
+    def _summary(self) -> NightSummary:
+        results = self._all_results()
+        return NightSummary(
+            began=format_time(self.began),
+            counts=dict(Counter(result.status for result in results)),
+            sent=sum(result.sent for result in results),
+            seconds=(self._job.clock() - self.began).total_seconds(),
+        )
+
+    def _requests_of_registry(self) -> int:
+        traffic = self._job.tools.traffic().get(self._job.place.registry.host)
+        return sum(traffic.requests.values()) if traffic else 0
+
+    def _warn(self, message: str, subject: str = "nightly") -> None:
+        if subject == "nightly":
+            self._notes.append(message)
+        self._job.report(Warned(subject=subject, message=message))

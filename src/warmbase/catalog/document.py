@@ -15,7 +15,9 @@ from warmbase.catalog.texts import (
     AbsolutePath,
     ArchiveAddress,
     BuilderName,
+    Day,
     DebianPackage,
+    Duration,
     FoundationName,
     FoundationPython,
     ImageName,
@@ -31,14 +33,17 @@ from warmbase.catalog.texts import (
     RegistryHost,
     RelativePath,
     Requirement,
+    Sentence,
     SetName,
     Suite,
     SystemPackage,
     User,
     UvVersion,
+    VersionSpecifier,
     WinnerPath,
 )
 
+HowOften = Literal["nightly", "weekly", "monthly", "never"]
 CodecName = Literal["zstd", "gzip"]
 
 
@@ -156,6 +161,42 @@ class OverrideEntry:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RefreshEntry:
+    """How often the nightly job takes what is newer. Weekly is the first night on or after Monday, monthly the first
+    one of a month, in UTC; what people changed in the catalog never waits. What is left out is taken nightly."""
+
+    security: HowOften | None = field(
+        default=None,
+        metadata=about("What an archive's security suite offers, and packages that their index has withdrawn."),
+    )
+    packages: HowOften | None = field(default=None, metadata=about("Python packages."))
+    foundation: HowOften | None = field(
+        default=None, metadata=about("All else that an image stands on: its base image, and the system's packages.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CooldownEntry:
+    """How old a release must be before a lock takes it. What a lock has stays, however young it is."""
+
+    time: Duration = field(metadata=about("The age of a file on its index, e.g. 3 days."))
+    exempt: Annotated[tuple[PackageName, ...], UNIQUE] = field(
+        default=(), metadata=about("Packages that are taken at once.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PinEntry:
+    """Versions of a package that alone are taken, wherever it comes from in an image, and why."""
+
+    version: VersionSpecifier = field(metadata=about("The versions that are admitted, e.g. <2.5."))
+    reason: Sentence = field(metadata=about("Why; reports of what is held back say it."))
+    until: Day | None = field(
+        default=None, metadata=about("The last day (UTC) on which the pin counts; left out: for ever.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DefaultsEntry:
     """What every image has unless it says otherwise: its lists replace these, its mappings are merged in."""
 
@@ -197,6 +238,15 @@ class DefaultsEntry:
     config: ConfigEntry | None = field(default=None, metadata=about("What a container starts as."))
     overrides: tuple[OverrideEntry, ...] | None = field(
         default=None, metadata=about("What some variants have in addition.")
+    )
+    refresh: RefreshEntry | None = field(
+        default=None, metadata=about("How often the nightly job takes what is newer; left out: every night.")
+    )
+    cooldown: Duration | CooldownEntry | None = field(
+        default=None, metadata=about("How old a release must be before a lock takes it, e.g. 3 days.")
+    )
+    pins: Mapping[PackageName, PinEntry] = field(
+        default_factory=dict, metadata=about("Package → the versions that alone are taken, and why.")
     )
 
 

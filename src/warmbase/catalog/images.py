@@ -27,6 +27,7 @@ from warmbase.catalog.model import (
     Variant,
 )
 from warmbase.catalog.parents import inherit, inherit_sources, narrow_pairs, order_images
+from warmbase.catalog.policy import apply_policy, resolve_policy
 from warmbase.catalog.problems import DocumentPath, Report, list_words, quote, suggest_nearest
 from warmbase.catalog.product import Pair, Product, check_product
 from warmbase.catalog.requirements import PackageSets, RequirementReader, drop_duplicates
@@ -209,13 +210,14 @@ class _ImageResolver(_EntryResolver):
         smoke = self.smoke()
         compression = self.compression()
         sources = self.sources()
+        policy = resolve_policy(self.entry, self.path, self.context.defaults, self.parent, self.report)
         seen: set[str] = set()
         variants = []
         for pair in pairs:
             applied = [override for match, override in overrides if pair.fits(match)]
             made = self.variant(pair, applied, smoke=smoke, first=pair.python not in seen)
             made = replace(made, compression=compression, indexes=self.context.indexes, sources=sources)
-            variants.append(self.inherit(made))
+            variants.append(apply_policy(self.inherit(made), policy, self.report))
             seen.add(pair.python)
         return Image(name=self.name, description=self.entry.description, variants=tuple(variants))
 

@@ -17,7 +17,7 @@ from warmbase.catalog.foundations import resolve_foundations, resolve_platforms
 from warmbase.catalog.images import ImageContext, resolve_images
 from warmbase.catalog.indexes import resolve_indexes, resolve_sources
 from warmbase.catalog.managed import offer_managed
-from warmbase.catalog.model import Catalog
+from warmbase.catalog.model import Catalog, Position
 from warmbase.catalog.problems import DocumentPath, Report
 from warmbase.catalog.requirements import PackageSets, RequirementReader
 from warmbase.catalog.shape import UnexpectedShapeError, convert
@@ -69,6 +69,9 @@ class _ReportOnRemainder(Report):
     def add(self, path: DocumentPath, message: str, advice: str = "", *, key: bool = False) -> None:
         if (original := self._remainder.original(path)) not in self._around_broken:
             self._report.add(original, message, advice, key=key)
+
+    def position(self, path: DocumentPath) -> Position:
+        return self._report.position(self._remainder.original(path))
 
 
 def _resolve(source: Source, document: CatalogDocument, report: Report) -> Catalog:

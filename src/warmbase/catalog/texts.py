@@ -198,6 +198,36 @@ PackageName = Annotated[
         advice="write the name of a distribution, without a version",
     ),
 ]
+Duration = Annotated[
+    str,
+    Text(
+        noun="a time span",
+        pattern=r"[0-9]{1,3} (hour|day|week)s?",
+        advice="write hours, days or weeks, e.g. 3 days",
+        examples=("3 days", "12 hours", "2 weeks"),
+    ),
+]
+VersionSpecifier = Annotated[
+    str,
+    Text(
+        noun="a version specifier",
+        advice="write it as in PEP 440, in quotes, e.g. '<2.5'",
+        examples=("<2.5", "==2.4.*", ">=2,!=2.4.1"),
+    ),
+]
+Day = Annotated[
+    str,
+    Text(
+        noun="a day",
+        pattern=r"20[0-9]{2}-[01][0-9]-[0-3][0-9]",
+        advice="write YYYY-MM-DD",
+        examples=("2026-12-31",),
+    ),
+]
+Sentence = Annotated[
+    str,
+    Text(noun="a reason", pattern=r"[^\u0000-\u001f]*[^\u0000-\u0020][^\u0000-\u001f]*", advice="say in a line why"),
+]
 SystemPackage = Annotated[
     str,
     Text(

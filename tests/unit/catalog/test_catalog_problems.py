@@ -111,8 +111,8 @@ WRONG_TOPS = {
     "defaults: {sets: [basics]}": "images.yaml:3:19: defaults.sets[0]: there is no set 'basics'; "
     "define it under `sets`",
     "defaults: {smoke: x.py}": "images.yaml:3:12: defaults.smoke: there is no key 'smoke' here; "
-    "there are 'backends', 'build_packages', 'config', 'exclude', 'foundation', 'foundations', 'labels', 'no_binary', "
-    "'overrides', 'python', 'requirements', 'sets' and 2 more",
+    "there are 'backends', 'build_packages', 'config', 'cooldown', 'exclude', 'foundation', 'foundations', 'labels', "
+    "'no_binary', 'overrides', 'pins', 'python' and 5 more",
     "defaults: {labels: {Team: data}}": "images.yaml:3:21: defaults.labels.Team: 'Team' is not a label's name; "
     "use lowercase letters and digits with single '.', '-', '_' or '/' between them, best in reverse DNS, "
     "e.g. com.example.team",

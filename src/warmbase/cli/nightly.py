@@ -1,19 +1,112 @@
 """`warmbase nightly`: find what is stale, rebuild it, publish it, and say why."""
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from warmbase.cli.app import CatalogOption, JsonOption, app
+from warmbase.cli.build import (
+    DEFAULT_JOBS,
+    BuilderOption,
+    EngineOption,
+    JobsOption,
+    PullLayersOption,
+    Variants,
+)
+from warmbase.cli.output import print_json, reporting
+from warmbase.cli.publish import RegistryOption, open_place
 from warmbase.effects.clock import now
+from warmbase.effects.runner import RunnerChoice
+from warmbase.errors import SelectionError
+from warmbase.events import Warned
 
 if TYPE_CHECKING:
+    from warmbase.catalog.model import Catalog
     from warmbase.cli.session import Session
-    from warmbase.nightly.setting import Job
+    from warmbase.nightly.model import Night
+    from warmbase.nightly.setting import Job, Tools
     from warmbase.nightly.shards import Shard
+    from warmbase.pipeline import Site
+    from warmbase.plan import Existing
     from warmbase.publish.model import Place
     from warmbase.publish.release import Clock
 
-DEFAULT_JOBS = len(os.sched_getaffinity(0))
+ALL_FAILED, SOME_FAILED, OUT_OF_TIME = 1, 3, 75  # 75: EX_TEMPFAIL
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+ShardOption = Annotated[
+    str,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="The part of the work to begin with; else CI_NODE_INDEX of CI_NODE_TOTAL, or JOB_COMPLETION_INDEX of"
+        " WARMBASE_SHARDS.",
+    ),
+]
+
+
+@app.command()
+def nightly(
+    variants: Variants = None,
+    catalog: CatalogOption = Path("images.yaml"),
+    registry: RegistryOption = "",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what is stale, and why; do nothing about it.")] = False,
+    commit: Annotated[
+        bool,
+        typer.Option("--commit", help="Publish nothing: write new locks beside the catalog, to be reviewed."),
+    ] = False,
+    max_time: Annotated[
+        str, typer.Option("--max-time", metavar="TIME", help="Begin nothing new after this time, e.g. 90m or 2h.")
+    ] = "",
+    shard: ShardOption = "",
+    report_folder: Annotated[
+        Path | None, typer.Option("--report", help="A folder for report.md, report.json and report.html.")
+    ] = None,
+    jobs: JobsOption = DEFAULT_JOBS,
+    pull_layers: PullLayersOption = False,
+    share_layers: Annotated[
+        bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
+    ] = True,
+    engine: EngineOption = RunnerChoice.AUTO,
+    builder: BuilderOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Find what is stale, rebuild and verify only that, publish it, and say why.
+
+    Naming variants adds what they are `from`. Exit codes: 0 all is fresh, refreshed or held back as the catalog says;
+    3 some variants failed or wait after a failure, and the others are well; 1 none is well; 75 time ran out with work
+    left, and nothing failed. What is published by then stays, whatever ends a night, and the next one goes on from it.
+
+    Example: warmbase nightly --max-time 2h --report report
+    """
+    from warmbase.cli.session import Session
+    from warmbase.nightly.shards import find_shard
+
+    seconds = _parse_time(max_time)
+    if plan and commit:
+        raise SelectionError("--plan does nothing, and --commit writes locks", next_step="say one of the two")
+    with reporting(quiet=as_json) as report:
+        session = Session(catalog, report, engine=engine, builder=builder)
+        job = make_job(
+            session,
+            open_place(session, registry),
+            variants or (),
+            commit=commit,
+            max_seconds=seconds,
+            shard=find_shard(shard, os.environ),
+            pull_layers=pull_layers,
+            share_layers=share_layers,
+            jobs=jobs,
+        )
+        night = _spend(job, is_plan=plan)
+        _write(night, report_folder)
+    _print(night, as_json=as_json)
+    sys.exit(exit_code(night))
 
 
 def make_job(
@@ -30,4 +123,99 @@ def make_job(
     jobs: int = DEFAULT_JOBS,
 ) -> "Job":
     """The night's work on what `names` mean, and on what that is `from`. Raises SelectionError."""
-    raise NotImplementedError
+    from warmbase.catalog.parents import with_parents
+    from warmbase.nightly.setting import Job
+    from warmbase.publish.sharing import layers_at
+
+    report = session.report
+    shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
+
+    def site() -> "Site":
+        from warmbase.cli.site import make_site
+
+        return make_site(session, jobs=jobs, verify=True, shared=shared if pull_layers else None)
+
+    return Job(
+        catalog=session.catalog,
+        variants=with_parents(session.select(names)),
+        place=place,
+        folders=session.folders,
+        tools=_tools(session, site, jobs),
+        clock=clock,
+        report=report,
+        mode="commit" if commit else "publish",
+        max_seconds=max_seconds,
+        shard=shard,
+        worker=f"{os.uname().nodename} {os.getpid()} {clock().isoformat()}",
+        shared=shared if share_layers else None,
+    )
+
+
+def _tools(session: "Session", site: Callable[[], "Site"], jobs: int) -> "Tools":
+    from warmbase.effects.platforms import native_platform
+    from warmbase.nightly.setting import Tools
+    from warmbase.plan import Existing
+
+    def existing(catalog: "Catalog") -> "Existing":
+        return Existing(layers=session.store.recipes(), drifted=session.drifted(catalog))
+
+    return Tools(
+        uv=lambda: session.uv,
+        ground=lambda: session.ground,
+        resolver=session.resolver,
+        site=site,
+        existing=existing,
+        traffic=lambda: session.registries.traffic,
+        native=native_platform(),
+        jobs=jobs,
+    )
+
+
+def exit_code(night: "Night") -> int:
+    """The exit code of a night, as `nightly` documents it; a plan's is 0."""
+    failed = len(night.of("failed", "waiting"))
+    if night.mode == "plan":
+        return 0
+    if failed:
+        return ALL_FAILED if failed == len(night.results) else SOME_FAILED
+    return OUT_OF_TIME if night.of("left") else 0
+
+
+def _spend(job: "Job", *, is_plan: bool) -> "Night":
+    from warmbase.nightly.job import plan_night, run_night, show_plan
+
+    return show_plan(job, plan_night(job)) if is_plan else run_night(job)
+
+
+def _write(night: "Night", folder: Path | None) -> None:
+    if folder is None:
+        return
+    from warmbase.nightly.commit import write_messages
+    from warmbase.nightly.report.stage import write_report
+
+    write_report(night, folder)
+    if night.mode == "commit":
+        write_messages(night, folder)
+
+
+def _print(night: "Night", *, as_json: bool) -> None:
+    if as_json:
+        from warmbase.nightly.report.document import night_to_json
+
+        print_json(night_to_json(night))
+        return
+    from warmbase.nightly.report.markdown import night_to_markdown
+
+    typer.echo(night_to_markdown(night))
+
+
+def _parse_time(text: str) -> float | None:
+    """Seconds of "90m", "2h", "45s", "1h30m"; None for nothing. Raises SelectionError."""
+    import re
+
+    if not text:
+        return None
+    parts = re.findall(r"(\d+)([smh])", text.strip())
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise SelectionError(f"{text!r} is no time", next_step="write it as 90m, 2h or 1h30m")
+    return float(sum(int(number) * _UNITS[unit] for number, unit in parts))

@@ -23,6 +23,7 @@ from warmbase.foundation.stage import pin_fits, pinned_recipe
 from warmbase.layers.codec import Codec
 from warmbase.layers.store import Damage, LayerStore
 from warmbase.layers.unpack import UnpackedLayers
+from warmbase.lock.resolve import Resolver
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
 from warmbase.plan import Existing, Plan, plan_builds
 
@@ -102,6 +103,12 @@ class Session:
             builder=lambda: self.builder,
         )
 
+    def resolver(self) -> Resolver:
+        """What resolves variants; what they have in common once."""
+        from warmbase.effects.http import ask_size
+
+        return Resolver(uv=self.uv, cache=self.folders.uv_cache, ask_size=ask_size)
+
     def select(self, names: Sequence[str]) -> tuple[Variant, ...]:
         """The variants that `names` mean; all for none."""
         return select_variants(self.catalog, names)
@@ -125,13 +132,12 @@ class Session:
         packages: Sequence[str] = (),
     ) -> tuple[Locked, ...]:
         """Lock `variants`; see `lock_variants`."""
-        from warmbase.effects.http import ask_size
-        from warmbase.lock.resolve import Resolver, Upgrade
+        from warmbase.lock.resolve import Upgrade
 
         return lock_variants(
             self.catalog,
             variants,
-            resolver=lambda: Resolver(uv=self.uv, cache=self.folders.uv_cache, ask_size=ask_size),
+            resolver=self.resolver,
             ground=lambda: self.ground,
             upgrade=Upgrade(everything=everything, foundations=foundations, rebuild=rebuild, packages=tuple(packages)),
             report=self.report,
@@ -198,18 +204,19 @@ class Session:
             unverified=frozenset(key for key, has_run in ran.items() if not has_run) - looked_at,
             only_looked_at=looked_at,
             layers=self.store.recipes(),
-            drifted=self._drifted(),
+            drifted=self.drifted(self.catalog),
         )
 
-    def _drifted(self) -> dict[str, str]:
+    def drifted(self, catalog: Catalog) -> dict[str, str]:
+        """The foundations of `catalog`, with its pins, that an archive no longer offered as pinned: see `Existing`."""
         drifted = {}
-        codecs = {codec_of(variant.compression) for variant in self.catalog.variants}
-        for (name, platform, python), pin in read_all_pins(self.catalog).items():
-            foundation = next(f for f in self.catalog.foundations if f.name == name)
+        codecs = {codec_of(variant.compression) for variant in catalog.variants}
+        for (name, platform, python), pin in read_all_pins(catalog).items():
+            foundation = next(f for f in catalog.foundations if f.name == name)
             if isinstance(system_of(pin), ImagePin) or not self._fits(foundation, pin, python):
                 continue  # an image is what its digest says
             for codec in codecs:
-                pinned = pinned_recipe(foundation, pin, platform, codec, self.catalog.uv)
+                pinned = pinned_recipe(foundation, pin, platform, codec, catalog.uv)
                 found = find_foundation(self.store, pinned)
                 if found and found.recipe != pinned:
                     drifted[pinned] = found.recipe

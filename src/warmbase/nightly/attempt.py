@@ -186,7 +186,7 @@ class Attempt:
             (),
             {**above, self._variant.name: lock},
             pins,
-            tools.existing(catalog, layout),
+            tools.existing(catalog),
             native=tools.native,
             foundations=catalog.foundations,
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Tools:
     """What work is done with; each is found when it is first asked for.
 
-    `existing` says what there is before a build of a catalog into a layout, `traffic` what went to each registry so
+    `existing` says what there is before a build of a catalog into an empty layout, `traffic` what went to each registry so
     far; `native` is this machine's own platform, `jobs` how many processes compile, pack and resolve.
     """
 
@@ -34,7 +34,7 @@ class Tools:
     ground: Callable[[], Groundwork]
     resolver: Callable[[], Resolver]
     site: "Callable[[], Site]"
-    existing: Callable[[Catalog, Path], Existing]
+    existing: Callable[[Catalog], Existing]
     traffic: Callable[[], Mapping[str, Traffic]]
     native: str
     jobs: int = 2

@@ -231,16 +231,20 @@ def find_bases(metadata: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def bases_moved(pin: DockerfilePin, registries: Callable[[], Registries]) -> bool:
     """Whether an image that the pinned one stands on is another one now. Raises RegistryError if nobody can tell."""
-    for name, digest in pin.bases:
-        if "://" in name:  # what it is now is known when it is downloaded
-            continue
-        reference = Reference.parse(name)
-        if reference.digest:
-            continue
+    for reference, digest in moving_bases(pin):
         found = registries().at(reference.registry).find_manifest(reference.repository, reference.reference)
         if found is None or found.digest != digest:
             return True
     return False
+
+
+def moving_bases(pin: DockerfilePin) -> tuple[tuple[Reference, str], ...]:
+    """The images that the pinned one stands on by a tag, which may come to name another, with the digest of each.
+
+    What came from other addresses is not among them: what that is now is known when it is downloaded.
+    """
+    named = ((Reference.parse(name), digest) for name, digest in pin.bases if "://" not in name)
+    return tuple((reference, digest) for reference, digest in named if not reference.digest)
 
 
 def _normal(name: str) -> str:

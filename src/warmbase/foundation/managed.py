@@ -62,17 +62,25 @@ def pin_managed(
     Platforms stay together: with `sibling`, another platform's pin, it is that one's version, as long as it is there.
     The archive is downloaded, which a build needs anyway. Raises FoundationError.
     """
-    known = _list_pythons(ground)
-    fitting = _fitting(known, base.platform, base.libc[0], python)
-    if not fitting:
+    known = known_pythons(ground)
+    wanted = choose_python(known, base, python, version=sibling.python if sibling else "")
+    if wanted is None:
         raise _unknown(known, base.platform, base.libc[0], python, ground.uv().version)
-    newest = max(fitting, key=lambda one: (not Version(one.version).is_prerelease, Version(one.version)))
-    wanted = next((one for one in fitting if sibling and one.version == sibling.python), newest)
     if previous and (previous.python, previous.archive) == (wanted.version, wanted.archive):
         return replace(previous, base=base)
     with ground.store.workspace() as work:
         sha256 = _install(ground, wanted, work / "python", home_of(python))
     return ManagedPin(base=base, python=wanted.version, archive=wanted.archive, sha256=sha256)
+
+
+def choose_python(
+    known: tuple[PythonDownload, ...], base: SystemPin, python: str, *, version: str = ""
+) -> PythonDownload | None:
+    """Of what uv knows, the newest Python of a minor version for the system `base`, or the one with `version` as long
+    as that is there; None where there is none."""
+    fitting = _fitting(known, base.platform, base.libc[0], python)
+    newest = max(fitting, key=lambda one: (not Version(one.version).is_prerelease, Version(one.version)), default=None)
+    return next((one for one in fitting if one.version == version), newest)
 
 
 def python_recipe(pin: ManagedPin, codec: Codec, uv: str) -> str:
@@ -214,7 +222,7 @@ def _compile(pin: ManagedPin, work: Path, place: FoundationLayers | None, ground
 def _install_compiler(pin: ManagedPin, place: FoundationLayers, folder: Path, ground: Groundwork) -> None:
     """Install the same version for this machine's own platform and the C library of `place`."""
     platform, libc = native_platform(), place.foundation.libc[0]
-    known = _list_pythons(ground)
+    known = known_pythons(ground)
     own = _fitting(known, platform, libc, minor_of(pin))
     same = next((one for one in own if one.version == pin.python), None)
     if same is None:
@@ -228,7 +236,8 @@ def _link(folder: Path, home: str, minor: str) -> None:
         (folder / name).symlink_to(f"..{home.removeprefix(FOLDER)}/bin/python{minor}")
 
 
-def _list_pythons(ground: Groundwork) -> tuple[PythonDownload, ...]:
+def known_pythons(ground: Groundwork) -> tuple[PythonDownload, ...]:
+    """The Pythons that uv knows where to get. Raises FoundationError."""
     try:
         return list_pythons(ground.uv())
     except ProcessError as error:

@@ -135,15 +135,16 @@ FoundationKey = tuple[str, str, str]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundationNews:
     """What a foundation is now for one platform and Python: `pin` is what a lock would pin today, the known pin itself
-    where nothing changed, None where only making it would tell (a Dockerfile whose bases or inputs moved).
+    where nothing changed, None where only making or pulling it would tell: it moved, or was never pinned.
 
-    `reasons` say what differs from the known pin, on the axes security, foundation and tool; `held` what is newer and
-    cannot be had (a registry image whose packages are behind their archive).
+    `reasons` say what differs from the known pin; `held` what is newer and cannot be had (a registry image whose
+    packages are behind their archive); `notes` what could not be told, and why.
     """
 
     pin: FoundationPin | None = None
     reasons: tuple[Reason, ...] = ()
     held: tuple[Held, ...] = ()
+    notes: tuple[str, ...] = ()
     error: WarmbaseError | None = None
 
 

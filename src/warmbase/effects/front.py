@@ -23,6 +23,7 @@ from warmbase.effects.simple import PAGE_TYPE, IndexFile
 from warmbase.errors import WarmbaseError
 
 _METADATA = ".metadata"  # PEP 658
+_POLL = 0.02  # seconds until the end of the context is noticed
 _FAILED = 424  # RFC 4918, section 11.4; uv does not try it again
 _PASSED_ON = ("Range", "If-Range")
 _PASSED_BACK = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "ETag", "Last-Modified")
@@ -130,7 +131,7 @@ def open_front(library: Library, indexes: Sequence[str]) -> Iterator[Front]:
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         front.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
         thread.start()
         try:
             yield front

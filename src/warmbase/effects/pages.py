@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TRIES = Backoff(attempts=3, first=0.5, patience=60)
+TRIES = Backoff(attempts=4, patience=60)
+"""How often an index is asked that does not answer."""
+
 _CHECK = "see that the index can be reached from here; nothing was changed, and the next run asks it again"
 
 
@@ -67,7 +69,7 @@ class PageSource:
     """Asks indexes, over connections that are kept. Safe for several threads; an index that does not answer is asked
     no more. `environment` has the proxies and what is trusted."""
 
-    def __init__(self, environment: Mapping[str, str], *, tries: Backoff = _TRIES) -> None:
+    def __init__(self, environment: Mapping[str, str], *, tries: Backoff = TRIES) -> None:
         self._environment = environment
         self._tries = tries
         self._lock = threading.Lock()

@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.model import Variant
 from warmbase.catalog.parents import lineage
-from warmbase.effects.pages import IndexLogin, PageSource
+from warmbase.effects.pages import TRIES, IndexLogin, PageSource
+from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.uv import Uv
 from warmbase.errors import LockError, WarmbaseError
 from warmbase.lock.project import Pins
@@ -48,12 +49,13 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageTools:
-    """What a survey of packages needs: the uv that the catalog pins, a folder that is kept from night to night, and how
-    many resolutions may run at a time."""
+    """What a survey of packages needs: the uv that the catalog pins, a folder that is kept from night to night, how
+    many resolutions may run at a time, and how often an index is asked that does not answer."""
 
     uv: Uv
     folder: Path
     jobs: int = 2
+    tries: Backoff = TRIES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +115,7 @@ class _Survey:
         self._memory = memory
         self._now = now
         self._stack = stack
-        self._source = PageSource(tools.uv.environment)
+        self._source = PageSource(tools.uv.environment, tries=tools.tries)
         stack.callback(self._source.close)
         self._shelf = Shelf(self._source, indexes, tools.folder, memory, format_time(now))
         self._resolving: Resolving | None = None
@@ -279,6 +281,6 @@ def _direct(variant: Variant) -> frozenset[str]:
 
 def _for_variant(error: WarmbaseError, resolved: str, variant: str) -> WarmbaseError:
     """What is said of a variant, of another one that asks the same."""
-    if variant == resolved:
+    if variant == resolved or resolved not in error.message:
         return error
     return LockError(error.message.replace(resolved, variant), next_step=error.next_step.replace(resolved, variant))

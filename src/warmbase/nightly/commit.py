@@ -20,6 +20,7 @@ from warmbase.nightly.report.reading import (
     first_line,
     headline,
     name_some,
+    reason_words,
     shared_broken,
     shared_held,
     shared_reasons,
@@ -126,7 +127,7 @@ def _sections(night: Night) -> Iterator[tuple[str, list[str]]]:
 
     reasons = shared_reasons(night.of("refreshed"))
     for axis in AXES:
-        yield _AXIS_WORDS[axis], [f"{r.item}: {named(r.variants)}" for r in reasons if r.item.axis == axis]
+        yield _AXIS_WORDS[axis], [f"{reason_words(r.item)}: {named(r.variants)}" for r in reasons if r.item.axis == axis]
     yield (
         "Left out, as they break an image",
         [

@@ -3,8 +3,9 @@
 What several variants have in common is said once: a night on which one package moved in a hundred variants is one line.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, get_args
 
 from warmbase.nightly.model import Axis, Broken, Held, Night, NightSummary, Reason, Status, VariantResult
@@ -30,6 +31,9 @@ _MODES = {
     "plan": tuple((status, "stale" if status in ("left", "refreshed") else word) for status, word in _STATUSES),
 }
 
+_LONGEST = 240
+_DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
+
 Item = TypeVar("Item", Reason, Held, Broken)
 
 
@@ -41,35 +45,60 @@ class Shared(Generic[Item]):
     variants: tuple[str, ...]
 
 
-def status_words(night: Night) -> dict[Status, str]:
-    """What each status is called in a night's mode, in the order in which they are told."""
-    return dict(_MODES[night.mode])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Count:
+    """How many variants have a status, and what that is called in the night's mode."""
+
+    status: Status
+    word: str
+    number: int
+
+
+def count_statuses(night: Night) -> tuple[Count, ...]:
+    """How many variants have each status, what matters most first; statuses that none has are left out."""
+    found: dict[str, Count] = {}
+    before = len(failing(night)) - len(night.of("failed"))
+    for status, word in _MODES[night.mode]:
+        known = found.get(word, Count(status=status, word=word, number=0))
+        number = len(waiting(night) if status == "waiting" else night.of(status))
+        found[word] = replace(known, number=known.number + number)
+        if status == "failed":
+            found["failed before"] = Count(status="failed", word="failed before", number=before)
+    return tuple(count for count in found.values() if count.number)
 
 
 def headline(night: Night) -> str:
     """The night in one sentence: "12 variants: 1 failed, 4 refreshed (2 for security), 7 fresh"."""
     if not night.results:
         return "No variant was looked at"
-    counts: dict[str, int] = {}
-    for status, word in status_words(night).items():
-        counts[word] = counts.get(word, 0) + len(night.of(status))
-    urgent = len(night_security(night))
     count = len(night.results)
-    if counts["fresh"] == count:
+    if len(night.of("fresh")) == count:
         return f"All {count} variants are fresh" if count > 1 else f"{night.results[0].variant} is fresh"
-    taken = status_words(night)["refreshed"]
+    urgent = sum(any(reason.axis == "security" for reason in result.reasons) for result in taken(night))
     told = [
-        f"{number} {word}{f' ({urgent} for security)' if word == taken and urgent else ''}"
-        for word, number in counts.items()
-        if number
+        f"{each.number} {each.word}{f' ({urgent} for security)' if each.status == 'refreshed' and urgent else ''}"
+        for each in count_statuses(night)
     ]
     return f"{count} variant{'s' if count > 1 else ''}: {', '.join(told)}"
 
 
-def night_security(night: Night) -> tuple[VariantResult, ...]:
-    """The variants that were refreshed, or are to be, for security."""
-    taken = night.of("refreshed", "left") if night.mode == "plan" else night.of("refreshed")
-    return tuple(result for result in taken if any(reason.axis == "security" for reason in result.reasons))
+def verdict(night: Night) -> str:
+    """What matters most of a night, in a few words: "1 of 12 variants fails, 4 refreshed"."""
+    count = len(night.results)
+    failed, refreshed = len(failing(night)), len(taken(night))
+    if not failed and not refreshed:
+        return headline(night)
+    word = next(each.word for each in count_statuses(night) if each.status == "refreshed") if refreshed else ""
+    if not failed:
+        return f"{refreshed} of {count} variants {word}"
+    return f"{failed} of {count} variants {'fails' if failed == 1 else 'fail'}" + (
+        f", {refreshed} {word}" if refreshed else ""
+    )
+
+
+def taken(night: Night) -> tuple[VariantResult, ...]:
+    """The variants that were refreshed; of a plan those that are to be."""
+    return night.of("refreshed", "left") if night.mode == "plan" else night.of("refreshed")
 
 
 def failing(night: Night) -> tuple[VariantResult, ...]:
@@ -159,9 +188,17 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
+def reason_words(reason: Reason) -> str:
+    """A reason in words, digests cut short."""
+    return _DIGEST.sub(r"sha256:\1…", str(reason))
+
+
 def why_failed(result: VariantResult) -> str:
-    """Why a variant fails, in one line."""
-    return first_line(result.error or (result.failure.message if result.failure else ""))
+    """Why a variant fails, in one line: what it says first, and what that comes from."""
+    said = result.error or (result.failure.message if result.failure else "")
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith("next: ")]
+    words = ": ".join(lines[:2])
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 
 def _broken_in(result: VariantResult) -> set[tuple[str, str]]:

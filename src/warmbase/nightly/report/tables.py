@@ -16,7 +16,7 @@ KIND_WORDS: dict[Kind, str] = {
     "tool": "Python and uv",
 }
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
 _DIRECTIONS = ("up", "down", "added", "removed")
 
 

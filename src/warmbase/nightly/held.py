@@ -23,7 +23,7 @@ from warmbase.lock.markers import marker_environment
 from warmbase.lock.restraint import Restraint
 from warmbase.lock.wheels import choose_wheels
 from warmbase.nightly.model import Held
-from warmbase.nightly.releases import Release, Releases
+from warmbase.nightly.offered import Release, Releases
 from warmbase.publish.journal import format_time
 
 Needs = Callable[[str, str], Sequence[Requirement]]

@@ -1,66 +1,95 @@
-"""The releases of a package, as the page of an index has them."""
+"""Images as a registry has them: their sizes and their attested bills of materials."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from warmbase.effects.simple import IndexFile
-
-_SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+from warmbase.attest.stage import CYCLONEDX, PREDICATE_TYPE
+from warmbase.errors import RegistryError
+from warmbase.nightly.changes import Bill, moves
+from warmbase.nightly.model import Move
+from warmbase.oci.manifest import Descriptor, Manifest
+from warmbase.publish.contents import attestations_of, platforms_of, read_from
+from warmbase.publish.model import Place
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """A version of a package, and its files."""
+    """A published index. `layers` is the size of each compressed layer by its digest, for each platform; `bills` lacks
+    the platforms for which none is attested."""
 
-    version: Version
-    files: tuple[IndexFile, ...]
+    digest: str
+    layers: Mapping[str, Mapping[str, int]] = field(hash=False)
+    bills: Mapping[str, Bill] = field(hash=False, repr=False)
 
     @property
-    def yanked(self) -> str | None:
-        """Why the index has yanked every file of it (PEP 592); None where it has not."""
-        reasons = [file.yanked for file in self.files]
-        said = [reason for reason in reasons if reason is not None]
-        return next(filter(None, said), "") if len(said) == len(reasons) else None
+    def size(self) -> int:
+        """The bytes of all layers, those that platforms share counted once."""
+        return sum({digest: size for each in self.layers.values() for digest, size in each.items()}.values())
 
-    def usable(self, python: str) -> tuple[IndexFile, ...]:
-        """The files for the minor version `python` ("3.13") that are not yanked."""
-        return tuple(f for f in self.files if f.yanked is None and _admits(f.requires_python, python))
-
-
-Releases = tuple[Release, ...]
-"""The newest first."""
-
-
-def read_releases(files: Iterable[IndexFile]) -> Releases:
-    """The releases that a page lists; files whose names say no version are left out."""
-    by_text: dict[str, list[IndexFile]] = {}
-    for file in files:
-        by_text.setdefault(_version_text(file.name), []).append(file)
-    by_version: dict[Version, list[IndexFile]] = {}
-    for text, several in by_text.items():
-        try:
-            by_version.setdefault(Version(text), []).extend(several)
-        except InvalidVersion:
-            continue
-    ordered = sorted(by_version.items(), reverse=True)
-    return tuple(Release(version=version, files=tuple(several)) for version, several in ordered)
+    def pulled_after(self, other: "Release") -> int:
+        """The bytes that whoever has `other` pulls, on the platform on which they are most."""
+        return max(
+            (
+                sum(size for digest, size in each.items() if digest not in other.layers.get(platform, {}))
+                for platform, each in self.layers.items()
+            ),
+            default=0,
+        )
 
 
-def _version_text(name: str) -> str:
-    """The version in a file's name: the second part of a wheel's, the last one of a source distribution's."""
-    if name.endswith(".whl"):
-        return name.split("-", 2)[1] if name.count("-") > 1 else ""
-    ending = next((ending for ending in _SOURCES if name.endswith(ending)), "")
-    return name.removesuffix(ending).rpartition("-")[2] if ending else ""
-
-
-def _admits(requires_python: str, python: str) -> bool:
-    """Whether any patch release of a minor version is admitted."""
+def read_release(place: Place, image: str, digest: str) -> Release:
+    """The published index `digest` of an image ("data"). Raises RegistryError, also for what is no image of ours."""
+    repository = place.repository(image)
+    read = read_from(place.registry, repository)
     try:
-        wanted = SpecifierSet(requires_python)
-    except InvalidSpecifier:
-        return True
-    return wanted.contains(f"{python}.0") or wanted.contains(f"{python}.99")
+        index = _read_index(place, repository, digest)
+        manifests = {platform: (found, read(found)) for platform, found in platforms_of(index).items()}
+        attested = attestations_of(index)
+        bills = {
+            platform: _read_bill(place, repository, attested[found.digest])
+            for platform, (found, _) in manifests.items()
+            if found.digest in attested
+        }
+        layers = {
+            platform: {layer.digest: layer.size for layer in Manifest.from_bytes(content).layers}
+            for platform, (_, content) in manifests.items()
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise RegistryError(
+            f"{place.registry.host}/{repository}@{digest} is not an image that warmbase published: {error!r}",
+            next_step="see who else writes to that repository; `warmbase history` lists what was published",
+        ) from error
+    return Release(digest=digest, layers=layers, bills={name: bill for name, bill in bills.items() if bill})
+
+
+def release_moves(old: Release, new: Release) -> tuple[Move, ...]:
+    """What moved from one to the other, as far as their bills say."""
+    return moves(old.bills, new.bills)
+
+
+def _read_index(place: Place, repository: str, digest: str) -> bytes:
+    document = place.registry.read_manifest(repository, digest)
+    if document is None:
+        raise RegistryError(
+            f"{place.registry.host}/{repository} has no {digest} any more",
+            next_step="compare what it still has: `warmbase history` lists it",
+        )
+    return document.content
+
+
+def _read_bill(place: Place, repository: str, digest: str) -> Bill | None:
+    """The bill of materials of an attestation, None without one (in-toto attestation framework, "Statement")."""
+    attestation = place.registry.read_manifest(repository, digest)
+    if attestation is None:
+        return None
+    for layer in Manifest.from_bytes(attestation.content).layers:
+        if _predicate_of(layer) == CYCLONEDX:
+            statement = json.loads(place.registry.read_blob(repository, layer))
+            bill: Bill = statement["predicate"]
+            return bill
+    return None
+
+
+def _predicate_of(layer: Descriptor) -> str:
+    return layer.annotations.get(PREDICATE_TYPE, "")

@@ -18,8 +18,8 @@ from warmbase.effects.files import replace_file
 from warmbase.effects.pages import UNCHANGED, FileAnswer, IndexLogin, Page, PageSource
 from warmbase.effects.simple import IndexFile, files_from_json
 from warmbase.errors import WarmbaseError
+from warmbase.nightly.offered import Releases, read_releases
 from warmbase.nightly.pages import IndexMemory, PageKey, PageMemory, hash_of
-from warmbase.nightly.releases import Releases, read_releases
 
 _AT_ONCE = 16
 

@@ -3,7 +3,7 @@
 There is a package index, a Debian archive and a registry, all on loopback and changed by the tests, and a clock that
 they set: a month of nights takes as long as its builds. What a night did is said in words, see `told`.
 
-    python -m tests.nights FOLDER REGISTRY TIME
+    python -m tests.nights CATALOG REGISTRY TIME
 
 does one night in a process of its own, which can be killed.
 """
@@ -11,6 +11,7 @@ does one night in a process of its own, which can be killed.
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -70,12 +71,20 @@ class World:
         """Where images go, through the proxy."""
         return f"{self.proxy.host}/bases"
 
-    def release(self, name: str, version: str, source: str = "", *, requires: Sequence[str] = ()) -> None:
-        """Upload a package with one module, this evening."""
-        time = self.evening.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-        module = name.replace("-", "_")
-        content = source or f"VERSION = {version!r}\n"
-        self.index.wheels.append(make_wheel(name, version, {f"{module}.py": content}, requires=requires, time=time))
+    def release(
+        self,
+        name: str,
+        version: str,
+        source: str = "",
+        *,
+        requires: Sequence[str] = (),
+        tag: str = "py3-none-any",
+        uploaded: str = "",
+    ) -> None:
+        """Upload a package with one module, this evening unless another time is said."""
+        time = uploaded or self.evening.strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+        files = {f"{name.replace('-', '_')}.py": source or f"VERSION = {version!r}\n"}
+        self.index.wheels.append(make_wheel(name, version, files, requires=requires, tag=tag, time=time))
 
     def yank(self, name: str, version: str, reason: str) -> None:
         """Mark a release."""
@@ -115,11 +124,17 @@ class World:
         """Do the night."""
         return run_night(self.job(names, **options))
 
-    def start(self) -> subprocess.Popen[str]:
-        """Begin the night in a process of its own."""
+    def start(self, cache: Path | None = None) -> subprocess.Popen[str]:
+        """Begin the night in a process of its own, perhaps with another cache than this machine's."""
         time = (self.evening + timedelta(hours=6)).isoformat()
-        command = [sys.executable, "-m", "tests.nights", str(self.bases.catalog), self.place, time]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.nights", str(self.bases.catalog), self.place, time],
+            cwd=ROOT,
+            env={**os.environ, "WARMBASE_CACHE_DIR": str(cache or self.bases.cache)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def tags(self) -> dict[str, str]:
         """What the rolling tag of each image names in the registry."""

@@ -1,0 +1,370 @@
+"""Thirty nights of twelve variants, the first a Monday's: what the world does before each, and what the job does."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.faults import Action, Respond, Seen, no_fault
+from tests.nights import World, told
+
+from warmbase.errors import RegistryError
+
+Told = Mapping[str, str]
+"""What became of the images that are not just fresh, in words."""
+
+IMAGES: dict[str, dict[str, Any]] = {
+    "core": {"requirements": ["alpha"]},
+    "kit": {"from": "core", "requirements": ["kappa"]},
+    "data": {"requirements": ["gamma"]},
+    "web": {"requirements": ["delta"], "refresh": {"packages": "weekly"}},
+    "careful": {"requirements": ["epsilon", "zeta"], "cooldown": {"time": "3 days", "exempt": ["zeta"]}},
+    "pinned": {
+        "requirements": ["gamma"],
+        "pins": {"gamma": {"version": "<2", "reason": "2.0 reads no old files", "until": "2026-11-27"}},
+    },
+    "picky": {"requirements": ["theta", "iota"]},
+    "wish": {"requirements": ["omega"]},
+    "thin": {"requirements": ["mu"], "foundations": ["thin"]},
+    "thinner": {"requirements": ["nu"], "foundations": ["thin"]},
+    "os": {"requirements": ["mu"], "foundations": ["trixie"]},
+    "os-too": {"requirements": ["nu"], "foundations": ["trixie"]},
+}
+CATALOG = {"images": IMAGES, "defaults": {"foundations": ["slim"], "backends": []}}
+PACKAGES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "theta", "iota", "kappa", "mu", "nu", "omega")
+SMOKE = "import theta\n\nassert theta.VERSION\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chapter:
+    """A night: `what` happens, `prepare` lets it happen before (and may do the night), `expected` is what is told."""
+
+    what: str
+    expected: Told
+    prepare: Callable[[World], Told | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What a night did: what was told, which images' rolling tags moved, what was sent to the registry, and what was
+    read of the index (and not found unchanged)."""
+
+    told: Told
+    moved: frozenset[str]
+    sent: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+CHAPTERS: list[Chapter] = []
+
+
+def night(what: str, **expected: str) -> Callable[[Callable[[World], Told | None]], None]:
+    """Add the next night; images are written with "_" for "-"."""
+
+    def add(prepare: Callable[[World], Told | None]) -> None:
+        said = {image.replace("_", "-"): words for image, words in expected.items()}
+        CHAPTERS.append(Chapter(what=what, expected=said, prepare=prepare))
+
+    return add
+
+
+def play(world: World, chapter: Chapter) -> Record:
+    """Do a night."""
+    tags, seen = world.tags(), len(world.proxy.seen)
+    asked, unchanged = Counter(world.index.asked), Counter(world.index.unchanged)
+    said = chapter.prepare(world)
+    if said is None:
+        said = told(world.night())
+    now = world.tags()
+    read = Counter(world.index.asked) - asked - (Counter(world.index.unchanged) - unchanged)
+    return Record(
+        told=said,
+        moved=frozenset(image for image, digest in now.items() if digest != tags.get(image)),
+        sent=tuple(f"{one.method} {one.path}" for one in world.proxy.seen[seen:] if one.method not in ("GET", "HEAD")),
+        read=tuple(read.elements()),
+    )
+
+
+@dataclass(slots=True)
+class Story:
+    """The nights so far; who asks for one has those before it done first."""
+
+    world: World
+    records: list[Record] = field(default_factory=list)
+
+    def record(self, number: int) -> Record:
+        """What the night with this number did, counted from 1."""
+        while len(self.records) < number:
+            self.world.evening += timedelta(days=bool(self.records))
+            self.records.append(play(self.world, CHAPTERS[len(self.records)]))
+        return self.records[number - 1]
+
+
+def begin(world: World) -> None:
+    """What is there before the first night."""
+    for name in PACKAGES:
+        world.release(name, "1.0", uploaded="2026-01-02T03:04:05.000000Z")
+    smoke = world.bases.folder / "bases/picky/smoke.py"
+    smoke.parent.mkdir(parents=True)
+    smoke.write_text(SMOKE, encoding="utf-8")
+
+
+_FIRST = "refreshed: nothing is published of it"
+_CORE = "core:py3.13-slim (which it is from, is refreshed)"
+
+
+@night(
+    "everything is published for the first time",
+    **dict.fromkeys((image.replace("-", "_") for image in IMAGES), _FIRST),
+)
+def _(world: World) -> None:
+    pass
+
+
+@night("nothing happens")
+def _(world: World) -> None:
+    pass
+
+
+@night(
+    "a release reaches those that have it, and what is from them in the same night",
+    core="refreshed: alpha 1.0 → 1.1, beta (new) → 1.0",
+    kit=f"refreshed: {_CORE}, alpha 1.0 → 1.1, beta (new) → 1.0, kappa 1.0 → 1.1",
+)
+def _(world: World) -> None:
+    world.release("alpha", "1.1", requires=["beta"])
+    world.release("kappa", "1.1")
+
+
+@night("the archive is signed anew, with the same packages")
+def _(world: World) -> None:
+    world.archive.renew()
+
+
+_WEB = "held: [delta 1.0, not 1.1: refresh until 2026-11-09, packages: weekly]"
+
+
+@night("a release waits for its weekday, a Friday's", web=_WEB)
+def _(world: World) -> None:
+    world.release("delta", "1.1")
+
+
+_CAREFUL = "[epsilon 1.0, not 1.1: cooldown until 2026-11-09]"
+
+
+@night(
+    "a release is too young, and its exempt neighbour is not",
+    web=_WEB,
+    careful=f"refreshed: zeta 1.0 → 1.1, {_CAREFUL}",
+)
+def _(world: World) -> None:
+    world.release("epsilon", "1.1")
+    world.release("zeta", "1.1")
+
+
+@night("what waits goes on waiting", web=_WEB, careful=f"fresh: {_CAREFUL}")
+def _(world: World) -> None:
+    pass
+
+
+@night("on Monday the week's releases are taken", web="refreshed: delta 1.0 → 1.1", careful=f"fresh: {_CAREFUL}")
+def _(world: World) -> None:
+    pass
+
+
+@night("a cooldown ends", careful="refreshed: epsilon 1.0 → 1.1")
+def _(world: World) -> None:
+    pass
+
+
+_PINNED = "fresh: [gamma 1.0, not 2.0: pin until 2026-11-28, 2.0 reads no old files]"
+
+
+@night("a release is taken but where it is pinned", data="refreshed: gamma 1.0 → 2.0", pinned=_PINNED)
+def _(world: World) -> None:
+    world.release("gamma", "2.0")
+
+
+@night(
+    "a release is yanked and goes",
+    kit="refreshed: kappa 1.1 → 1.0 (yanked: it loses files)",
+    pinned=_PINNED,
+)
+def _(world: World) -> None:
+    world.yank("kappa", "1.1", "it loses files")
+
+
+_BROKEN = "[theta 1.0, not 2.0: broken]"
+
+
+@night(
+    "a release that breaks the image is found and left, its neighbour is taken",
+    picky=f"refreshed: iota 1.0 → 1.1, theta 1.0 → 2.0, {_BROKEN}, broken theta 2.0",
+    pinned=_PINNED,
+)
+def _(world: World) -> None:
+    world.release("theta", "2.0", "VERSION = ''\n")
+    world.release("iota", "1.1")
+
+
+@night("what broke is not tried again", picky=f"fresh: {_BROKEN}", pinned=_PINNED)
+def _(world: World) -> None:
+    pass
+
+
+@night("a mended release is taken", picky="refreshed: theta 1.0 → 2.1", pinned=_PINNED)
+def _(world: World) -> None:
+    world.release("theta", "2.1")
+
+
+@night("the registry is down, and nothing is lost")
+def _(world: World) -> Told:
+    world.release("alpha", "1.2", requires=["beta"])
+    world.proxy.fault = lambda _: Respond(503, {"Retry-After": "3600"})
+    try:
+        with pytest.raises(RegistryError, match="asks for a pause"):
+            world.night()
+    finally:
+        world.proxy.fault = no_fault
+    return {}
+
+
+@night(
+    "a night is killed between two publications, and the next run has the rest",
+    kit=f"refreshed: alpha 1.1 → 1.2, {_CORE}",
+    pinned=_PINNED,
+)
+def _(world: World) -> Told | None:
+    killed = _kill_at(world, "PUT", "/v2/bases/kit/manifests/")
+    assert killed.returncode < 0
+    return None
+
+
+@night(
+    "a foundation's tag moves, and two machines begin the same night at once",
+    thin="refreshed: {thin}",
+    thinner="refreshed: {thin}",
+    pinned=_PINNED,
+)
+def _(world: World) -> Told:
+    world.push_image("thin")
+    other = world.bases.copy(world.bases.folder.parent / "other-machine")
+    with world.start(other.cache) as process:
+        here = told(world.night())
+        said, errors = process.communicate()
+    assert process.returncode == 0, errors
+    there: Told = json.loads(said)
+    # Who came later found it published, or published the same.
+    return {image: max(here.get(image, ""), there.get(image, "")) for image in {*here, *there}}
+
+
+@night("doubled work came to the same", pinned=_PINNED)
+def _(world: World) -> None:
+    pass
+
+
+_OLD = "fresh: [openssl … upstream]"
+
+
+@night(
+    "the archive has a security update",
+    os="refreshed: openssl {openssl} (security)",
+    os_too="refreshed: openssl {openssl} (security)",
+    thin=_OLD,
+    thinner=_OLD,
+    pinned=_PINNED,
+)
+def _(world: World) -> None:
+    world.archive.bump("openssl", security=True)
+
+
+_LATER = {"thin": _OLD, "thinner": _OLD, "pinned": _PINNED}
+_WISH = "omega cannot be had"
+
+
+@night("a variant cannot be resolved, the others go on", wish=f"failed: {_WISH}", **_LATER)
+def _(world: World) -> None:
+    world.edit("wish", requirements=["omega>=2"])
+
+
+@night("it is tried again the next night", wish=f"failed: {_WISH}", **_LATER)
+def _(world: World) -> None:
+    pass
+
+
+@night("then it waits", wish=f"waiting: {_WISH}", **_LATER)
+def _(world: World) -> None:
+    pass
+
+
+@night("two nights later it is tried once more", wish=f"failed: {_WISH}", **_LATER)
+def _(world: World) -> None:
+    pass
+
+
+@night("a candidate for a release is no release", wish=f"waiting: {_WISH}", **_LATER)
+def _(world: World) -> None:
+    world.release("alpha", "2.0rc1")
+
+
+@night(
+    "a release has no wheel for the platform",
+    wish=f"waiting: {_WISH}",
+    data="fresh: [gamma 2.0, not 3.0: wheels]",
+    **_LATER,
+)
+def _(world: World) -> None:
+    world.release("gamma", "3.0", tag="cp313-cp313-win_amd64")
+
+
+_WHEELS = "fresh: [gamma 2.0, not 3.0: wheels]"
+
+
+@night("what it waited for comes, and it is tried at once", wish="refreshed: omega 1.0 → 2.0", data=_WHEELS, **_LATER)
+def _(world: World) -> None:
+    world.release("omega", "2.0")
+
+
+@night("a pin expires", pinned="refreshed: gamma 1.0 → 2.0", data=_WHEELS, thin=_OLD, thinner=_OLD)
+def _(world: World) -> None:
+    pass
+
+
+_LAST = {"data": _WHEELS, "thin": _OLD, "thinner": _OLD}
+
+
+@night("somebody rolled back, and that stays", web="held: [delta 1.0, not 1.1: rollback]", **_LAST)
+def _(world: World) -> None:
+    world.bases.run("rollback", "web", "--registry", world.place)
+
+
+@night("there is no time", picky="left: iota 1.1 → 1.2", web="left: delta 1.0 → 1.2", **_LAST)
+def _(world: World) -> Told:
+    world.release("iota", "1.2")
+    world.release("delta", "1.2")
+    return told(world.night(max_seconds=0))
+
+
+@night("the next night has the time", picky="refreshed: iota 1.1 → 1.2", web="refreshed: delta 1.0 → 1.2", **_LAST)
+def _(world: World) -> None:
+    pass
+
+
+def _kill_at(world: World, method: str, path: str) -> subprocess.Popen[str]:
+    """Do a night in a process of its own, and kill it at the first such request to the registry."""
+    process = world.start()
+
+    def kill(seen: Seen) -> Action | None:
+        if seen.method == method and seen.path.startswith(path):
+            process.kill()
+        return None
+
+    world.proxy.fault = kill
+    with process:
+        process.communicate()
+    world.proxy.fault = no_fault
+    return process

@@ -1,0 +1,147 @@
+"""Large catalogs: many images over a few package sets, and a registry in which all of them are already published.
+
+Their images are empty and what is known of them is written down by hand, as the nightly job would have: five hundred
+real ones would take half an hour. What the job then looks at is real: tags, index pages, foundations, its own state.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.baseimages import system_blob, write_image
+from tests.bases import Bases
+from tests.faults import FaultProxy, fault_proxy
+from tests.grounds import UV
+from tests.nights import open_job
+from tests.registries import RunningRegistry, client_of, copy_with_skopeo, running_registry
+from tests.wheelhouse import Mirror, make_wheel, serve, uv_wheel
+from uv import find_uv_bin
+
+from warmbase.lock.restraint import restrain
+from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
+from warmbase.nightly.model import VariantState
+from warmbase.nightly.packages import PackageTools, Question, survey_packages
+from warmbase.nightly.record import write_state
+from warmbase.nightly.setting import Job
+from warmbase.nightly.state import KnownPin, State
+from warmbase.nightly.survey import look_around
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import INDEX, Index
+from warmbase.publish.journal import format_time
+
+FOUNDATIONS = ("slim", "full")
+SETS = 60
+BEGAN = datetime(2026, 11, 2, 2, 23, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Where fleets are: a registry behind a proxy that counts, an index that counts, and a folder."""
+
+    folder: Path
+    index: Mirror
+    registry: RunningRegistry
+    proxy: FaultProxy
+
+    def bases(self, images: int) -> Bases:
+        """A catalog of that many images, each on both foundations."""
+        bases = Bases(folder=self.folder / f"bases-{images}", cache=self.folder / f"cache-{images}")
+        bases.write_catalog(
+            {f"image-{number:03}": {"sets": [f"set-{number % SETS:02}"]} for number in range(images)},
+            uv=UV,
+            registry=self.place(images),
+            sets=package_sets(),
+            foundations={
+                name: {"image": f"{self.proxy.host}/team/python:{name}", "python": ["3.13"]} for name in FOUNDATIONS
+            },
+            defaults={"foundations": list(FOUNDATIONS), "backends": []},
+        )
+        return bases
+
+    def place(self, images: int) -> str:
+        """Where a catalog of that many images is published."""
+        return f"{self.proxy.host}/fleet-{images}"
+
+    def job(self, images: int, when: datetime = BEGAN) -> Job:
+        """A night's job on a catalog whose size was asked for before."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment(images).items():
+                patch.setenv(name, value)
+            return open_job(self.folder / f"bases-{images}/images.yaml", self.place(images), when)
+
+    def environment(self, images: int) -> dict[str, str]:
+        """The variables of a command on such a catalog."""
+        return {
+            "WARMBASE_CACHE_DIR": str(self.folder / f"cache-{images}"),
+            "UV_DEFAULT_INDEX": self.index.url,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "DOCKER_CONFIG": str(self.folder / "nobody"),
+        }
+
+    def publish(self, images: int) -> None:
+        """Let the registry have every variant of a catalog, and the job know it."""
+        job = self.job(images)
+        content = Index(manifests=(), annotations={"org.opencontainers.image.title": f"{images} images"}).to_bytes()
+        client = client_of(self.registry.host)
+        tags = [(job.place.repository(variant.image), tag) for variant in job.variants for tag in variant.tags]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda named: client.write_manifest(named[0], named[1], content, INDEX), tags))
+        write_state(job.place, job.folders.nights, _state_of(job, digest_of(content)), BEGAN)
+
+
+def package_sets() -> dict[str, list[str]]:
+    """Sixty sets of four packages, of a hundred; neighbours have some in common."""
+    return {
+        f"set-{number:02}": [f"package-{(number + step) % 100:02}" for step in (0, 1, 7, 31)] for number in range(SETS)
+    }
+
+
+@contextmanager
+def open_fleet(folder: Path) -> Iterator[Fleet]:
+    """Serve the index and the registry while the context lasts."""
+    wheels = [uv_wheel(UV, Path(find_uv_bin()))]
+    wheels += [make_wheel(f"package-{number:02}", "1.0", {f"package_{number:02}.py": ""}) for number in range(100)]
+    with ExitStack() as stack:
+        index = stack.enter_context(serve(Mirror(wheels=wheels, conditional=True)))
+        registry = stack.enter_context(running_registry(folder / "registry"))
+        proxy = stack.enter_context(fault_proxy(registry.host))
+        for name in FOUNDATIONS:
+            image = write_image(folder / name, [system_blob()], {"Cmd": ["python3"]}, created=_CREATED[name])
+            copy_with_skopeo(f"oci:{image}", f"docker://{registry.host}/team/python:{name}")
+        yield Fleet(folder=folder, index=index, registry=registry, proxy=proxy)
+
+
+_CREATED = {"slim": "2026-10-01T00:00:00Z", "full": "2026-10-02T00:00:00Z"}
+
+
+def _state_of(job: Job, digest: str) -> State:
+    """What the job would know, had it published all of its variants as they are to be today."""
+    found = look_around(job, State(), BEGAN)
+    questions = [
+        Question(
+            variant=variant,
+            libc={key[1]: found.pins[key].libc for key in own_keys(variant)},
+            restraint=restrain(variant, BEGAN, None),
+        )
+        for variant in job.variants
+    ]
+    tools = PackageTools(uv=job.tools.uv(), folder=job.folders.nights)
+    news = survey_packages(questions, tools, found.index, BEGAN).news
+    variants = {
+        variant.name: VariantState(
+            time=format_time(BEGAN),
+            digest=digest,
+            facts=found.known.facts[variant.name],
+            tool=found.known.tool,
+            packages=news[variant.name].fingerprint,
+            pins=fingerprint_of_pins(own_pins(variant, found.pins)),
+        )
+        for variant in job.variants
+    }
+    pins = {key: KnownPin(time=format_time(BEGAN), pin=pin) for key, pin in found.pins.items()}
+    return State(variants=variants, pins=pins, index=found.index, archives=found.archives)

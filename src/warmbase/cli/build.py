@@ -10,6 +10,7 @@ import typer
 
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.cli.shards import ShardOption, own_share
 from warmbase.effects.runner import RunnerChoice
 from warmbase.errors import FoundationError, SelectionError, WarmbaseError
 from warmbase.events import Warned
@@ -126,6 +127,7 @@ def build(
     locked: LockedOption = False,
     verify: Annotated[bool, typer.Option(help="Run the image and real children of it before it counts.")] = True,
     pull_layers: PullLayersOption = False,
+    shard: ShardOption = "",
     builder: BuilderOption = "",
     print_bake: Annotated[
         bool,
@@ -148,9 +150,10 @@ def build(
         if print_bake:
             _print_bake(session, variants or [], platform or [])
             return
+        chosen = own_share(session, variants or [], shard, as_json=as_json)
         shared = _open_shared_layers(session) if pull_layers else None
         planned, outcomes = run_build(
-            session, variants or [], platform or [], output, jobs=jobs, locked=locked, verify=verify, shared=shared
+            session, chosen, platform or [], output, jobs=jobs, locked=locked, verify=verify, shared=shared
         )
     from warmbase.cli.results import collect_results, print_results
 

@@ -23,6 +23,7 @@ from warmbase.cli.build import (
     run_build,
 )
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.cli.shards import ShardOption, own_share
 from warmbase.effects.clock import now
 from warmbase.effects.runner import RunnerChoice
 from warmbase.errors import SelectionError, mask_login
@@ -90,6 +91,7 @@ def publish(
     locked: LockedOption = False,
     transfers: TransfersOption = 6,
     pull_layers: PullLayersOption = False,
+    shard: ShardOption = "",
     share_layers: Annotated[
         bool, typer.Option(help="Give the registry the layers of what is published, for builds with --pull-layers.")
     ] = True,
@@ -109,7 +111,7 @@ def publish(
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report, engine=engine, builder=builder)
         place = open_place(session, registry)
-        chosen = variants or []
+        chosen = own_share(session, variants or [], shard, registry, as_json=as_json)
         shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
         taken = shared if pull_layers else None
         plan, outcomes = run_build(

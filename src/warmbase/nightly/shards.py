@@ -12,6 +12,7 @@ from datetime import timedelta
 from statistics import median
 
 from warmbase.catalog.model import Variant
+from warmbase.catalog.parents import lineage
 from warmbase.errors import SelectionError
 
 SETTLED = timedelta(hours=6)
@@ -105,4 +106,4 @@ def own_part(variants: Sequence[Variant], costs: Mapping[str, float], shard: Sha
 
 
 def _ancestor(variant: Variant) -> str:
-    return _ancestor(variant.made_from) if variant.made_from else variant.name
+    return lineage(variant)[0].name

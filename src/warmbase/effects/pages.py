@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from warmbase.effects.http import conditions_for, validator_of
+from warmbase.effects.http import conditions_for, silence_http_logs, validator_of
 from warmbase.effects.indexes import netrc_login, same_host
 from warmbase.effects.registry.retries import Backoff, Interrupted, passes
 from warmbase.effects.simple import ACCEPTED, IndexFile, read_page
@@ -70,6 +70,7 @@ class PageSource:
     no more. `environment` has the proxies and what is trusted."""
 
     def __init__(self, environment: Mapping[str, str], *, tries: Backoff = TRIES) -> None:
+        silence_http_logs()
         self._environment = environment
         self._tries = tries
         self._lock = threading.Lock()

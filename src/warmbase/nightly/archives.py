@@ -50,7 +50,7 @@ class Answer:
     pin: DebianPin | None = None
     offers: tuple[Offer, ...] = ()
     system: AptSystem | None = None
-    subject: str = ""
+    subjects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,13 +111,14 @@ class Listener:
         answer = self._answers.get(question)
         return answer if answer and self._holds(answer) else None
 
-    def last(self, question: str) -> Answer | None:
-        """The last answer to a question, whether it holds or not."""
-        return self._answers.get(question)
+    def system(self, question: str) -> AptSystem | None:
+        """What apt was told of an image when it was last asked."""
+        answer = self._answers.get(question)
+        return answer.system if answer else None
 
     def offered_before(self, subject: str, question: str) -> frozenset[tuple[str, str]]:
         """The names and versions that were offered for other images of the foundation `subject`."""
-        others = (answer for key, answer in self._answers.items() if key != question and answer.subject == subject)
+        others = (answer for key, answer in self._answers.items() if key != question and subject in answer.subjects)
         return frozenset((offer.name, offer.version) for answer in others for offer in answer.offers)
 
     def keep(self, answers: Mapping[str, Answer]) -> None:
@@ -185,7 +186,7 @@ def _answer_to_json(answer: Answer) -> dict[str, Any]:
         "architecture": answer.architecture,
         "suites": dict(answer.suites),
         "offers": [[one.name, one.version, one.installed, one.security] for one in answer.offers],
-        "subject": answer.subject,
+        "subjects": list(answer.subjects),
     }
     if answer.pin:
         found["pin"] = json.loads(pins_to_json({(answer.pin.platform, ""): answer.pin}))
@@ -207,7 +208,7 @@ def _answer_from_json(value: Mapping[str, Any]) -> Answer:
             for name, version, installed, security in value["offers"]
         ),
         system=_system_from_json(value["system"]) if "system" in value else None,
-        subject=value["subject"],
+        subjects=tuple(value["subjects"]),
     )
 
 

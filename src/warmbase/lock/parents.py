@@ -138,16 +138,16 @@ def _conflicting_builds(variant: Variant, parent: Lock) -> Iterator[str]:
     for name, position in variant.no_binary_at:
         package = known.get(name)
         if package and any(package.wheel(platform) for platform in variant.platforms):
-            yield f"  {position}: {name} under `no_binary`\n  {_of_parent(package, variant, parent)}, as a wheel"
+            yield f"  {position}: {name} under `no_binary`\n  {_of_parent(package, variant, parent)}"
 
 
 def _of_parent(package: LockedPackage, variant: Variant, parent: Lock) -> str:
-    """That the parent has a package, and what in the catalog leads to it: of all that asks, the nearest one."""
+    """That the parent has a package, and what in the catalog asks for it, or for something that needs it."""
     known = {one.name: one for one in _packages(parent)}
     above = lineage(variant)[:-1]
     asked = [one for ancestor in above for one in _asked(ancestor)]
     environments = [marker_environment(variant.python, platform) for platform in variant.platforms]
     direct = [one for one in asked if canonicalize_name(one.requirement.name) == package.name]
     leading = direct or [one for one in asked if package.name in packages_behind(one.requirement, known, environments)]
-    where = f"{leading[0].position}: {leading[0].text}: " if leading else ""
-    return f"{where}{parent.variant} has {package.name} {package.version}"
+    has = f"{parent.variant} has {package.name} {package.version}"
+    return f"{leading[0].position}: {leading[0].text} ({has})" if leading else has

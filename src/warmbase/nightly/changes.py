@@ -53,6 +53,11 @@ def lock_moves(old: Lock | None, new: Lock) -> tuple[Move, ...]:
     return _in_order(_compare(_locked(old) if old else {}, _locked(new)))
 
 
+def package_moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:
+    """What of Python's packages moved, where all that is known are their versions by name."""
+    return _in_order(_compare(_packages(old), _packages(new)))
+
+
 def changed(moved: Sequence[Move]) -> tuple[str, ...]:
     """The names of Python's packages that are there before and after: what a bisection is about."""
     return tuple(move.name for move in moved if move.kind == "python" and move.old and move.new)
@@ -94,10 +99,11 @@ def _links(part: Bill) -> Mapping[str, str]:
 
 
 def _locked(lock: Lock) -> _Parts:
-    packages: dict[tuple[Kind, str], _Part] = {
-        ("python", name): _Part(version=version) for name, version in lock.versions().items()
-    }
-    return packages | {("tool", "uv"): _Part(version=lock.uv.version)}
+    return {**_packages(lock.versions()), ("tool", "uv"): _Part(version=lock.uv.version)}
+
+
+def _packages(versions: Mapping[str, str]) -> _Parts:
+    return {("python", name): _Part(version=version) for name, version in versions.items()}
 
 
 def _compare(old: _Parts, new: _Parts) -> Iterator[Move]:

@@ -81,7 +81,7 @@ def _broken(night: Night) -> Iterator[str]:
             plain(f"{one.item.package} {one.item.version}"),
             plain(one.item.why),
             one.item.since[:10],
-            name_some(one.variants, total),
+            plain(name_some(one.variants, total)),
         )
         for one in shared_broken(night.results)
     ]
@@ -95,7 +95,7 @@ def _taken(night: Night) -> Iterator[str]:
         (
             "**security**" if one.item.axis == "security" else one.item.axis,
             plain(reason_words(one.item)),
-            name_some(one.variants, len(night.results)),
+            plain(name_some(one.variants, len(night.results))),
         )
         for one in shared_reasons(taken(night))
     ]
@@ -136,7 +136,7 @@ def _held(night: Night) -> Iterator[str]:
             plain(one.item.offered),
             one.item.by + (f": {plain(one.item.detail)}" if one.item.detail else ""),
             one.item.until[:10] or "-",
-            name_some(one.variants, len(night.results)),
+            plain(name_some(one.variants, len(night.results))),
         )
         for one in shared_held(night.results)
     ]

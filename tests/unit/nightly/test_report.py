@@ -1,0 +1,311 @@
+"""The report: a person reads it in a minute, a program by its schema, and nothing in it can run or load anything."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import pytest
+from tests.markup import read_page
+from tests.reports import BROKEN, IMAGE, NUMPY, busy_night, quiet_night, refreshed
+
+from warmbase.nightly.model import Axis, HeldBy, Move, Night, NightSummary, Status, VariantResult
+from warmbase.nightly.report.document import SCHEMA_PATH, night_to_json
+from warmbase.nightly.report.markdown import night_to_markdown
+from warmbase.nightly.report.page import STYLE_PATH, night_to_page
+from warmbase.nightly.report.picture import band_heights
+from warmbase.nightly.report.reading import NIGHTS, headline, in_time, last_nights, name_some, verdict
+from warmbase.nightly.report.stage import write_report
+from warmbase.publish.journal import parse_time
+
+SCHEMA: dict[str, Any] = json.loads(SCHEMA_PATH.read_text())
+EVIL = '<script>alert("x")</script> [a](javascript:b) | `c`'
+
+
+def planned_night() -> Night:
+    night = busy_night()
+    results = tuple(replace(r, status="left") if r.status == "refreshed" else r for r in night.results)
+    return replace(night, mode="plan", results=results)
+
+
+NIGHT_KINDS = {"busy": busy_night, "quiet": quiet_night, "planned": planned_night}
+
+
+@pytest.fixture(params=NIGHT_KINDS)
+def night(request: pytest.FixtureRequest) -> Night:
+    return NIGHT_KINDS[request.param]()
+
+
+def in_order(text: str, *parts: str) -> None:
+    """All `parts` are in the text, one behind the other."""
+    at = -1
+    for part in parts:
+        assert part in text[at + 1 :], part
+        at = text.index(part, at + 1)
+
+
+def evil_night() -> Night:
+    """A night in which everybody else's words try to be markup."""
+    night = busy_night()
+    move = Move(
+        kind="python", name=EVIL, old="1", new="2", links={EVIL: "javascript:alert(1)", "Home": "https://a.example"}
+    )
+    result = replace(
+        night.results[0],
+        variant=EVIL,
+        reasons=(replace(NUMPY, subject=EVIL),),
+        moves=(move,),
+        broken=(replace(BROKEN, why=EVIL),),
+        base=EVIL,
+    )
+    failed = replace(night.results[4], error=f"{EVIL}\n```\n{EVIL}")
+    return replace(night, results=(result, failed), notes=(EVIL,), place=EVIL)
+
+
+# In one sentence
+
+
+def test_the_headline_counts_what_matters_first() -> None:
+    assert headline(busy_night()) == (
+        "8 variants: 1 failed, 1 failed before, 3 refreshed (2 for security), 1 held back, 1 left for the next run,"
+        " 1 fresh"
+    )
+    assert verdict(busy_night()) == "2 of 8 variants fail, 3 refreshed"
+
+
+def test_a_quiet_night_is_said_in_four_words() -> None:
+    assert headline(quiet_night()) == verdict(quiet_night()) == "All 8 variants are fresh"
+
+
+def test_a_plan_says_what_is_stale() -> None:
+    assert "4 stale (2 for security)" in headline(planned_night())
+
+
+def test_a_night_without_variants_says_so() -> None:
+    assert headline(replace(quiet_night(), results=())) == "No variant was looked at"
+
+
+# JSON
+
+
+def test_the_document_follows_its_schema(night: Night) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    document = json.loads(json.dumps(night_to_json(night)))
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+    assert [each["variant"] for each in document["variants"]] == [result.variant for result in night.results]
+
+
+def test_the_schema_names_every_status_axis_and_cause() -> None:
+    definitions = SCHEMA["$defs"]
+    assert set(definitions["status"]["enum"]) == set(get_args(Status))
+    assert set(definitions["reason"]["properties"]["axis"]["enum"]) == set(get_args(Axis))
+    assert set(definitions["held"]["properties"]["by"]["enum"]) == set(get_args(HeldBy))
+    assert set(definitions["move"]["properties"]["kind"]["enum"]) == set(get_args(Move.__annotations__["kind"]))
+
+
+def test_the_schema_knows_all_that_is_written() -> None:
+    def check(schema: dict[str, Any]) -> None:
+        if schema.get("type") == "object" and "properties" in schema:
+            assert schema["additionalProperties"] is False
+            assert set(schema["required"]) == set(schema["properties"])
+        for part in schema.values():
+            if isinstance(part, dict):
+                check(part)
+
+    check(SCHEMA)
+
+
+# Markdown
+
+
+def test_markdown_says_what_failed_first_and_numbers_last() -> None:
+    text = night_to_markdown(busy_night())
+    in_order(
+        text,
+        "# Nightly report, 2026-11-21",
+        "1 failed",
+        "## Failed",
+        "ImportError: libfoo.so.1",
+        "2026-11-18, 3 times | 2026-11-25",
+        "## Left out",
+        "matplotlib 3.11.0",
+        "## Refreshed: why",
+        "**security** | openssl 3.5.1-1 → 3.5.1-1+deb13u2",
+        "## Held back",
+        "cooldown: 3 days | 2026-11-24",
+        "## Left for the next run",
+        "## Numbers",
+        "foundation 25 s",
+    )
+
+
+def test_what_many_variants_share_is_one_line() -> None:
+    results = tuple(refreshed(f"image-{number}:py3.13-trixie", NUMPY) for number in range(40))
+    text = night_to_markdown(replace(busy_night(), results=results))
+    assert text.count("numpy 2.5.5 → 2.5.6") == 1
+    assert "| packages | numpy 2.5.5 → 2.5.6 | all 40 |" in text
+
+
+def test_markdown_of_hundreds_of_variants_stays_short() -> None:
+    results = tuple(refreshed(f"image-{number}:py3.13-trixie", NUMPY) for number in range(500))
+    text = night_to_markdown(replace(busy_night(), results=results))
+    assert len(text) < 60_000
+    assert "… and 400 more: report.json has all." in text
+
+
+def test_a_quiet_night_lists_nothing() -> None:
+    text = night_to_markdown(quiet_night())
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Numbers"]
+
+
+def test_markdown_of_a_plan_says_why_and_claims_nothing() -> None:
+    text = night_to_markdown(planned_night())
+    in_order(text, "# Nightly plan", "## Stale: why", "numpy 2.5.5 → 2.5.6")
+    assert "## Left for" not in text
+    assert "sent to" not in text
+
+
+def test_what_others_wrote_stays_text_in_markdown() -> None:
+    text = night_to_markdown(evil_night())
+    outside = re.sub(r"^(```|~~~~~~)$.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    outside = re.sub(r"^<details>.*$", "", outside, flags=re.MULTILINE)  # HTML, in which Markdown is no markup
+    outside = re.sub(r"`[^`\n]*`", "", re.sub(r"\\.", "", outside))
+    assert "<script>" not in outside
+    assert "](javascript:" not in outside
+    assert "](<https://a.example>)" in outside
+    for row in (line for line in text.splitlines() if line.startswith("| ")):
+        assert row.replace("\\|", "").count("|") >= 3
+
+
+# The page
+
+
+def test_the_page_is_well_formed_and_names_its_parts_once(night: Night) -> None:
+    page = read_page(night_to_page(night))
+    assert len(page.values("id")) == len(set(page.values("id")))
+    assert page.elements["h1"] == page.elements["main"] == page.elements["title"] - 1 - len(last_nights(night)) == 1
+    assert set(" ".join(page.values("aria-labelledby")).split()) <= set(page.values("id"))
+
+
+def test_the_page_needs_no_script_and_no_network(night: Night) -> None:
+    text = night_to_page(night)
+    page = read_page(text)
+    assert not page.elements.keys() & {"script", "link", "img", "iframe", "object", "form"}
+    assert page.values("src") == []
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert "default-src 'none'" in " ".join(page.values("content"))
+    assert not re.search(r"url\(|@import|https?:", STYLE_PATH.read_text())
+
+
+def test_the_page_links_to_what_packages_name_and_to_nothing_else() -> None:
+    assert set(read_page(night_to_page(busy_night())).values("href")) == {
+        "https://numpy.example/news",
+        "https://code.example/numpy",
+    }
+
+
+def test_the_page_says_what_failed_before_what_went_well() -> None:
+    page = read_page(night_to_page(busy_night()))
+    assert page.text("h1") == "2 of 8 variants fail, 3 refreshed"
+    assert page.text("h2").startswith("The last nights Failed Left out What was refreshed, and why")
+    in_order(page.text(), "web:py3.11-bookworm", "since 2026-11-18", "3 times", "tried again on 2026-11-25")
+
+
+def test_digests_are_cut_short_for_people() -> None:
+    for text in (night_to_page(busy_night()), night_to_markdown(busy_night())):
+        assert IMAGE.new not in text
+        assert "sha256:bbbbbbbbbbbb…" in text
+
+
+def test_what_others_wrote_stays_text_on_the_page() -> None:
+    page = read_page(night_to_page(evil_night()))
+    assert "script" not in page.elements
+    assert EVIL in page.text()
+    assert page.values("href") == ["https://a.example"]
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, "relative luminance"."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_all_text_can_be_read_in_light_and_dark() -> None:
+    """WCAG 2.2, success criterion 1.4.3: a contrast of at least 4.5."""
+    light, dark = STYLE_PATH.read_text().split("@media (prefers-color-scheme: dark)")
+    for style in (light, dark.partition("}")[0]):
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", style))
+        pairs = [(ink, paper) for ink in ("ink", "quiet", "link") for paper in ("paper", "card")]
+        for ink, paper in [*pairs, ("failed", "urgent"), ("failed", "card"), ("ink", "soft")]:
+            lighter, darker = sorted((luminance(colours[ink]), luminance(colours[paper])), reverse=True)
+            assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, paper)
+
+
+# The picture
+
+
+def test_the_picture_shows_one_failure_among_five_hundred() -> None:
+    heights = band_heights({"failed": 1, "fresh": 499})
+    assert heights["failed"] >= 4
+    assert sum(heights.values()) == pytest.approx(sum(band_heights({"fresh": 500}).values()))
+
+
+def test_the_picture_has_the_last_thirty_nights_with_this_one() -> None:
+    night = busy_night()
+    many = tuple(NightSummary(began=f"2026-10-{1 + number % 28:02}T02:00:00Z") for number in range(40))
+    shown = last_nights(replace(night, before=many))
+    assert len(shown) == NIGHTS
+    assert shown[-1].counts == {"failed": 1, "refreshed": 3, "held": 1, "waiting": 1, "left": 1, "fresh": 1}
+    page = read_page(night_to_page(replace(night, before=many)))
+    assert page.elements["g"] == NIGHTS
+
+
+def test_whoever_cannot_see_the_picture_gets_a_table() -> None:
+    text = night_to_page(busy_night())
+    night = last_nights(busy_night())[-1]
+    assert re.search(
+        rf'<th scope="row">{night.began[:10]}</th><td>2</td><td>1</td><td>3</td><td>1</td><td>1</td>', text
+    )
+
+
+# Files and words
+
+
+def test_all_three_forms_are_written_and_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "report"
+    write_report(quiet_night(), folder)
+    written = write_report(busy_night(), folder)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in written)
+    assert json.loads((folder / "report.json").read_text())["counts"]["failed"] == 1
+    assert (folder / "report.md").read_text() == night_to_markdown(busy_night())
+    assert (folder / "report.html").read_text() == night_to_page(busy_night())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (48.2, "48 s"), (120, "2 min"), (125, "2 min 5 s"), (4350, "1 h 12 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert in_time(seconds) == words
+
+
+def test_a_few_variants_are_named_and_many_are_counted() -> None:
+    names = [f"image-{number}" for number in range(6)]
+    assert name_some(names[:4], 6) == "image-0, image-1, image-2, image-3"
+    assert name_some(names, 6) == "all 6"
+    assert name_some(names, 9) == "image-0, image-1, image-2 and 3 more"
+
+
+def test_times_of_the_report_are_those_of_the_night() -> None:
+    document = night_to_json(busy_night())
+    assert document["seconds"] == (parse_time(document["ended"]) - parse_time(document["began"])).total_seconds()
+
+
+def test_a_variant_that_waits_for_another_is_not_said_to_fail() -> None:
+    waits = VariantResult(variant="lab:py3.13-trixie", status="waiting", error="waits for data:py3.13-trixie")
+    night = replace(busy_night(), results=(*busy_night().results, waits))
+    assert "1 waiting" in headline(night)
+    in_order(night_to_markdown(night), "## Waiting for another image", "waits for data:py3.13-trixie")

@@ -132,7 +132,8 @@ def gc(
 ) -> None:
     """Show what nothing in the registry needs any more, and why; delete it if asked to.
 
-    Kept is what a rolling or foreign tag, an entry of the journal within the retention, or another index needs.
+    Kept is what a rolling or foreign tag, an entry of the journal within the retention, or another index needs. What
+    nightly runs no longer need of what they keep there goes, too.
 
     Example: warmbase gc --keep-days 90 --keep-last 20
     """

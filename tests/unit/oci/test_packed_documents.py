@@ -16,7 +16,6 @@ from warmbase.oci.records import (
     unpack,
 )
 
-
 TOO_LARGE = b"\x28\xb5\x2f\xfd\xa0" + (257 << 20).to_bytes(4, "little")
 """A frame's magic number and a header that announces so many bytes (RFC 8878, section 3.1.1.1)."""
 

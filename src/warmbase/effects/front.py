@@ -10,13 +10,14 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urldefrag
 
 from warmbase.effects.pages import FileAnswer, Page
 from warmbase.effects.simple import PAGE_TYPE, IndexFile
@@ -24,7 +25,8 @@ from warmbase.errors import WarmbaseError
 
 _METADATA = ".metadata"  # PEP 658
 _POLL = 0.02  # seconds until the end of the context is noticed
-_FAILED = 424  # RFC 4918, section 11.4; uv does not try it again
+_FAILED = 424  # RFC 4918, section 11.4; uv does not try it again: a page was asked for often enough
+_TRY_AGAIN = 502
 _PASSED_ON = ("Range", "If-Range")
 _PASSED_BACK = ("Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "ETag", "Last-Modified")
 _FOREVER = {"Cache-Control": "max-age=365000000, immutable, public"}
@@ -70,6 +72,18 @@ class Front:
         """Why a visitor did not get pages."""
         with self._lock:
             return tuple(self._failures.get(visitor, ()))
+
+    def tell_real(self, text: str, addresses: Mapping[str, str]) -> str:
+        """A text with the real addresses of indexes, and of their files, in the place of those here."""
+
+        def real(match: re.Match[str]) -> str:
+            found = self._files.get(match[1])
+            return urldefrag(found[1].address)[0].partition("?")[0] if found else match[0]
+
+        text = re.sub(rf"{re.escape(self._root)}/files/([0-9a-f]+)/[^\s`)]*", real, text)
+        for index, address in addresses.items():
+            text = text.replace(self.address(index), address)
+        return text
 
     @property
     def _root(self) -> str:
@@ -196,8 +210,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404) if content is None else self._send(200, content, _FOREVER)
             return
         asked = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
-        with self.served.open_file(*found, asked) as answer:
-            self._pass_on(answer)
+        begun = False
+        try:
+            with self.served.open_file(*found, asked) as answer:
+                begun = True
+                self._pass_on(answer)
+        except WarmbaseError as error:
+            if begun:
+                self.close_connection = True  # the file ends too early, which uv sees
+            else:
+                self._send(_TRY_AGAIN, error.message.encode())
 
     def _pass_on(self, answer: FileAnswer) -> None:
         self.send_response(answer.status)

@@ -174,10 +174,9 @@ class Resolving:
         return (file.time for file in (page.files if page else ()))
 
     def _named(self, error: WarmbaseError) -> WarmbaseError:
-        """The error with the real addresses of indexes in the place of the front's."""
-        said, advice = error.message, error.next_step
-        for name, index in self.indexes.items():
-            said, advice = (text.replace(self.front.address(name), index.address) for text in (said, advice))
+        """The error with real addresses in the place of the front's."""
+        addresses = {name: index.address for name, index in self.indexes.items()}
+        said, advice = (self.front.tell_real(text, addresses) for text in (error.message, error.next_step))
         return LockError(said, next_step=advice)
 
 

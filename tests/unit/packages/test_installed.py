@@ -36,6 +36,14 @@ def test_different_files_name_every_path_both_wheels_and_what_to_write() -> None
     assert "winners" in caught.value.next_step
 
 
+def test_what_lies_below_is_decided_and_loses_against_what_lies_above() -> None:
+    wheels = [wheel("a", x="1", y="1"), wheel("b", x="2"), wheel("c", y="2"), wheel("d")]
+    assert order_wheels(wheels, [("y", "c")], "v", below={"a", "b"}) == ["d", "c"]
+    with pytest.raises(OverlapError, match=r"  y: a, c") as caught:
+        order_wheels(wheels, [("y", "a")], "v", below={"a", "b"})
+    assert "one that the image adds to what it is from" in caught.value.next_step
+
+
 @pytest.mark.parametrize(("winner", "order"), [("a", ["b", "a"]), ("b", ["a", "b"])])
 def test_the_winner_lies_higher(winner: str, order: list[str]) -> None:
     wheels = [wheel("a", pkg__x="1"), wheel("b", pkg__x="2")]

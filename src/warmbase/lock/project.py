@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -117,10 +117,18 @@ class LockedProject:
 
 
 def lock_project(
-    text: ProjectText, uv: Uv, cache: Path, *, pins: Pins, indexes: Indexes, python: str = sys.executable
+    text: ProjectText,
+    uv: Uv,
+    cache: Path,
+    *,
+    pins: Pins,
+    indexes: Indexes,
+    python: str = sys.executable,
+    fresh: Iterable[str] = (),
 ) -> LockedProject:
     """Lock a scratch project; versions in `pins` are preferred. Every package of the catalog's `sources` comes from its
-    index. What a source only tells when a part of its build runs, it tells the interpreter `python`.
+    index. What a source only tells when a part of its build runs, it tells the interpreter `python`. Of the packages
+    `fresh` the index is asked however young the cache's copies are.
 
     Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named.
     """
@@ -128,7 +136,7 @@ def lock_project(
     preferred = preferences(pins, indexes) if pins else ""
     while True:
         project = f"{text}{indexes.tables()}"
-        lock, said = _lock(uv, cache, project, preferred, python)
+        lock, said = _lock(uv, cache, project, preferred, ["--python", python, *_refreshing(fresh)])
         if more := _undated(said) - undated:
             undated |= more
             text = replace(text, restraint=text.restraint.without_limit(undated))
@@ -155,11 +163,15 @@ def _read_records(lock: str) -> dict[Key, Record]:
     }
 
 
-def _lock(uv: Uv, cache: Path, project: str, preferred: str, python: str) -> tuple[str, str]:
+def _refreshing(packages: Iterable[str]) -> list[str]:
+    return [part for name in sorted(packages) for part in ("--refresh-package", name)]
+
+
+def _lock(uv: Uv, cache: Path, project: str, preferred: str, options: Sequence[str]) -> tuple[str, str]:
     """The uv.lock, "" where uv made none, and all that uv said: an explanation begins with what matters most, and may
     be long."""
     with _project_folder(project, preferred) as folder:
-        finished = uv.run(["lock", "--python", python], cache=cache, cwd=folder, check=False)
+        finished = uv.run(["lock", *options], cache=cache, cwd=folder, check=False)
         said = finished.stderr.decode("utf-8", "replace").rstrip()
         if finished.code:
             return "", f"uv lock {describe_exit(finished.code)}\n{said}"

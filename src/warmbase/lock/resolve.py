@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -88,13 +89,15 @@ class _Question:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Resolver:
     """Resolves variants. `cache` is a uv cache kept between locks, `python` the interpreter that is asked what sources
-    need. What variants have in common is resolved once, whichever thread asks."""
+    need. What variants have in common is resolved once, whichever thread asks. Of the packages `fresh` the index is
+    asked however young the cache's copies are: somebody knows of something newer."""
 
     uv: Uv
     cache: Path
     ask_size: AskSize
     measure_file: MeasureFile = measure_file
     python: str = sys.executable
+    fresh: frozenset[str] = frozenset()
     once: Once = field(default_factory=Once, repr=False, compare=False)
 
     def for_sources(self, variant: Variant) -> "Resolver | None":
@@ -177,11 +180,8 @@ class Resolver:
     def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> LockedProject:
         environment = tuple(sorted(self.uv.environment.items()))
         key = (str(text), preferences(pins, indexes), indexes.tables(), environment, self.python, self.cache)
-
-        def lock() -> LockedProject:
-            return lock_project(text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
-
-        return self.once.make(key, lock)
+        lock = partial(lock_project, text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
+        return self.once.make(key, partial(lock, fresh=self.fresh))
 
     def _resolve_somehow(self, question: _Question) -> OwnResolution:
         """With wheels alone but for what is named to be compiled, or else with what can only be compiled.

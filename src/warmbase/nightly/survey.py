@@ -26,13 +26,14 @@ from warmbase.nightly.state import State
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
     """What a night found: decisions in the order of the job's variants, what the decided variants are made from, the
-    pins of today where they are known, and what to remember."""
+    pins of today where they are known, and what to remember. `moved` are packages that have other versions now."""
 
     decisions: tuple[Decision, ...]
     known: Known
     pins: Mapping[FoundationKey, FoundationPin]
     index: IndexMemory
     archives: ArchiveMemory
+    moved: frozenset[str]
     requests: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
@@ -48,6 +49,7 @@ def look_around(job: Job, state: State, now: datetime) -> Surroundings:
         pins={key: news.pin for key, news in foundations.news.items() if news.pin},
         index=view.packages.memory,
         archives=foundations.memory,
+        moved=view.moved(decisions),
         requests={"registry": known.requests, "archives": foundations.requests, "indexes": view.requests},
     )
 
@@ -90,6 +92,17 @@ class _View:
             self._ask_below(variant, decisions.get(variant.parent))
             decisions[variant.name] = decide(self._situation(variant, decisions.get(variant.parent)), self._now)
         return tuple(decisions.values())
+
+    def moved(self, decisions: Iterable[Decision]) -> frozenset[str]:
+        """The packages of stale variants that have other versions now than what is published."""
+        stale = {decision.variant for decision in decisions if decision.verdict == "stale"}
+        return frozenset(
+            name
+            for variant in self._job.variants
+            if variant.name in stale and variant.name in self.news
+            for name, version in self.news[variant.name].versions.items()
+            if self._known.versions(variant).get(name) != version
+        )
 
     def _situation(self, variant: Variant, parent: Decision | None) -> Situation:
         news = self.news.get(variant.name, PackageNews())

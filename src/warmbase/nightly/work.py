@@ -181,7 +181,7 @@ class Work:
     def _make(self, variant: Variant, decision: Decision, stages: Stages) -> None:
         if decision.error:
             raise decision.error
-        self._resolver = self._resolver or self._job.tools.resolver()
+        self._resolver = self._resolver or replace(self._job.tools.resolver(), fresh=self._found.moved)
         known = self._known.states.get(variant.name)
         materials = Materials(
             basis=self._known.basis(variant),

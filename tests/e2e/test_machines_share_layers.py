@@ -111,3 +111,24 @@ def test_the_repository_of_layers_has_one_record_for_each(published: Published) 
     known = {stored.layer.recipe for stored in published.bases.store.list() if "licence" in stored.layer.notes}
     assert len(known) > 5
     assert known <= recorded
+
+
+def test_the_changelog_tells_two_published_images_apart_by_what_is_attested(
+    published: Published, tmp_path: Path
+) -> None:
+    bases = published.bases.copy(tmp_path)
+    place = f"{published.registry.host}/changing"
+    bases.run("publish", "--registry", place)
+    document = json.loads(bases.catalog.read_text())
+    document["images"]["small"]["requirements"].remove("markupsafe")
+    bases.catalog.unlink()
+    bases.catalog.write_text(json.dumps(document))
+    bases.run("publish", "--registry", place)
+    finished = bases.run("changelog", "small:py3.13", "--registry", place, "--json")
+    changelog = json.loads(finished.stdout)
+    (gone,) = changelog["moves"]
+    assert (gone["name"], gone["new"], gone["direction"]) == ("markupsafe", "", "removed")
+    assert gone["links"]["Source"].startswith("https://")
+    assert 0 < changelog["pulled"] < changelog["new"]["size"] / 10 < changelog["old"]["size"] / 10
+    text = bases.run("changelog", "small:py3.13", "--registry", place).stdout
+    assert "## Python packages: 1 removed" in text

@@ -132,10 +132,10 @@ class Archive:
                 (tree / path).write_text(text)
             self._offer([self._pack(tree, control)], security=security)
 
-    def bump(self, name: str, *, security: bool = False) -> tuple[str, str]:
+    def bump(self, name: str, version: str = "", *, security: bool = False) -> tuple[str, str]:
         """Offer a package with the same files and a higher version; the versions before and now."""
         old = max((suite[name] for suite in self.suites.values() if name in suite), key=lambda deb: len(deb.version))
-        version = f"{old.version}+deb13u9"
+        version = version or f"{old.version}+deb13u9"
         with tempfile.TemporaryDirectory(dir=self.folder) as work:
             tree = Path(work, "tree")
             _run("dpkg-deb", "--raw-extract", old.path, tree)

@@ -7,24 +7,26 @@ real ones would take half an hour. What the job then looks at is real: tags, ind
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.baseimages import system_blob, write_image
-from tests.bases import Bases
+from tests.bases import PLATFORM, Bases
 from tests.faults import FaultProxy, fault_proxy
 from tests.grounds import UV
-from tests.nights import open_job
+from tests.nights import loopback, open_job
 from tests.registries import RunningRegistry, client_of, copy_with_skopeo, running_registry
 from tests.wheelhouse import Mirror, make_wheel, serve, uv_wheel
 from uv import find_uv_bin
 
+from warmbase.foundation.stage import pin_foundation
 from warmbase.lock.restraint import restrain
 from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
 from warmbase.nightly.model import VariantState
 from warmbase.nightly.packages import PackageTools, Question, survey_packages
+from warmbase.nightly.pages import IndexMemory
 from warmbase.nightly.record import write_state
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import KnownPin, State
@@ -40,12 +42,14 @@ BEGAN = datetime(2026, 11, 2, 2, 23, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Fleet:
-    """Where fleets are: a registry behind a proxy that counts, an index that counts, and a folder."""
+    """Where fleets are: a registry behind a proxy that counts, an index that counts, and a folder. `answers` are those
+    of the index to what has been asked so far."""
 
     folder: Path
     index: Mirror
     registry: RunningRegistry
     proxy: FaultProxy
+    answers: IndexMemory = field(default_factory=IndexMemory)
 
     def bases(self, images: int) -> Bases:
         """A catalog of that many images, each on both foundations."""
@@ -69,19 +73,8 @@ class Fleet:
     def job(self, images: int, when: datetime = BEGAN) -> Job:
         """A night's job on a catalog whose size was asked for before."""
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.environment(images).items():
-                patch.setenv(name, value)
+            patch.setenv("WARMBASE_CACHE_DIR", str(self.folder / f"cache-{images}"))
             return open_job(self.folder / f"bases-{images}/images.yaml", self.place(images), when)
-
-    def environment(self, images: int) -> dict[str, str]:
-        """The variables of a command on such a catalog."""
-        return {
-            "WARMBASE_CACHE_DIR": str(self.folder / f"cache-{images}"),
-            "UV_DEFAULT_INDEX": self.index.url,
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-            "DOCKER_CONFIG": str(self.folder / "nobody"),
-        }
 
     def publish(self, images: int) -> None:
         """Let the registry have every variant of a catalog, and the job know it."""
@@ -91,7 +84,9 @@ class Fleet:
         tags = [(job.place.repository(variant.image), tag) for variant in job.variants for tag in variant.tags]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda named: client.write_manifest(named[0], named[1], content, INDEX), tags))
-        write_state(job.place, job.folders.nights, _state_of(job, digest_of(content)), BEGAN)
+        state = _state_of(job, digest_of(content), self.answers)
+        self.answers = state.index
+        write_state(job.place, job.folders.nights, state, BEGAN)
 
 
 def package_sets() -> dict[str, list[str]]:
@@ -103,13 +98,16 @@ def package_sets() -> dict[str, list[str]]:
 
 @contextmanager
 def open_fleet(folder: Path) -> Iterator[Fleet]:
-    """Serve the index and the registry while the context lasts."""
+    """Serve the index and the registry, and let programs find them, while the context lasts."""
     wheels = [uv_wheel(UV, Path(find_uv_bin()))]
     wheels += [make_wheel(f"package-{number:02}", "1.0", {f"package_{number:02}.py": ""}) for number in range(100)]
     with ExitStack() as stack:
         index = stack.enter_context(serve(Mirror(wheels=wheels, conditional=True)))
         registry = stack.enter_context(running_registry(folder / "registry"))
         proxy = stack.enter_context(fault_proxy(registry.host))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for variable, value in loopback(index, folder).items():
+            patch.setenv(variable, value)
         for name in FOUNDATIONS:
             image = write_image(folder / name, [system_blob()], {"Cmd": ["python3"]}, created=_CREATED[name])
             copy_with_skopeo(f"oci:{image}", f"docker://{registry.host}/team/python:{name}")
@@ -119,13 +117,19 @@ def open_fleet(folder: Path) -> Iterator[Fleet]:
 _CREATED = {"slim": "2026-10-01T00:00:00Z", "full": "2026-10-02T00:00:00Z"}
 
 
-def _state_of(job: Job, digest: str) -> State:
+def _state_of(job: Job, digest: str, answers: IndexMemory) -> State:
     """What the job would know, had it published all of its variants as they are to be today."""
-    found = look_around(job, State(), BEGAN)
+    then, ground = format_time(BEGAN), job.tools.ground()
+    pins = {
+        (foundation.name, PLATFORM, "3.13"): pin_foundation(foundation, PLATFORM, "3.13", ground)
+        for foundation in job.catalog.foundations
+    }
+    state = State(pins={key: KnownPin(time=then, pin=pin) for key, pin in pins.items()}, index=answers)
+    found = look_around(job, state, BEGAN)
     questions = [
         Question(
             variant=variant,
-            libc={key[1]: found.pins[key].libc for key in own_keys(variant)},
+            libc={key[1]: pins[key].libc for key in own_keys(variant)},
             restraint=restrain(variant, BEGAN, None),
         )
         for variant in job.variants
@@ -134,14 +138,13 @@ def _state_of(job: Job, digest: str) -> State:
     news = survey_packages(questions, tools, found.index, BEGAN).news
     variants = {
         variant.name: VariantState(
-            time=format_time(BEGAN),
+            time=then,
             digest=digest,
             facts=found.known.facts[variant.name],
             tool=found.known.tool,
             packages=news[variant.name].fingerprint,
-            pins=fingerprint_of_pins(own_pins(variant, found.pins)),
+            pins=fingerprint_of_pins(own_pins(variant, pins)),
         )
         for variant in job.variants
     }
-    pins = {key: KnownPin(time=format_time(BEGAN), pin=pin) for key, pin in found.pins.items()}
-    return State(variants=variants, pins=pins, index=found.index, archives=found.archives)
+    return replace(state, variants=variants, index=found.index, archives=found.archives)

@@ -144,6 +144,12 @@ class World:
         return {image: manifest.digest for image, manifest in found.items() if manifest}
 
 
+def loopback(index: Mirror, folder: Path) -> dict[str, str]:
+    """The variables with which programs use an index of the tests', and nobody's login to registries."""
+    direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+    return {"UV_DEFAULT_INDEX": index.url, "DOCKER_CONFIG": str(folder / "nobody"), **direct}
+
+
 def open_job(catalog: Path, place: str, when: datetime, names: Sequence[str] = (), **options: Any) -> Job:
     """The job of a night at `when`, with real tools; the clock goes on by a second whenever it is asked."""
     session = Session(catalog, ignore)
@@ -180,13 +186,7 @@ def open_world(folder: Path, system_packages: Path, catalog: Mapping[str, Any]) 
         registry = stack.enter_context(running_registry(folder / "registry"))
         proxy = stack.enter_context(fault_proxy(registry.host))
         bases = Bases(folder=folder / "bases", cache=folder / "cache")
-        environment = {
-            "WARMBASE_CACHE_DIR": str(bases.cache),
-            "UV_DEFAULT_INDEX": index.url,
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-            "DOCKER_CONFIG": str(folder / "nobody"),
-        }
+        environment = {**loopback(index, folder), "WARMBASE_CACHE_DIR": str(bases.cache)}
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -24,10 +24,21 @@ class IndexServer(ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder = folder
-        self.pages: dict[str, bytes] = {
-            name: json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode()
-            for name, files in json.loads((folder / "index.json").read_bytes()).items()
-        }
+        self._pages: dict[str, bytes] = {}
+        self._read = (0, 0)
+
+    @property
+    def pages(self) -> dict[str, bytes]:
+        """The pages by package, read again when `index.json` was replaced: a release."""
+        path = self.folder / "index.json"
+        written = path.stat().st_ino, path.stat().st_mtime_ns
+        if written != self._read:
+            self._pages = {
+                name: json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode()
+                for name, files in json.loads(path.read_bytes()).items()
+            }
+            self._read = written
+        return self._pages
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,104 @@
+"""Five hundred variants over sixty package sets: what a night asks for, and that a variant costs no more among many."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from tests.fleets import Fleet, open_fleet
+
+from warmbase.nightly.job import plan_night, run_night
+from warmbase.nightly.model import Night
+from warmbase.publish.model import Place
+
+MANY, FEW = 250, 50
+"""Images; each has a variant on both foundations."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quiet:
+    """A night in which nothing had happened: its seconds, what the registry was asked, and what of the index was
+    asked for and what of that had changed."""
+
+    night: Night
+    seconds: float
+    registry: Counter[str]
+    index: Counter[str]
+    changed: Counter[str]
+
+    @property
+    def requests(self) -> float:
+        """How many of a variant, in all."""
+        return (self.registry.total() + self.index.total()) / len(self.night.results)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with open_fleet(tmp_path_factory.mktemp("fleet")) as fleet:
+        for images in (MANY, FEW):
+            fleet.bases(images)
+            fleet.publish(images)
+        yield fleet
+
+
+def quiet_night(fleet: Fleet, images: int) -> Quiet:
+    job = fleet.job(images)
+    asked, unchanged = Counter(fleet.index.asked), Counter(fleet.index.unchanged)
+    seen = len(fleet.proxy.seen)
+    begun = time.perf_counter()
+    night = run_night(job)
+    seconds = time.perf_counter() - begun
+    index = Counter(fleet.index.asked) - asked
+    return Quiet(
+        night=night,
+        seconds=seconds,
+        registry=Counter(one.method for one in fleet.proxy.seen[seen:]),
+        index=index,
+        changed=index - (Counter(fleet.index.unchanged) - unchanged),
+    )
+
+
+@pytest.fixture(scope="module")
+def many(fleet: Fleet) -> Quiet:
+    return quiet_night(fleet, MANY)
+
+
+@pytest.fixture(scope="module")
+def few(fleet: Fleet) -> Quiet:
+    return quiet_night(fleet, FEW)
+
+
+def test_five_hundred_variants_are_fresh_and_nothing_is_sent_or_read(many: Quiet) -> None:
+    assert Counter(result.status for result in many.night.results) == {"fresh": 500}
+    assert set(many.registry) <= {"HEAD", "GET"}
+    assert many.changed.total() == 0
+
+
+def test_a_variant_takes_at_most_three_requests(many: Quiet) -> None:
+    assert many.requests <= 3
+
+
+def test_a_tag_is_asked_for_once_and_so_is_a_page(many: Quiet) -> None:
+    assert set(many.index.values()) == {1}
+    assert many.index.total() <= 101  # the packages of all sets, and uv
+    assert many.registry["HEAD"] == 750 + 2  # tags of all variants, half of which have two, and of the foundations
+
+
+def test_a_variant_costs_no_more_among_many(many: Quiet, few: Quiet) -> None:
+    assert len(few.night.results) == 100
+    assert many.requests <= few.requests
+    assert many.seconds / 500 <= 2 * few.seconds / 100
+
+
+def test_what_has_never_been_published_is_planned_by_asking_for_everything_once(fleet: Fleet, many: Quiet) -> None:
+    """Sixty resolutions, of which variants with the same packages share one, read the same pages."""
+    asked = Counter(fleet.index.asked)
+    plan = plan_night(replace(fleet.job(MANY), place=replace(many_place(fleet), prefix="nowhere")))
+    index = Counter(fleet.index.asked) - asked
+    assert Counter(decision.verdict for decision in plan.decisions) == {"stale": 500}
+    assert {path for path, times in index.items() if times > 1} == set()
+
+
+def many_place(fleet: Fleet) -> Place:
+    return fleet.job(MANY).place

@@ -160,19 +160,20 @@ def list_variants(
     if as_json:
         print_json([
             {"variant": v.name, "tags": list(v.tags), "python": v.python, "foundation": v.foundation.name,
-             "platforms": list(v.platforms), "description": v.description,
+             "platforms": list(v.platforms), "description": v.description, "from": v.parent,
              "packages": _count(locks.get(v.name)), "locked": locks.get(v.name) is not None,
              "error": str(errors.get(v.name, "")), **({} if found is None else asdict(found[v.name]))}
             for v in chosen
         ])  # fmt: skip
     else:
         states = {v.name: "damaged" if v.name in errors else str(_count(locks[v.name]) or "not locked") for v in chosen}
+        has_parents = any(v.parent for v in chosen)
         rows = [
             (v.name, ", ".join(v.tags[1:]), v.python, ", ".join(v.platforms), states[v.name],
-             *([str(found[v.name])] if found else []), v.description)
+             *([str(found[v.name])] if found else []), *([v.parent or "-"] if has_parents else []), v.description)
             for v in chosen
         ]  # fmt: skip
-        has = ["published"] if found else []
+        has = [*(["published"] if found else []), *(["from"] if has_parents else [])]
         print_table(("variant", "also", "python", "platforms", "packages", *has, "description"), rows)
         for name, damage in errors.items():
             typer.echo(f"error: {name}: {damage}", err=True)

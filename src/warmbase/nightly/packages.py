@@ -147,7 +147,7 @@ class _Survey:
         pages = {**self._memory.pages, **self._shelf.found}
         asked = {key for _, key in self._asked.values()}
         everything = IndexMemory(pages=pages, answers=answers)
-        kept = everything.keep(asked, self._now)
+        kept = everything.keep(asked)
         news = {name: self._news(question.variant, key, everything) for name, (question, key) in self._asked.items()}
         failed = {name: PackageNews(error=error) for name, error in self._errors.items()}
         return PackageSurvey(

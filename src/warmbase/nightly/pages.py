@@ -11,16 +11,16 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from warmbase.nightly.model import Held
-from warmbase.publish.journal import format_time
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-_KEPT = timedelta(days=30)
+_MOST_OTHERS = 1000
+"""Answers of catalogs as they were, or of other parts of one."""
 
 PageKey = tuple[str, str]
 """The catalog's name of an index ("" is uv's own), and a package's normalized name."""
@@ -92,14 +92,14 @@ class IndexMemory:
             return None
         return answer if answer.content == self.content_of(answer.visited) else None
 
-    def keep(self, asked: Collection[str], now: datetime) -> "IndexMemory":
-        """The memory without the answers that are older than a month and not to one of the questions `asked`, and
-        without the pages that no answer needs any more."""
-        oldest = format_time(now - _KEPT)
-        answers = {one: answer for one, answer in self.answers.items() if one in asked or answer.asked > oldest}
-        needed = {key for answer in answers.values() for key in answer.visited}
-        pages = {key: page for key, page in self.pages.items() if key in needed}
-        return IndexMemory(pages=pages, answers=answers)
+    def keep(self, asked: Collection[str]) -> "IndexMemory":
+        """The memory with the answers to the questions `asked`, and of others the latest ones: whoever asks about a
+        part of a catalog forgets nothing of the rest. Pages that no answer needs any more are dropped."""
+        others = sorted(self.answers.keys() - set(asked), key=lambda key: (self.answers[key].asked, key), reverse=True)
+        forgotten = set(others[_MOST_OTHERS:])
+        answers = {key: answer for key, answer in self.answers.items() if key not in forgotten}
+        needed = {page for answer in answers.values() for page in answer.visited}
+        return IndexMemory(pages={key: page for key, page in self.pages.items() if key in needed}, answers=answers)
 
     def to_json(self) -> dict[str, Any]:
         """The memory as a JSON object; pages are named by their numbers in it."""

@@ -8,6 +8,7 @@ import pytest
 
 from warmbase.nightly.model import Held
 from warmbase.nightly.pages import Answer, IndexMemory, PageMemory
+from warmbase.publish.journal import format_time
 
 NOW = datetime(2026, 3, 2, 3, tzinfo=UTC)
 SIX = ("", "six")
@@ -76,13 +77,17 @@ def test_two_that_were_written_at_one_time_merge_to_the_same() -> None:
     assert MEMORY.merge(other) == other.merge(MEMORY)
 
 
-def test_old_answers_are_kept_while_somebody_asks() -> None:
-    later = NOW + timedelta(days=60)
-    assert MEMORY.keep({"q1"}, later) == MEMORY
-    assert MEMORY.keep(set(), NOW) == MEMORY
-    assert MEMORY.keep(set(), later) == IndexMemory()
+def test_whoever_asks_about_a_part_forgets_nothing_of_the_rest() -> None:
+    assert MEMORY.keep(set()) == MEMORY
+
+
+def test_it_does_not_grow_for_ever() -> None:
+    times = (NOW - timedelta(days=days) for days in range(2000))
+    answers = {f"q{number}": replace(ANSWER, asked=format_time(time)) for number, time in enumerate(times)}
+    kept = IndexMemory(pages=PAGES, answers=answers).keep({"q1999", "unheard of"})
+    assert kept.answers.keys() == {*(f"q{number}" for number in range(1000)), "q1999"}
 
 
 def test_pages_go_with_the_last_answer_that_read_them() -> None:
     alone = replace(ANSWER, visited=(SIX,))
-    assert IndexMemory(pages=PAGES, answers={"q1": alone}).keep({"q1"}, NOW).pages == {SIX: PAGES[SIX]}
+    assert IndexMemory(pages=PAGES, answers={"q1": alone}).keep({"q1"}).pages == {SIX: PAGES[SIX]}

@@ -140,7 +140,8 @@ def ask_upgrades(system: AptSystem, architecture: str, *, processes: Processes =
                 f"apt cannot tell what is newer: {error.message}",
                 next_step="see that apt is installed, and that the archives of the image's sources can be reached",
             ) from error
-        offers = tuple(offer for offer in parse_plan(plan) if offer.installed)
+        # The archive's own words on a package that is installed differ from this database's, and apt would take those.
+        offers = tuple(offer for offer in parse_plan(plan) if offer.installed not in ("", offer.version))
         return Upgrades(offers=offers, suites=read_suites(addresses, root / "var/lib/apt/lists", architecture))
 
 

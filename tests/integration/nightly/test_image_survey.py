@@ -132,7 +132,7 @@ def test_an_image_that_is_gone_is_an_error_of_its_own(push: Callable[..., str], 
 def test_packages_of_an_image_that_are_behind_are_held_until_its_next_one(
     push: Callable[..., str], archive: Archive, tmp_path: Path
 ) -> None:
-    nights = on_image(tmp_path, push(system_blob(), apt_blob(archive, openssl="3.5.1-1", apt="2.9", other="1")))
+    nights = on_image(tmp_path, push(system_blob(), apt_blob(archive, openssl="3.5.1-1", apt="2.9", python3="3.13.5-1")))
     archive.bump("openssl", security=True)
     news = nights.news(PYTHON)
     assert (news.pin, news.reasons) == (nights.known[PYTHON], ())

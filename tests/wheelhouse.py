@@ -235,7 +235,7 @@ def serve_answers(
         request_queue_size = 256
 
     with Server((host, 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port
         server.shutdown()
 

@@ -9,9 +9,9 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 from tests.markup import read_page
-from tests.reports import BROKEN, IMAGE, NUMPY, busy_night, quiet_night, refreshed
+from tests.reports import BROKEN, COOLDOWN, IMAGE, NUMPY, busy_night, quiet_night, refreshed
 
-from warmbase.nightly.model import Axis, HeldBy, Move, Night, NightSummary, Status, VariantResult
+from warmbase.nightly.model import Axis, Held, HeldBy, Move, Night, NightSummary, Status, VariantResult
 from warmbase.nightly.report.document import SCHEMA_PATH, night_to_json
 from warmbase.nightly.report.markdown import night_to_markdown
 from warmbase.nightly.report.page import STYLE_PATH, night_to_page
@@ -309,3 +309,21 @@ def test_a_variant_that_waits_for_another_is_not_said_to_fail() -> None:
     night = replace(busy_night(), results=(*busy_night().results, waits))
     assert "1 waiting" in headline(night)
     in_order(night_to_markdown(night), "## Waiting for another image", "waits for data:py3.13-trixie")
+
+
+def test_what_nobody_here_can_change_is_held_back_last_and_security_first_of_it() -> None:
+    upstream = [
+        Held(subject=f"lib{number:02}", current="1", offered="2", by="upstream", detail="security" * (number == 30))
+        for number in range(40)
+    ]
+    result = replace(busy_night().results[0], held=(*upstream, COOLDOWN))
+    night = replace(busy_night(), results=(result,))
+    in_order(night_to_markdown(night), "| polars |", "| lib30 |", "| lib00 |", "… and 11 more")
+    page = read_page(night_to_page(night))
+    assert "and 26 more" in page.text("summary")
+    assert "lib39" in page.text()
+
+
+def test_what_stays_as_it_was_depends_on_the_night() -> None:
+    assert "Their tags stay" in night_to_page(busy_night())
+    assert "Their locks stay" in night_to_page(replace(busy_night(), mode="commit"))

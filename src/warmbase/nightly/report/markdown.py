@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from warmbase.nightly.model import Night, Status, VariantResult
 from warmbase.nightly.report.reading import (
+    after_failures,
     failing,
     headline,
     in_time,
@@ -25,6 +26,7 @@ from warmbase.oci.sizes import in_bytes
 
 _MOST_ROWS = 100  # a step summary ends at 1 MiB, and a person before
 _MOST_DETAILS = 20
+_MOST_HELD = 30
 _SQUARES: tuple[tuple[Status, str], ...] = (
     ("failed", "🟥"), ("waiting", "🟥"), ("left", "🟨"), ("refreshed", "🟦"), ("held", "⬜"), ("fresh", "⬜"),
 )  # fmt: skip
@@ -60,7 +62,7 @@ def _failed(night: Night) -> Iterator[str]:
         for result in failing(night)
     ]
     if rows:
-        yield from ("## Failed: their tags stay where they were", "")
+        yield from ("## Failed", "", after_failures(night), "")
         yield from _limited(("variant", "why", "since", "tried again"), rows)
         yield from _messages(night)
 
@@ -142,7 +144,7 @@ def _held(night: Night) -> Iterator[str]:
     ]
     if rows:
         yield from ("## Held back", "")
-        yield from _limited(("what", "stays at", "newer", "because of", "until", "variants"), rows)
+        yield from _limited(("what", "stays at", "newer", "because of", "until", "variants"), rows, _MOST_HELD)
 
 
 def _waiting(night: Night) -> Iterator[str]:
@@ -193,11 +195,11 @@ def _size(result: VariantResult) -> str:
     return f"{in_bytes(result.size)} ({'+' if delta >= 0 else '-'}{in_bytes(abs(delta))})"
 
 
-def _limited(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield from table(headings, rows[:_MOST_ROWS])
+def _limited(headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST_ROWS) -> Iterator[str]:
+    yield from table(headings, rows[:most])
     yield ""
-    if len(rows) > _MOST_ROWS:
-        yield from (f"… and {len(rows) - _MOST_ROWS} more: report.json has all.", "")
+    if len(rows) > most:
+        yield from (f"… and {len(rows) - most} more: report.json has all.", "")
 
 
 def _code_html(text: str) -> str:

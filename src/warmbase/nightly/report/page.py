@@ -12,6 +12,7 @@ from warmbase.nightly.model import Move, Night, Reason, VariantResult
 from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.nightly.report.picture import draw_nights
 from warmbase.nightly.report.reading import (
+    after_failures,
     count_statuses,
     failing,
     headline,
@@ -36,6 +37,7 @@ from warmbase.publish.journal import parse_time
 STYLE_PATH = Path(__file__).with_name("page.css")
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_MOST_HELD = 15
 _TITLES = {"publish": "Nightly report", "commit": "Nightly locks", "plan": "Nightly plan"}
 
 
@@ -81,8 +83,8 @@ def _tiles(night: Night) -> Iterator[Markup]:
 def _failed(night: Night) -> Iterator[Markup]:
     items = [_failure(result) for result in failing(night)]
     if items:
-        told = "Their tags stay where they were; the other variants went on."
-        yield tag("section", tag("h2", "Failed"), tag("p", told, class_="quiet"), *items, class_="card failed")
+        told = tag("p", after_failures(night), class_="quiet")
+        yield tag("section", tag("h2", "Failed"), told, *items, class_="card failed")
 
 
 def _failure(result: VariantResult) -> Markup:
@@ -183,8 +185,10 @@ def _held(night: Night) -> Iterator[Markup]:
         for one in shared_held(night.results)
     ]
     if rows:
-        table = _table(("what", "stays at", "newer", "because of", "until", "variants"), rows)
-        yield tag("section", tag("h2", "Held back"), table, class_="card")
+        headings = ("what", "stays at", "newer", "because of", "until", "variants")
+        rest = _table(headings, rows[_MOST_HELD:])
+        more = [tag("details", tag("summary", f"and {len(rows) - _MOST_HELD} more"), rest)] if rows[_MOST_HELD:] else []
+        yield tag("section", tag("h2", "Held back"), _table(headings, rows[:_MOST_HELD]), *more, class_="card")
 
 
 def _waiting(night: Night) -> Iterator[Markup]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, get_args
 
-from warmbase.nightly.model import Axis, Broken, Held, Night, NightSummary, Reason, Status, VariantResult
+from warmbase.nightly.model import Axis, Broken, Held, HeldBy, Night, NightSummary, Reason, Status, VariantResult
 from warmbase.publish.journal import parse_time
 
 NIGHTS = 30
@@ -25,6 +25,9 @@ _STATUSES: tuple[tuple[Status, str], ...] = (
     ("left", "left for the next run"),
     ("fresh", "fresh"),
 )
+_CAUSES: tuple[HeldBy, ...] = (
+    "rollback", "pin", "conflict", "wheels", "cooldown", "refresh", "broken", "upstream"
+)  # fmt: skip
 _MODES = {
     "publish": _STATUSES,
     "commit": tuple((status, "relocked" if status == "refreshed" else word) for status, word in _STATUSES),
@@ -106,6 +109,15 @@ def failing(night: Night) -> tuple[VariantResult, ...]:
     return (*night.of("failed"), *(result for result in night.of("waiting") if result.failure))
 
 
+def after_failures(night: Night) -> str:
+    """What becomes of what failed."""
+    return {
+        "publish": "Their tags stay where they were; the other variants went on.",
+        "commit": "Their locks stay as they were; the other variants went on.",
+        "plan": "They are not tried as they are; the other variants are.",
+    }[night.mode]
+
+
 def waiting(night: Night) -> tuple[VariantResult, ...]:
     """What waits for another variant."""
     return tuple(result for result in night.of("waiting") if not result.failure)
@@ -118,12 +130,20 @@ def shared_reasons(results: Iterable[VariantResult]) -> tuple[Shared[Reason], ..
 
 
 def shared_held(results: Iterable[VariantResult]) -> tuple[Shared[Held], ...]:
-    """Each thing that is held back with the variants in which it is; what broke is told by `shared_broken`."""
+    """Each thing that is held back with the variants in which it is; what broke is told by `shared_broken`.
+
+    Causes that people can do something about come first, and of each cause what is about security.
+    """
     pairs = [
         (result.variant, [held for held in result.held if (held.subject, held.offered) not in _broken_in(result)])
         for result in results
     ]
-    return tuple(sorted(_share(pairs), key=lambda one: (-len(one.variants), one.item.by, one.item.subject)))
+
+    def order(one: Shared[Held]) -> tuple[int, bool, int, str]:
+        held = one.item
+        return _CAUSES.index(held.by), "security" not in held.detail, -len(one.variants), held.subject
+
+    return tuple(sorted(_share(pairs), key=order))
 
 
 def shared_broken(results: Iterable[VariantResult]) -> tuple[Shared[Broken], ...]:

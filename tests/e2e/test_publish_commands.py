@@ -9,7 +9,14 @@ import pytest
 from tests.bases import PLATFORM, Bases
 from tests.registries import RunningRegistry, client_of, copy_with_skopeo, inspect_with_skopeo, running_registry
 
-from warmbase.oci.manifest import Index
+from warmbase.catalog.load import load_catalog
+from warmbase.catalog.select import select_variants
+from warmbase.lock.files import lock_paths, read_pins
+from warmbase.lock.model import lock_to_json, requirements_text
+from warmbase.oci.manifest import Index, Manifest
+from warmbase.publish.baseline import read_baseline
+from warmbase.publish.ledger import newest_entries
+from warmbase.publish.model import Place
 
 ROLLING = ("py3.13-trixie", "py3.13")
 
@@ -65,6 +72,27 @@ def test_a_variant_that_fails_its_verification_is_not_published_and_the_others_a
     assert published["failing"]["status"] == "failed"
     assert "no good" in published["failing"]["error"]
     assert client_of(registry.host).tags("bases/failing") == ()
+
+
+def test_the_registry_knows_exactly_what_an_image_was_made_from(
+    bases: Bases, registry: RunningRegistry, published: dict[str, dict[str, Any]]
+) -> None:
+    """A machine without the catalog's locks makes the same image from it."""
+    place, catalog = Place(registry=client_of(registry.host), prefix="bases"), load_catalog(bases.catalog)
+    (variant,) = select_variants(catalog, ["small"])
+    baseline = read_baseline(place, newest_entries(place, [variant.name])[variant.name].id)
+    assert baseline
+    text, document = lock_paths(catalog, variant)
+    assert (requirements_text(baseline.lock), lock_to_json(baseline.lock)) == (text.read_text(), document.read_text())
+    assert baseline.pins == {
+        (variant.foundation.name, *key): pin for key, pin in read_pins(catalog, variant.foundation).items()
+    }
+    assert (baseline.entry.digest, baseline.entry.variant) == (published["small"]["digest"], variant.name)
+    assert baseline.entry.seconds > 0
+    image = bases.layout().builds("small:py3.13")[0]
+    manifest = client_of(registry.host).read_manifest("bases/small", image.digest)
+    assert manifest
+    assert baseline.entry.size == sum(layer.size for layer in Manifest.from_bytes(manifest.content).layers)
 
 
 def test_a_second_publication_has_nothing_to_do(

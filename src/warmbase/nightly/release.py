@@ -5,6 +5,7 @@ journal already, below what the tags name. Publishing leaves the tags alone then
 knows better as long as the tags name what it began with: it writes a new entry, and the tags go back too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from warmbase import __version__
@@ -19,7 +20,7 @@ from warmbase.nightly.commit import take_locks
 from warmbase.nightly.decide import mark_taken
 from warmbase.nightly.facts import fingerprint_of_pins, own_pins
 from warmbase.nightly.known import Basis, Known
-from warmbase.nightly.model import Broken, Decision, Held, Move, VariantResult, VariantState
+from warmbase.nightly.model import Broken, Decision, Held, Move, Reason, VariantResult, VariantState
 from warmbase.nightly.releases import read_release, release_moves
 from warmbase.nightly.setting import Job
 from warmbase.oci.layout import read_layout
@@ -61,7 +62,7 @@ def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: St
     result = VariantResult(
         variant=variant.name,
         status="refreshed",
-        reasons=decision.reasons,
+        reasons=tuple(reason for reason in decision.reasons if not _is_left(reason, made.broken)),
         held=(*decision.held, *(_left(each, known.versions(variant)) for each in made.broken)),
         before=before.digest,
         broken=made.broken,
@@ -192,6 +193,11 @@ def _still_counts(broken: Broken, made: Made) -> bool:
         return version is not None and Version(version) < Version(broken.version)
     except InvalidVersion:
         return version is not None
+
+
+def _is_left(reason: Reason, broken: Sequence[Broken]) -> bool:
+    """Whether a reason is a package that had to stay as it was."""
+    return any((reason.subject, reason.new) == (each.package, each.version) for each in broken)
 
 
 def _left(broken: Broken, versions: dict[str, str]) -> Held:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import ssl
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,8 +184,9 @@ def serve_answers(
     host: str = "127.0.0.1",
     login: tuple[str, str] | None = None,
     unchanged: Callable[[str], object] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[int]:
-    """Answer GET and HEAD for paths, those who have the `login` if there is one; the port.
+    """Answer GET and HEAD for paths, those who have the `login` if there is one; the port. With `tls` over that alone.
 
     `seen` hears of every path whether it was let in. With `unchanged` answers have an ETag, and it hears of the paths
     of which the client has what is there (RFC 9110, section 13.1.2).
@@ -235,6 +237,7 @@ def serve_answers(
         request_queue_size = 256
 
     with Server((host, 0), Handler) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True) if tls else server.socket
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port
         server.shutdown()

@@ -2,16 +2,16 @@
 page is unchanged without sending it. Proxies, certificates and netrc are those that uv has too.
 """
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from warmbase.effects.http import conditions_for, silence_http_logs, validator_of
+from warmbase.effects.http import conditions_for, silence_http_logs, tls_context, validator_of
 from warmbase.effects.indexes import netrc_login, same_host
 from warmbase.effects.registry.retries import Backoff, Interrupted, passes
 from warmbase.effects.simple import ACCEPTED, IndexFile, read_page
@@ -27,6 +27,7 @@ T = TypeVar("T")
 TRIES = Backoff(attempts=4, patience=60)
 """How often an index is asked that does not answer."""
 
+_UNASKED = "the index at {} cannot be asked"
 _CHECK = "see that the index can be reached from here; nothing was changed, and the next run asks it again"
 
 
@@ -75,6 +76,7 @@ class PageSource:
         self._tries = tries
         self._lock = threading.Lock()
         self._down: dict[str, PackagesError] = {}
+        self._clients: dict[bool, httpx.Client] = {}
         self._logins: dict[str, tuple[str, str] | None] = {}
         self._requests = 0
 
@@ -118,7 +120,7 @@ class PageSource:
         self._count()
         headers = {"Accept-Encoding": "identity", **asked}
         try:
-            with self._http.stream(
+            with self._client(address).stream(
                 "GET", address, headers=headers, auth=self._auth(address, index), follow_redirects=True
             ) as response:
                 yield FileAnswer(status=response.status_code, headers=response.headers, body=response.iter_raw())
@@ -127,22 +129,36 @@ class PageSource:
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        for client in self._clients.values():
+            client.close()
 
-    @cached_property
-    def _http(self) -> "httpx.Client":
+    def _client(self, address: str) -> "httpx.Client":
+        """The client for an address: one that checks certificates, but where the user says that it need not."""
         from warmbase.effects.registry.registries import open_http
 
-        return open_http(self._environment)
+        checked = not _is_insecure(address, self._environment.get("UV_INSECURE_HOST", ""))
+        with self._lock:
+            if checked not in self._clients:
+                self._clients[checked] = open_http(self._environment, _trust if checked else _trust_anybody)
+            return self._clients[checked]
 
     def _get(self, address: str, index: IndexLogin, headers: Mapping[str, str]) -> "httpx.Response":
         import httpx
 
+        from warmbase.effects.registry.transport import describe_failure, find_remedy
+
         self._count()
+        client, auth = self._client(address), self._auth(address, index)
         try:
-            response = self._http.get(address, headers=headers, auth=self._auth(address, index), follow_redirects=True)
+            response = client.get(address, headers=headers, auth=auth, follow_redirects=True)
+        except httpx.TransportError as error:
+            reason, remedy = describe_failure(error), find_remedy(error)
+            if not remedy:
+                raise Interrupted(reason, next_step=_CHECK) from None
+            self._down[index.address] = PackagesError(f"{_UNASKED.format(index.address)}: {reason}", next_step=remedy)
+            raise self._down[index.address] from None
         except httpx.HTTPError as error:
-            raise Interrupted(f"it cannot be reached ({type(error).__name__})", next_step=_CHECK) from None
+            raise PackagesError(f"{_UNASKED.format(index.address)}: {type(error).__name__}", next_step=_CHECK) from None
         if passes(response.status_code):
             retry_after = response.headers.get("Retry-After", "")
             reason = f"it answers {response.status_code}"
@@ -157,7 +173,7 @@ class PageSource:
             except Interrupted as cause:
                 failures += 1
                 try:
-                    self._tries.pause(failures, cause, f"the index at {index.address} cannot be asked")
+                    self._tries.pause(failures, cause, _UNASKED.format(index.address))
                 except RegistryError as error:
                     down = PackagesError(error.message, next_step=error.next_step)
                     self._down[index.address] = down
@@ -175,6 +191,28 @@ class PageSource:
     def _count(self) -> None:
         with self._lock:
             self._requests += 1
+
+
+def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
+    context = tls_context(environment)
+    if certificate := environment.get("SSL_CLIENT_CERT"):
+        context.load_cert_chain(certificate)
+    return context
+
+
+def _trust_anybody(environment: Mapping[str, str]) -> ssl.SSLContext:
+    context = _trust(environment)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_insecure(address: str, listed: str) -> bool:
+    """Whether uv, too, would take any certificate from an address: hosts are listed as such, with a port, or in a
+    URL."""
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    return bool({host, parts.hostname, f"{parts.scheme}://{host}"} & set(listed.replace(",", " ").split()))
 
 
 def _refused(address: str, status: int) -> PackagesError:

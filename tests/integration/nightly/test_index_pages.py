@@ -3,12 +3,14 @@
 import base64
 import http.client
 import json
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.registries import make_certificate
 from tests.wheelhouse import PASSWORD, USER, Answer, Mirror, make_wheel, serve, serve_answers
 
 from warmbase.effects.front import Front, open_front
@@ -188,3 +190,39 @@ def test_what_the_index_refuses_is_not_asked_for_again_by_uv(tmp_path: Path) -> 
             visit.close()
             (failure,) = front.failures("one")
             assert "answers 401" in failure.message
+
+
+@contextmanager
+def serve_securely(mirror: Mirror, folder: Path) -> Iterator[Path]:
+    """Serve a mirror with TLS to `localhost`; the certificate to trust."""
+    certificate, key = make_certificate(folder, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serve_answers(mirror.answer, lambda path, allowed: None, tls=context) as mirror.port:
+        yield certificate
+
+
+def test_certificates_are_checked_as_uv_checks_them(tmp_path: Path) -> None:
+    mirror = Mirror(wheels=WHEELS)
+    with serve_securely(mirror, tmp_path) as certificate:
+        index = IndexLogin(address=f"https://localhost:{mirror.port}/simple")
+        with source({"SSL_CERT_FILE": str(certificate)}) as trusting:
+            assert isinstance(trusting.ask(index, "lib"), Page)
+        with source({"UV_INSECURE_HOST": f"elsewhere.example localhost:{mirror.port}"}) as careless:
+            assert isinstance(careless.ask(index, "lib"), Page)
+        with source() as careful, pytest.raises(PackagesError, match="its certificate is not trusted") as refused:
+            careful.ask(index, "lib")
+        assert "SSL_CERT_FILE" in refused.value.next_step
+        assert careful.requests == 1
+
+
+def test_an_index_behind_a_proxy_is_asked_through_it() -> None:
+    mirror = Mirror(wheels=WHEELS)
+
+    def answer(address: str) -> Answer | None:
+        return mirror.answer(address.removeprefix("http://index.example"))
+
+    with serve_answers(answer, lambda path, allowed: None) as port:
+        environment = {"HTTP_PROXY": f"http://127.0.0.1:{port}"}
+        with source(environment) as asking:
+            assert isinstance(asking.ask(IndexLogin(address="http://index.example/simple"), "lib"), Page)

@@ -87,10 +87,15 @@ class OpenRegistries:
         return self._transports[host]
 
 
-def open_http(environment: Mapping[str, str]) -> httpx.Client:
-    """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends."""
+def open_http(
+    environment: Mapping[str, str], trust: Callable[[Mapping[str, str]], ssl.SSLContext] = tls_context
+) -> httpx.Client:
+    """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends.
+
+    `trust` says what is trusted in an environment.
+    """
     limits = httpx.Limits(max_keepalive_connections=_IDLE_CONNECTIONS)
-    context = cache(partial(_trusted, environment))
+    context = cache(partial(_trusted, environment, trust))
 
     def secure(proxy: str | None = None) -> httpx.HTTPTransport:
         return httpx.HTTPTransport(verify=context(), limits=limits, proxy=proxy)
@@ -110,9 +115,9 @@ def open_http(environment: Mapping[str, str]) -> httpx.Client:
     return http
 
 
-def _trusted(environment: Mapping[str, str]) -> ssl.SSLContext:
+def _trusted(environment: Mapping[str, str], trust: Callable[[Mapping[str, str]], ssl.SSLContext]) -> ssl.SSLContext:
     try:
-        return tls_context(environment)
+        return trust(environment)
     except OSError as error:
         named = environment.get("SSL_CERT_FILE", "")
         raise RegistryError(

@@ -151,7 +151,7 @@ class Transport:
                     self.traffic.received += len(piece)
                 yield piece
         except httpx.TransportError as error:
-            reason = _describe(error)
+            reason = describe_failure(error)
         if reason:
             raise Interrupted(reason)
 
@@ -192,7 +192,7 @@ class Transport:
         try:
             return self._http.send(prepared, stream=True, auth=None, follow_redirects=False)
         except httpx.TransportError as error:
-            reason, final = _describe(error), _is_final(error)
+            reason, final = describe_failure(error), find_remedy(error)
         if final:
             raise RegistryError(f"{request.doing}: {_host_of(url)}: {reason}", next_step=final)
         raise Interrupted(reason)
@@ -272,7 +272,7 @@ def _host_of(url: httpx.URL) -> str:
     return url.netloc.decode("ascii", "replace")
 
 
-def _describe(error: httpx.TransportError) -> str:
+def describe_failure(error: httpx.TransportError) -> str:
     """The failure in words that cannot hold an address or a header."""
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
@@ -286,14 +286,14 @@ def _describe(error: httpx.TransportError) -> str:
     return "the connection broke"
 
 
-def _is_final(error: httpx.TransportError) -> str:
+def find_remedy(error: httpx.TransportError) -> str:
     """What to do about a failure that no later attempt changes; empty where one may."""
     import socket
 
     if _cause(error, ssl.SSLCertVerificationError):
         return "name a file with your certificate authority in SSL_CERT_FILE"
     if (unknown := _cause(error, socket.gaierror)) and unknown.errno == socket.EAI_NONAME:
-        return "check the registry's name"
+        return "check the host's name"
     if isinstance(error, httpx.LocalProtocolError):
         return "run the command again: a file changed while it was sent"
     if isinstance(error, httpx.ProxyError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.bases import PLATFORM, Bases
-from tests.wheelhouse import Mirror, Wheel, make_wheel, serve
+from tests.wheelhouse import Answer, Mirror, Wheel, make_wheel, serve, serve_answers
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog
@@ -268,3 +268,20 @@ def test_a_private_index_is_asked_with_its_login_and_first(world: World) -> None
         assert "hunter2" not in str(survey.memory.to_json())
         private.wheels.append(wheel("lib", "7.0"))  # from now on it is the private index's
         assert world.survey().news["app:py3.13-trixie"].versions["lib"] == "7.0"
+
+
+def test_behind_a_proxy_the_index_is_asked_through_it_and_the_front_is_not(world: World) -> None:
+    def answer(address: str) -> Answer | None:
+        return world.mirror.answer(address.removeprefix("http://index.example"))
+
+    with serve_answers(answer, lambda path, allowed: None) as port:
+        world.environment = {
+            "UV_DEFAULT_INDEX": "http://index.example/simple",
+            "HTTP_PROXY": f"http://127.0.0.1:{port}",
+            "http_proxy": f"http://127.0.0.1:{port}",
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        survey = world.survey()
+    assert dict(survey.news["app:py3.13-trixie"].versions) == {"frame": "1.0", "lib": "1.0"}
+    assert world.mirror.asked == []

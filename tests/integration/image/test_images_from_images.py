@@ -159,5 +159,15 @@ def test_what_a_child_cannot_have_beside_its_parent_is_named_with_both_places(co
     assert finished.stdout == f"{ML}: failed\n{DEEP}: failed\n"
 
 
+def test_the_damaged_lock_of_a_parent_is_left_for_people_to_see(copied: Bases) -> None:
+    path = copied.folder / "bases/data/py3.13-trixie.json"
+    path.unlink()
+    path.write_text("{")
+    said = copied.run("lock", "ml", code=1).stderr
+    assert f"{ML} is from {DATA}, whose lock cannot be read" in said
+    assert f"run `warmbase lock {DATA}`" in said
+    assert path.read_text() == "{"
+
+
 def test_nothing_is_to_do_after_a_build(family: Bases) -> None:
     assert reasons(family) == dict.fromkeys((ML, DATA, DEEP), "")

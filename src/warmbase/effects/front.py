@@ -13,8 +13,9 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 from urllib.parse import quote, unquote, urldefrag
@@ -45,13 +46,22 @@ class Library(Protocol):
         """A file, as its index answers to the headers `asked`."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a front is: its port, and the part of its path that nobody can guess."""
+
+    port: int
+    secret: str = field(repr=False)
+
+
 class Front:
     """The address of each index, and who has read what; see `open_front`."""
 
-    def __init__(self, library: Library, indexes: Sequence[str]) -> None:
+    def __init__(self, library: Library, indexes: Mapping[str, str], secret: str) -> None:
         self._library = library
-        self._indexes = tuple(indexes)
-        self._secret = secrets.token_urlsafe(24)
+        self._names = dict(indexes)
+        self._indexes = {path: name for name, path in indexes.items()}
+        self._secret = secret
         self._lock = threading.Lock()
         self._visits: dict[str, set[tuple[str, str]]] = {}
         self._failures: dict[str, list[WarmbaseError]] = {}
@@ -59,9 +69,14 @@ class Front:
         self._files: dict[str, tuple[str, IndexFile]] = {}
         self.port = 0
 
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(port=self.port, secret=self._secret)
+
     def address(self, index: str) -> str:
         """Where the front has an index."""
-        return f"{self._root}/{self._indexes.index(index)}/simple"
+        return f"{self._root}/{self._names[index]}/simple"
 
     def visited(self, visitor: str) -> frozenset[tuple[str, str]]:
         """The pages that a visitor has read: index and package."""
@@ -95,9 +110,11 @@ class Front:
         known = secrets.compare_digest(secret.encode(), self._secret.encode())
         return tuple(unquote(part) for part in below.rstrip("/").split("/")) if known else ()
 
-    def read_page(self, visitor: str, number: str, package: str) -> tuple[bytes, str] | None:
+    def read_page(self, visitor: str, index: str, package: str) -> tuple[bytes, str] | None:
         """The page for a visitor and its entity tag, None where there is none. Raises WarmbaseError."""
-        key = (self._indexes[int(number)], package)
+        if index not in self._indexes:
+            return None
+        key = (self._indexes[index], package)
         with self._lock:
             self._visits.setdefault(visitor, set()).add(key)
             known = self._bodies.get(key)
@@ -136,14 +153,17 @@ class Front:
 
 
 @contextmanager
-def open_front(library: Library, indexes: Sequence[str]) -> Iterator[Front]:
-    """Serve `indexes` from `library` while the context lasts."""
-    front = Front(library, indexes)
+def open_front(library: Library, indexes: Mapping[str, str], place: Place | None = None) -> Iterator[Front]:
+    """Serve `indexes`, each below a path of its own, from `library` while the context lasts.
+
+    At the `place` where a front was before, what uv has filed is still good. Raises OSError where that is taken.
+    """
+    front = Front(library, indexes, place.secret if place else secrets.token_urlsafe(24))
 
     class Handler(_Handler):
         served = front
 
-    with _Server(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", place.port if place else 0), Handler) as server:
         front.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(_POLL,), daemon=True)
         thread.start()
@@ -173,8 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
             match self.served.find(self.path):
                 case ("files", identity, name):
                     self._send_file(identity, name)
-                case (number, "simple", package) if number.isdecimal():
-                    self._send_page(number, package)
+                case (index, "simple", package):
+                    self._send_page(index, package)
                 case _:
                     self._send(404)
         except WarmbaseError as error:
@@ -184,12 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
         """As GET: uv asks so whether a file can be read in parts."""
         self.do_GET()
 
-    def _send_page(self, number: str, package: str) -> None:
+    def _send_page(self, index: str, package: str) -> None:
         visitor = self._visitor()
         if not visitor:
             self._send(401, headers={"WWW-Authenticate": 'Basic realm="front"'})
             return
-        found = self.served.read_page(visitor, number, package)
+        found = self.served.read_page(visitor, index, package)
         if found is None:
             self._send(404)
             return

@@ -115,9 +115,10 @@ class _Survey:
         self._memory = memory
         self._now = now
         self._stack = stack
+        self._folder = tools.folder / "indexes"
         self._source = PageSource(tools.uv.environment, tries=tools.tries)
         stack.callback(self._source.close)
-        self._shelf = Shelf(self._source, indexes, tools.folder, memory, format_time(now))
+        self._shelf = Shelf(self._source, indexes, self._folder, memory, format_time(now))
         self._resolving: Resolving | None = None
         self._asked: dict[str, tuple[Question, str]] = {}  # by variant, with the question's hash
         self._outcomes: dict[str, _Outcome] = {}  # by the question's hash
@@ -198,7 +199,7 @@ class _Survey:
         if not questions:
             return
         if self._resolving is None:
-            opened = open_resolving(self._tools.uv, self._shelf, self._indexes, self._now)
+            opened = open_resolving(self._tools.uv, self._shelf, self._indexes, self._folder, self._now)
             self._resolving = self._stack.enter_context(opened)
         resolving = self._resolving
 

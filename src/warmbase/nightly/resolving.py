@@ -1,13 +1,14 @@
 """Asking uv what a variant would be locked to today, and noting which pages decided it.
 
-uv asks the front (`effects.front`) in the place of the indexes. Its cache is that of one survey: the front's address is
-another one every night.
+uv asks the front (`effects.front`) in the place of the indexes. On one machine that is at the same address every night,
+if it can be had, so that uv finds in its cache what it has read before; every page it asks for anew.
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.parser import BytesParser
@@ -16,7 +17,8 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from warmbase.catalog.model import DEFAULT_INDEX, Variant
-from warmbase.effects.front import Front, open_front
+from warmbase.effects.files import make_private, replace_file
+from warmbase.effects.front import Front, Place, open_front
 from warmbase.effects.indexes import credential_variables, with_login
 from warmbase.effects.pages import IndexLogin
 from warmbase.effects.uv import Uv
@@ -31,6 +33,8 @@ from warmbase.nightly.held import Resolved, find_held
 from warmbase.nightly.pages import Answer, IndexMemory, PageKey, hash_of
 from warmbase.nightly.shelf import Shelf
 from warmbase.publish.journal import format_time
+
+_PLACE = "front.json"
 
 _RULES = 1
 """Raised when equal questions would be answered in another way than before."""
@@ -90,7 +94,7 @@ class Resolving:
         """What uv says, who is known to the front as `visitor`. Raises WarmbaseError, that of a page where one could
         not be had."""
         uv = self._uv_for(visitor)
-        plain = Resolver(uv=uv, cache=self.cache / "uv", ask_size=_nothing)
+        plain = Resolver(uv=uv, cache=self.cache, ask_size=_nothing)
         try:
             resolution = (plain.for_sources(variant) or plain).resolve_own(variant, libc=libc, restraint=restraint)
         except WarmbaseError as error:
@@ -181,13 +185,32 @@ class Resolving:
 
 
 @contextmanager
-def open_resolving(uv: Uv, shelf: Shelf, indexes: Mapping[str, IndexLogin], now: datetime) -> Iterator[Resolving]:
-    """What resolves variants while the context lasts."""
-    with (
-        tempfile.TemporaryDirectory(prefix="warmbase-night-") as cache,
-        open_front(shelf, tuple(indexes)) as front,
-    ):
-        yield Resolving(uv=uv, front=front, shelf=shelf, indexes=indexes, cache=Path(cache), now=now)
+def open_resolving(
+    uv: Uv, shelf: Shelf, indexes: Mapping[str, IndexLogin], folder: Path, now: datetime
+) -> Iterator[Resolving]:
+    """What resolves variants while the context lasts; `folder` keeps uv's cache and where the front was."""
+    paths = {name: hash_of([name, index.address])[:12] for name, index in indexes.items()}
+    with ExitStack() as stack:
+        try:
+            front = stack.enter_context(open_front(shelf, paths, _read_place(folder)))
+            cache = folder / "uv"
+            _keep_place(folder, front.place)
+        except OSError:  # another survey is there
+            front = stack.enter_context(open_front(shelf, paths))
+            cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbase-night-"))) / "uv"
+        yield Resolving(uv=uv, front=front, shelf=shelf, indexes=indexes, cache=cache, now=now)
+
+
+def _read_place(folder: Path) -> Place | None:
+    try:
+        return Place(**json.loads((folder / _PLACE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _keep_place(folder: Path, place: Place) -> None:
+    make_private(folder)
+    replace_file(folder / _PLACE, json.dumps({"port": place.port, "secret": place.secret}).encode())
 
 
 def _read_needs(metadata: bytes) -> Iterator[Requirement]:

@@ -84,13 +84,14 @@ class Shelf:
     def metadata(self, index: str, file: IndexFile) -> bytes | None:
         """The metadata of a file that has some (PEP 658), None where the index has not. Raises PackagesError."""
         kept = self._kept_metadata(file)
-        if kept.is_file():
-            return kept.read_bytes()
-        content = self._source.read(self._indexes[index], f"{file.address}.metadata")
-        if content is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(kept, content)
-        return content
+        with self._lock_of((index, file.address)):
+            if kept.is_file():
+                return kept.read_bytes()
+            content = self._source.read(self._indexes[index], f"{file.address}.metadata")
+            if content is not None:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                replace_file(kept, content)
+            return content
 
     def known_metadata(self, file: IndexFile) -> bytes | None:
         """What `metadata` said of a file, in this night or before; None where nobody has asked."""
@@ -164,6 +165,7 @@ class Shelf:
     def _kept_metadata(self, file: IndexFile) -> Path:
         return self._folder / "metadata" / hashlib.sha256(file.address.encode()).hexdigest()
 
-    def _lock_of(self, key: PageKey) -> threading.Lock:
+    def _lock_of(self, key: tuple[str, str]) -> threading.Lock:
+        """The lock of a page, or of a file by its index and address."""
         with self._lock:
             return self._locks.setdefault(key, threading.Lock())

@@ -122,7 +122,7 @@ def before(mirror: Mirror, folder: Path) -> Iterator[Front]:
     with source() as asking:
         indexes = {"": login(mirror, USER, PASSWORD)}
         shelf = Shelf(asking, indexes, folder, IndexMemory(), "2026-03-02T03:00:00Z")
-        with open_front(shelf, [""]) as front:
+        with open_front(shelf, {"": "own"}) as front:
             yield front
 
 
@@ -173,8 +173,8 @@ def test_files_are_had_through_the_front_and_their_metadata_is_kept(tmp_path: Pa
 def test_nobody_reads_a_private_index_through_the_front_who_does_not_know_its_address(tmp_path: Path) -> None:
     with serve(Mirror(wheels=WHEELS, secret=True)) as mirror, before(mirror, tmp_path) as front:
         stranger, nameless = Visit(front, "one"), Visit(front)
-        assert stranger.ask("/0/simple/lib/")[0] == 404
-        assert stranger.ask("/guess/0/simple/lib/")[0] == 404
+        assert stranger.ask("/own/simple/lib/")[0] == 404
+        assert stranger.ask("/guess/own/simple/lib/")[0] == 404
         assert nameless.ask(f"{front.address('')}/lib/")[0] == 401
         assert mirror.asked == []
         stranger.close()
@@ -184,7 +184,7 @@ def test_nobody_reads_a_private_index_through_the_front_who_does_not_know_its_ad
 def test_what_the_index_refuses_is_not_asked_for_again_by_uv(tmp_path: Path) -> None:
     with serve(Mirror(wheels=WHEELS, secret=True)) as mirror, source() as asking:
         shelf = Shelf(asking, {"": login(mirror)}, tmp_path, IndexMemory(), "2026-03-02T03:00:00Z")
-        with open_front(shelf, [""]) as front:
+        with open_front(shelf, {"": "own"}) as front:
             visit = Visit(front, "one")
             assert visit.ask(f"{front.address('')}/lib/")[0] == 424
             visit.close()

@@ -1,6 +1,8 @@
 """What the packages of a catalog would be today, asked of an index night by night."""
 
+import json
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -285,3 +287,24 @@ def test_behind_a_proxy_the_index_is_asked_through_it_and_the_front_is_not(world
         survey = world.survey()
     assert dict(survey.news["app:py3.13-trixie"].versions) == {"frame": "1.0", "lib": "1.0"}
     assert world.mirror.asked == []
+
+
+def test_what_uv_has_read_it_reads_no_second_time(world: World) -> None:
+    world.survey()
+    world.release(wheel("lib", "1.1"))
+    survey = world.survey()
+    assert survey.resolutions == 2
+    assert sum(path.endswith((".metadata", ".whl")) for path in world.mirror.asked) == 1
+
+
+def test_two_surveys_at_once_do_not_meet(world: World) -> None:
+    first = world.survey()
+    front = json.loads((world.folder / "machine/indexes/front.json").read_text())
+    world.release(wheel("lib", "1.1"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", front["port"]))
+        other.listen()
+        survey = world.survey()
+    assert survey.news["app:py3.13-trixie"].versions["lib"] == "1.1"
+    assert first.news["app:py3.13-trixie"].versions["lib"] == "1.0"
+    assert json.loads((world.folder / "machine/indexes/front.json").read_text()) == front

@@ -44,12 +44,12 @@ def explain_conflict(variant: Variant, error: ProcessError, indexes: Indexes, re
 
 
 def explain_undated(packages: Collection[str]) -> str:
-    """What a cooldown does not hold back, because nobody knows how old it is."""
+    """What to tell about packages that a cooldown does not hold back."""
     few = ", ".join(sorted(packages)[:_MOST])
     more = f" and {len(packages) - _MOST} more" if len(packages) > _MOST else ""
     return (
-        f"the cooldown does not count for {few}{more}: their index does not say when files were uploaded (it lacks"
-        " PEP 700's `upload-time`)"
+        f"the cooldown does not count for {few}{more}: their index did not say when files were uploaded (PEP 700's"
+        " `upload-time`)"
     )
 
 

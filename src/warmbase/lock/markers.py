@@ -1,5 +1,11 @@
 """The markers of a variant (PEP 508), as values to evaluate with and as an expression for uv."""
 
+from collections.abc import Iterable
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from warmbase.catalog.model import Variant
 from warmbase.lock.wheels import ARCHITECTURES
 
 
@@ -27,3 +33,15 @@ def environment_marker(python: str, platform: str) -> str:
         f"python_version == '{python}' and sys_platform == 'linux' and implementation_name == 'cpython'"
         f" and platform_machine == '{ARCHITECTURES[platform]}'"
     )
+
+
+def platforms_needing(exported: Iterable[Requirement], variant: Variant) -> dict[str, tuple[str, ...]]:
+    """Each of the `exported` packages, by normalized name, and the platforms whose environments its marker admits."""
+    environments = {platform: marker_environment(variant.python, platform) for platform in variant.platforms}
+    needed = {}
+    for requirement in exported:
+        marker = requirement.marker
+        needed[str(canonicalize_name(requirement.name))] = tuple(
+            platform for platform, values in environments.items() if marker is None or marker.evaluate(values)
+        )
+    return needed

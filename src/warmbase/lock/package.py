@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from warmbase.catalog.model import Variant
@@ -120,6 +121,14 @@ def measure_files(
         return [replace(package, files=tuple(file.result() for file in files)) for package, files in pending]
 
 
+def is_same(old: LockedPackage, fresh: LockedPackage) -> bool:
+    """Whether a new lock may keep what a previous one says of a package: what a source needs may be told otherwise by
+    another Python."""
+    if any(not name.endswith(".whl") for _, name in fresh.wheels) and _needs(old) != _needs(fresh):
+        return False
+    return all(getattr(old, name) == getattr(fresh, name) for name in ("wheels", "index", "source", "asked"))
+
+
 def offered(record: Record) -> tuple[Mapping[str, Any], ...]:
     """The files of a package in uv.lock: its wheels, and its source distribution."""
     return (*record.get("wheels", ()), *filter(None, [record.get("sdist")]))
@@ -128,6 +137,10 @@ def offered(record: Record) -> tuple[Mapping[str, Any], ...]:
 def file_name(address: str) -> str:
     """The name of the file at an address."""
     return unquote(address.rsplit("/", 1)[1])
+
+
+def _needs(package: LockedPackage) -> set[str]:
+    return {str(canonicalize_name(Requirement(text).name)) for text in package.requires_dist}
 
 
 def _locked_file(file: Mapping[str, Any], index: str, address: str) -> LockedFile:

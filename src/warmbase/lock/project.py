@@ -133,9 +133,9 @@ def lock_project(
     Raises ProcessError with all that uv says, and LockError for a package of an index that nobody named.
     """
     undated, blind = frozenset[str](), False
-    preferred = preferences(pins, indexes) if pins else ""
     while True:
         project = f"{text}{indexes.tables()}"
+        preferred = preferences(pins, indexes, text.restraint) if pins else ""
         lock, said = _lock(uv, cache, project, preferred, ["--python", python, *_refreshing(fresh)])
         if more := _undated(said) - undated:
             undated |= more
@@ -193,11 +193,16 @@ def _undated(said: str) -> frozenset[str]:
     return frozenset(filter(None, map(package_of_file, _UNDATED.findall(said))))
 
 
-def preferences(pins: Pins, indexes: Indexes) -> str:
-    """A uv.lock that names versions and nothing else: uv resolves anew and prefers them."""
+def preferences(pins: Pins, indexes: Indexes, restraint: Restraint = FREE) -> str:
+    """A uv.lock that names versions and nothing else: uv resolves anew and prefers them.
+
+    It has the project's `restraint`, or uv would mistrust it, and resolve for other environments than asked.
+    """
     packages = "".join(
         f'\n[[package]]\nname = "{name}"\nversion = "{version}"\n'
         f'source = {{ registry = "{indexes.address_for(name, index)}" }}\n'
         for name, (version, index) in sorted(pins.items())
     )
-    return f'version = 1\nrequires-python = ">=3.8"\n{packages}'
+    settings = restraint.settings()
+    options = "".join(f"{line}\n" for line in ["[options]", *settings]) if settings else ""
+    return f'version = 1\nrequires-python = ">=3.8"\n{options}{packages}'

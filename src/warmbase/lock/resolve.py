@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -21,7 +20,6 @@ from warmbase.catalog.model import Variant
 from warmbase.effects.http import measure_file
 from warmbase.effects.uv import Uv
 from warmbase.errors import ProcessError
-from warmbase.events import Report, Warned, ignore
 from warmbase.lock.built import (
     Addresses,
     choose_files,
@@ -31,14 +29,23 @@ from warmbase.lock.built import (
     named_to_compile,
     pin_addresses,
 )
-from warmbase.lock.explain import explain_conflict, explain_undated
+from warmbase.lock.explain import explain_conflict
 from warmbase.lock.groups import group_packages
 from warmbase.lock.indexes import Indexes, indexes_of
-from warmbase.lock.markers import environment_marker, marker_environment
+from warmbase.lock.markers import environment_marker, platforms_needing
 from warmbase.lock.missing import MissingWheel, explain_missing, versions_with_wheels
 from warmbase.lock.model import Lock, LockedPackage, hash_inputs
 from warmbase.lock.once import Once
-from warmbase.lock.package import AskSize, MeasureFile, file_name, lock_package, measure_files, offered, read_metadata
+from warmbase.lock.package import (
+    AskSize,
+    MeasureFile,
+    file_name,
+    is_same,
+    lock_package,
+    measure_files,
+    offered,
+    read_metadata,
+)
 from warmbase.lock.project import Key, LockedProject, Pins, ProjectText, Record, lock_project, preferences
 from warmbase.lock.resolution import OwnResolution
 from warmbase.lock.restraint import FREE, Restraint
@@ -111,15 +118,7 @@ class Resolver:
         cache = self.cache.with_name(f"{self.cache.name}-{variant.python}")
         return replace(self, python=python, cache=cache) if python else None
 
-    def resolve(
-        self,
-        variant: Variant,
-        *,
-        libc: Mapping[str, Libc],
-        previous: Lock | None,
-        upgrade: Upgrade,
-        report: Report = ignore,
-    ) -> Lock:
+    def resolve(self, variant: Variant, *, libc: Mapping[str, Libc], previous: Lock | None, upgrade: Upgrade) -> Lock:
         """Resolve `variant`; what `previous` pins stays unless the catalog or `upgrade` says otherwise.
 
         `libc` is each platform's C library. Raises LockError with uv's own explanation and the places in
@@ -128,8 +127,6 @@ class Resolver:
         kept = kept_addresses(variant, None if upgrade.everything else previous, upgrade.packages)
         question = self._ask(variant, libc, upgrade.pins(previous), kept, upgrade.restraint or FREE)
         own = self._resolve_somehow(question)
-        if own.undated:
-            report(Warned(subject=variant.name, message=explain_undated(own.undated)))
         universal = self._resolve_universally(question, own)
         records = {**own.records, **universal}
         metadata = read_metadata(self.cache, self.uv)
@@ -146,7 +143,7 @@ class Resolver:
             files = own.files[key[0]] if key in own.records else {}
             fresh = replace(fresh, use=use, wheels=tuple(sorted(files.items())))
             old = known.get(key)
-            packages.append(replace(old, use=use) if old and _is_same(old, fresh) else fresh)
+            packages.append(replace(old, use=use) if old and is_same(old, fresh) else fresh)
         return Lock(
             variant=variant.name,
             python=variant.python,
@@ -178,8 +175,8 @@ class Resolver:
         )
 
     def _locked(self, text: ProjectText, pins: Pins, indexes: Indexes) -> LockedProject:
-        environment = tuple(sorted(self.uv.environment.items()))
-        key = (str(text), preferences(pins, indexes), indexes.tables(), environment, self.python, self.cache)
+        asked = (str(text), preferences(pins, indexes), indexes.tables())
+        key = (asked, tuple(sorted(self.uv.environment.items())), self.python, self.cache, self.fresh)
         lock = partial(lock_project, text, self.uv, self.cache, pins=pins, indexes=indexes, python=self.python)
         return self.once.make(key, partial(lock, fresh=self.fresh))
 
@@ -236,8 +233,8 @@ class Resolver:
     def _choose(self, question: _Question, project: LockedProject) -> OwnResolution:
         """What is installed of what uv resolved."""
         variant, everything = question.variant, project.export(warm=True)
-        uses = {name: ("warm", on) for name, on in _needed(everything, variant).items()}
-        uses |= {name: ("venv", on) for name, on in _needed(project.export(warm=False), variant).items()}
+        uses = {name: ("warm", on) for name, on in platforms_needing(everything, variant).items()}
+        uses |= {name: ("venv", on) for name, on in platforms_needing(project.export(warm=False), variant).items()}
         addresses = {str(canonicalize_name(one.name)): one.url for one in everything if one.url}
         files, lacking = dict[str, Mapping[str, str]](), list[MissingWheel]()
         for key, record in project.records.items():
@@ -329,18 +326,6 @@ def variant_inputs(variant: Variant, uv_version: str) -> str:
     )
 
 
-def _needed(exported: Iterable[Requirement], variant: Variant) -> dict[str, tuple[str, ...]]:
-    """Each exported package and the platforms that need it."""
-    environments = {platform: marker_environment(variant.python, platform) for platform in variant.platforms}
-    needed = {}
-    for requirement in exported:
-        marker = requirement.marker
-        needed[str(canonicalize_name(requirement.name))] = tuple(
-            platform for platform, values in environments.items() if marker is None or marker.evaluate(values)
-        )
-    return needed
-
-
 def _project_text(
     question: _Question, newest: Mapping[str, str], compiled: frozenset[str], *, required: bool
 ) -> ProjectText:
@@ -360,18 +345,6 @@ def _project_text(
     )
 
 
-def _is_same(old: LockedPackage, fresh: LockedPackage) -> bool:
-    """Whether a new lock may keep what a previous one says of a package: what a source needs may be told otherwise by
-    another Python."""
-    if any(not name.endswith(".whl") for _, name in fresh.wheels) and _needs(old) != _needs(fresh):
-        return False
-    return all(getattr(old, name) == getattr(fresh, name) for name in ("wheels", "index", "source", "asked"))
-
-
-def _needs(package: LockedPackage) -> set[str]:
-    return {str(canonicalize_name(Requirement(text).name)) for text in package.requires_dist}
-
-
 def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
     """The packages of which there is more than one version, each with the oldest."""
     versions: dict[str, list[Version]] = {}
@@ -382,7 +355,7 @@ def _oldest_of_several(records: Iterable[Key]) -> dict[str, str]:
 
 def _find_lacking(project: LockedProject, question: _Question) -> list[MissingWheel]:
     """The wheels that indexes lack for what was resolved."""
-    needed = _needed(project.export(warm=True), question.variant)
+    needed = platforms_needing(project.export(warm=True), question.variant)
     found = []
     for key, record in project.records.items():
         if is_from_index(record):

@@ -2,7 +2,8 @@
 
 uv is told by `exclude-newer`, `exclude-newer-package` and constraints. A cooldown is about what is new to a lock and
 never takes back what a lock has: a package whose locked files are younger than the cooldown admits has a limit of its
-own, just after them. A package whose index does not say when files were uploaded has none: uv would take none of them.
+own, just after them. Where nobody knows how old they are there is no limit: the lock does not say it (indexes forget to
+at times), or the index never does, and then uv would take none of its files.
 """
 
 import json
@@ -37,18 +38,23 @@ class Restraint:
             return self
         own = dict(self.own)
         for package in lock.packages:
-            time = _uploaded(package)
             limit = own.get(package.name, self.newest)
-            if time and limit and time >= datetime.fromisoformat(limit):
+            if not limit or package.use == "index" or package.source:
+                continue
+            time = _uploaded(package)
+            if time is None:
+                own[package.name] = ""
+            elif time >= datetime.fromisoformat(limit):
                 own[package.name] = _format(time + timedelta(seconds=1))
         return replace(self, own=own)
 
     def settings(self) -> list[str]:
-        """What it is in a table of uv's settings (TOML), but for the constraints."""
+        """What it is in a table of uv's settings, and of its uv.lock (TOML), but for the constraints."""
         if not self.newest:
             return []
-        own = (f"{name} = {json.dumps(limit) if limit else 'false'}" for name, limit in sorted(self.own.items()))
-        return [f"exclude-newer = {json.dumps(self.newest)}", f"exclude-newer-package = {{ {', '.join(own)} }}"]
+        own = [f"{name} = {json.dumps(limit) if limit else 'false'}" for name, limit in sorted(self.own.items())]
+        packages = [f"exclude-newer-package = {{ {', '.join(own)} }}"] if own else []
+        return [f"exclude-newer = {json.dumps(self.newest)}", *packages]
 
 
 FREE = Restraint()
@@ -75,11 +81,17 @@ def restrain(
     return restraint.admitting(baseline) if baseline else restraint
 
 
+def undated_packages(lock: Lock) -> frozenset[str]:
+    """The packages in the image of which nobody knows how old they are, and which no cooldown holds back."""
+    from_index = (package for package in lock.packages if package.use != "index" and package.wheels)
+    return frozenset(package.name for package in from_index if not package.source and _uploaded(package) is None)
+
+
 def _uploaded(package: LockedPackage) -> datetime | None:
     """When the newest file was uploaded that is installed of a package; None where its index does not say."""
     names = {name for _, name in package.wheels}
-    times = [datetime.fromisoformat(file.time) for file in package.files if file.time and file.name in names]
-    return max(times, default=None)
+    times = [file.time for file in package.files if file.name in names]
+    return max(map(datetime.fromisoformat, times)) if times and all(times) else None
 
 
 def _format(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
-from warmbase.catalog.parents import parents_first, with_parents
+from warmbase.catalog.parents import with_parents
 from warmbase.catalog.problems import quote, suggest_nearest
 from warmbase.catalog.select import foundations_for
 from warmbase.effects.clock import now
@@ -18,11 +18,12 @@ from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import FoundationPin
 from warmbase.foundation.stage import pin_fits, pin_foundation
 from warmbase.lock.dockerfiles import bake_for_lock
+from warmbase.lock.explain import explain_undated
 from warmbase.lock.files import lock_fits, read_lock, read_parent, read_pins, read_previous, write_lock, write_pins
 from warmbase.lock.model import Lock
 from warmbase.lock.parents import adopt_packages, ask_as_parent, describe_parent, hold_to_parent, lock_inputs
 from warmbase.lock.resolve import Resolver, Upgrade
-from warmbase.lock.restraint import FREE, restrain
+from warmbase.lock.restraint import FREE, restrain, undated_packages
 from warmbase.lock.wheels import Libc
 
 Pins = Mapping[tuple[str, str, str], FoundationPin]
@@ -100,7 +101,7 @@ def lock_variants(
     catalog's cooldown and pins count as of the `clock`, unless `upgrade` has a restraint of its own.
 
     A variant is locked after the one that it is made from; one that is not among `variants` is locked too if it has no
-    lock that fits.
+    lock that fits, but not where that is damaged: somebody has to see it.
     """
     results: list[Locked] = []
     failed: dict[tuple[str, str], WarmbaseError] = {}
@@ -133,9 +134,14 @@ def lock_variants(
 
 def _with_unlocked_parents(catalog: Catalog, chosen: tuple[Variant, ...], native: str) -> tuple[Variant, ...]:
     names = {variant.name for variant in chosen}
-    others = [variant for variant in with_parents(chosen) if variant.name not in names]
-    ready = read_locks(catalog, others, native=native).fitting if others else {}
-    return parents_first((*(other for other in others if other.name not in ready), *chosen))
+    family = with_parents(chosen)
+    others = [variant for variant in family if variant.name not in names]
+    if others:
+        read = read_locks(catalog, others, native=native)
+        names |= {variant.name for variant, _ in read.missing}
+        for other in others:  # one between two of them moves with the first
+            names |= {other.name} if other.parent in names and other.name in read.fitting else set()
+    return tuple(variant for variant in family if variant.name in names)
 
 
 def _check_parent(variant: Variant, results: Iterable[Locked]) -> None:
@@ -183,18 +189,20 @@ def _lock_variant(
 ) -> Locked:
     report(Started(subject=variant.name, stage="lock"))
     previous = read_previous(catalog, variant)
-    if upgrade.restraint is None:
-        upgrade = replace(upgrade, restraint=restrain(variant, moment, previous))
+    restraint = upgrade.restraint or restrain(variant, moment, previous)
     pins = read_pins(catalog, variant.foundation)
     libc = {platform: pins[platform, variant.python].libc for platform in variant.platforms}
     own = resolver.for_sources(variant)
-    lock = _resolve(catalog, variant, own or resolver, libc, previous, upgrade, report)
+    lock = _resolve(catalog, variant, own or resolver, libc, previous, replace(upgrade, restraint=restraint))
     if own is None and any(lock.compiled(platform) for platform in variant.platforms):
         message = (
             f"no Python {variant.python} is on this machine: what packages without wheels need was asked with another"
             f" one, and is checked when they are compiled; `uv python install {variant.python}` gives one"
         )
         report(Warned(subject=variant.name, message=message))
+    undated = undated_packages(lock) - set(variant.cooldown.exempt)
+    if restraint.newest and undated:
+        report(Warned(subject=variant.name, message=explain_undated(undated)))
     changed = write_lock(catalog, variant, lock)
     moved = tuple(describe_moves(previous, lock))
     report(Ended(subject=variant.name, stage="lock", seconds=0, detail=", ".join(moved)))
@@ -208,21 +216,20 @@ def _resolve(
     libc: Mapping[str, Libc],
     previous: Lock | None,
     upgrade: Upgrade,
-    report: Report,
 ) -> Lock:
     """The lock of a variant; of a child within what its parent's lock has."""
     if variant.made_from is None:
-        return resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade, report=report)
+        return resolver.resolve(variant, libc=libc, previous=previous, upgrade=upgrade)
     parent = read_parent(catalog, variant)
     if parent is None:
         raise LockError(
-            f"{variant.name} is from {variant.parent}, which has no lock",
+            f"{variant.name} is from {variant.parent}, whose lock cannot be read",
             next_step=f"run `warmbase lock {variant.parent}`",
         )
     asking = ask_as_parent(variant, parent)
     held = replace(upgrade, restraint=hold_to_parent(upgrade.restraint or FREE, parent))
     try:
-        lock = resolver.resolve(asking, libc=libc, previous=previous, upgrade=held, report=report)
+        lock = resolver.resolve(asking, libc=libc, previous=previous, upgrade=held)
     except LockError as error:
         said = f"{error.message}\nheld to what {variant.parent} has, which it is from"
         raise LockError(said + describe_parent(error.message, variant, parent), next_step=error.next_step) from None

@@ -228,3 +228,17 @@ def test_an_image_has_sources_of_its_own(private: Bases, company: PrivateIndex) 
     assert origins(private) == {"tiny-lib": ("2.0", "")}
     document = json.loads((private.folder / "bases/ours/py3.13-trixie.json").read_text())
     assert [(package["version"], package["index"]) for package in document["packages"]] == [("1.5", "company")]
+
+
+def test_a_cooldown_does_not_count_for_an_index_without_upload_times_and_that_is_said(
+    private: Bases, locked: Bases
+) -> None:
+    """Packages of the public index, which has them, are held back all the same."""
+    image = {"requirements": ["corp-app", "tiny-app"], "cooldown": {"time": "3 days", "exempt": ["tiny-win"]}}
+    write(private, images={"app": image})
+    finished = private.run("lock")
+    assert (private.folder / LOCK).read_bytes() == (locked.folder / LOCK).read_bytes()
+    (private.folder / LOCK).unlink()
+    assert private.run("lock").stderr == finished.stderr
+    assert origins(private) == origins(locked)
+    assert "the cooldown does not count for corp-app, corp-lib, tiny-lib: their index did not say" in finished.stderr

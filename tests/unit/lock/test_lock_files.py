@@ -11,7 +11,6 @@ import pytest
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, DebianFoundation, Variant
 from warmbase.errors import FoundationError, LockError
-from warmbase.events import Report
 from warmbase.foundation.groundwork import Groundwork
 from warmbase.foundation.pins import DebianPin
 from warmbase.layers.codec import Codec
@@ -149,9 +148,7 @@ class Keeper:
     def for_sources(self, _: Variant) -> "Keeper":
         return self
 
-    def resolve(
-        self, variant: Variant, *, libc: object, previous: Lock | None, upgrade: Upgrade, report: Report
-    ) -> Lock:
+    def resolve(self, variant: Variant, *, libc: object, previous: Lock | None, upgrade: Upgrade) -> Lock:
         assert previous is not None
         assert upgrade.pins(previous) == ({} if upgrade.everything else {"it": ("1.0", "")})
         return previous

@@ -28,7 +28,7 @@ ADDRESSES = "apt-get update --print-uris"
 """What tells where apt reads its suites; `read_suites` understands it."""
 
 _INSTALL = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+) ([^\[)]*)", re.MULTILINE)
-_SECURITY = re.compile(r"-security\b")  # the suites' names end so: Debian-Security:13/stable-security
+_SECURITY = re.compile(r"-security(?=[,\s]|$)")  # the suites' names end so: Debian-Security:13/stable-security
 _ADDRESS = re.compile(r"^'(\S+/InRelease)' (\S+)", re.MULTILINE)
 _SIGNED_BY = re.compile(r"(signed-by\s*[=:]\s*\"?)(/[^\s,\]\"]+)", re.IGNORECASE)
 _LINE = re.compile(r"deb\s+(\[[^\]]*\]\s+)?https?://\S+\s+\S+.*")

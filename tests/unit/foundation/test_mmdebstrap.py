@@ -74,6 +74,34 @@ def test_credentials_of_a_mirror_stay_out_of_the_image() -> None:
     assert "hunter2" not in mmdebstrap.image_sources(written)
 
 
+def test_a_company_s_archive_is_trusted_by_its_own_keys_here_and_in_the_image(tmp_path: Path) -> None:
+    keyring = tmp_path / "company.asc"
+    keyring.write_text("keys")
+    mirror = "https://mirror.example/debian"
+    company = DebianFoundation(name="company", suite="trixie", python="3.13", mirror=mirror, keyring=keyring)
+    for line in mmdebstrap.targets(company, "out.tar")[2:]:
+        assert line.startswith(f'deb [signed-by="{keyring}"] https://mirror.example/debian')
+    assert mmdebstrap.image_keyring(company) == "/etc/apt/keyrings/company.asc"
+    written = f'deb [signed-by="{keyring}"] {mirror} trixie main\n'
+    sources = mmdebstrap.image_sources(written, keyring=mmdebstrap.image_keyring(company))
+    assert "URIs: https://mirror.example/debian\n" in sources
+    assert sources.endswith("Signed-By: /etc/apt/keyrings/company.asc\n")
+    assert str(tmp_path) not in sources
+
+
+def test_other_keys_make_another_foundation_wherever_they_lie(tmp_path: Path) -> None:
+    def recipe(folder: str, content: str) -> object:
+        keyring = tmp_path / folder / "company.gpg"
+        keyring.parent.mkdir(exist_ok=True)
+        keyring.write_text(content)
+        company = DebianFoundation(name="company", suite="trixie", python="3.13", keyring=keyring)
+        return foundation_recipe(company, (), epoch=1, platform="linux/amd64")
+
+    assert recipe("here", "keys") == recipe("there", "keys")
+    assert recipe("here", "keys") != recipe("here", "other keys")
+    assert "keyring" not in foundation_recipe(TRIXIE, (), epoch=1, platform="linux/amd64")
+
+
 def test_a_system_without_sources_is_refused() -> None:
     with pytest.raises(FoundationError, match="wrote no sources"):
         mmdebstrap.image_sources("# nothing\n")

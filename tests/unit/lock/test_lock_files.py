@@ -135,6 +135,21 @@ def test_a_lock_that_was_interrupted_between_its_files_keeps_its_versions(catalo
     assert read_lock(catalog, variant) == previous
 
 
+def test_locks_and_pins_can_lie_elsewhere_and_the_committed_ones_stay(catalog: Catalog, tmp_path: Path) -> None:
+    (variant,) = catalog.variants
+    write_lock(catalog, variant, lock())
+    write_pins(catalog, variant.foundation, {("linux/amd64", "3.13"): pin("2.41-1")})
+    before = {path: path.read_bytes() for path in (catalog.folder / "bases").rglob("*.*")}
+    scratch = replace(catalog, locks=tmp_path / "scratch")
+    assert read_lock(scratch, variant) is None
+    assert read_pins(scratch, variant.foundation) == {}
+    write_lock(scratch, variant, lock("2.0"))
+    write_pins(scratch, variant.foundation, {("linux/amd64", "3.13"): pin("2.41-2")})
+    assert read_lock(scratch, variant) == lock("2.0")
+    assert read_pins(scratch, variant.foundation)["linux/amd64", "3.13"] == pin("2.41-2")
+    assert {path: path.read_bytes() for path in (catalog.folder / "bases").rglob("*.*")} == before
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file" / "lock.json", tmp_path):

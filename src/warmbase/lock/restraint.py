@@ -1,9 +1,10 @@
 """What a resolution must leave alone: releases that are too young, pins of the catalog, and versions that broke.
 
-uv is told by `exclude-newer`, `exclude-newer-package` and constraints. A cooldown is about what is new to a lock and
-never takes back what a lock has: a package whose locked files are younger than the cooldown admits has a limit of its
-own, just after them. Where nobody knows how old they are there is no limit: the lock does not say it (indexes forget to
-at times), or the index never does, and then uv would take none of its files.
+uv is told by `exclude-newer`, `exclude-newer-package` and constraints; the catalog's cooldown counts instead of what
+uv's configuration files say of that. A cooldown is about what is new to a lock and never takes back what a lock has: a
+package whose locked files are younger than the cooldown admits has a limit of its own, just after them. Where nobody
+knows how old they are there is no limit: the lock does not say it (indexes forget to at times), or the index never
+does, and then uv would take none of its files.
 """
 
 import json

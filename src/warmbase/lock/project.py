@@ -26,6 +26,7 @@ from warmbase.lock.once import Once
 from warmbase.lock.restraint import FREE, Restraint
 from warmbase.lock.wheels import package_of_file
 
+_NAME = "warmbase-scratch-project"  # uv takes a requirement of this name to be the project itself
 PINNED = "pinned"
 """The dependency group of packages that come from a certain index: uv keeps to `tool.uv.sources` for what a project
 asks for itself, and not for what only others need."""
@@ -64,7 +65,7 @@ class ProjectText:
         environments = json.dumps(list(self.environments))
         lines = [
             "[project]",
-            'name = "app"',
+            f'name = "{_NAME}"',
             'version = "0.1.0"',
             'requires-python = ">=3.8"',
             f"dependencies = {json.dumps(list(self.dependencies))}",

@@ -62,6 +62,13 @@ def test_a_lock_has_what_is_installed_and_what_a_universal_lock_needs(bases: Mak
     assert [line.split()[0] for line in text.splitlines() if "==" in line] == ["tiny-app==1.0", "tiny-lib==1.0"]
 
 
+def test_a_package_may_have_any_name(bases: MakeBases, mirror: Mirror) -> None:
+    mirror.wheels.append(make_wheel("app", "1.0", {"app.py": ""}))
+    made = bases("a", mirror, {"app": ["app"]})
+    made.run("lock")
+    assert versions(made) == {"app": "1.0"}
+
+
 def test_an_extra_brings_what_it_needs(bases: MakeBases, mirror: Mirror) -> None:
     made = bases("a", mirror, {"app": ["tiny-app[more]"]})
     made.run("lock")

@@ -60,5 +60,5 @@ def test_children_trust_the_archive_by_the_same_key(sandbox: Sandbox, archive: A
 
 
 def test_an_archive_with_another_key_is_refused(archive: Archive, tmp_path: Path) -> None:
-    with serve_archive(tmp_path) as other, pytest.raises(FoundationError, match="not signed|NO_PUBKEY"):
+    with serve_archive(tmp_path) as other, pytest.raises(FoundationError, match=r"not signed|NO_PUBKEY"):
         pin_debian(replace(company(archive), keyring=other.keyring), PLATFORM)

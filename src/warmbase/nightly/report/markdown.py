@@ -11,11 +11,11 @@ from warmbase.nightly.report.reading import (
     in_time,
     last_nights,
     name_some,
+    notable_stages,
     reason_words,
     shared_broken,
     shared_held,
     shared_reasons,
-    stage_seconds,
     summarize,
     taken,
     waiting,
@@ -167,13 +167,13 @@ def _listed(title: str, results: Sequence[VariantResult], words: Callable[[Varia
 
 
 def _numbers(night: Night) -> Iterator[str]:
-    stages = " · ".join(f"{plain(stage)} {in_time(seconds)}" for stage, seconds in stage_seconds(night).items())
+    stages = " · ".join(f"{plain(stage)} {in_time(seconds)}" for stage, seconds in notable_stages(night).items())
     asked = " · ".join(f"{plain(what)} {count}" for what, count in night.requests.items())
     squares = "".join(_square(summary.counts) for summary in last_nights(night))
     yield from ("## Numbers", "")
     yield from ([f"- Time by stage: {stages}"] if stages else [])
     yield from ([f"- Requests: {asked}"] if asked else [])
-    yield f"- The last nights: {squares} (🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do)"
+    yield f"- The last nights, this one last: {squares} (🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do)"
     yield ""
 
 

@@ -19,11 +19,11 @@ from warmbase.nightly.report.reading import (
     in_time,
     last_nights,
     name_some,
+    notable_stages,
     reason_words,
     shared_broken,
     shared_held,
     shared_reasons,
-    stage_seconds,
     summarize,
     taken,
     verdict,
@@ -207,7 +207,7 @@ def _left(night: Night) -> Iterator[Markup]:
 
 
 def _numbers(night: Night) -> Iterator[Markup]:
-    stages = stage_seconds(night)
+    stages = notable_stages(night)
     longest = max(stages.values(), default=0.0) or 1.0
     bars = [
         (

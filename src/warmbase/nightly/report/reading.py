@@ -35,6 +35,7 @@ _MODES = {
 }
 
 _LONGEST = 240
+_NOTABLE = 0.05  # seconds
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
 Item = TypeVar("Item", Reason, Held, Broken)
@@ -164,6 +165,11 @@ def name_some(variants: Sequence[str], total: int = 0, most: int = 3) -> str:
     if len(variants) <= most + 1:
         return ", ".join(variants)
     return f"{', '.join(variants[:most])} and {len(variants) - most} more"
+
+
+def notable_stages(night: Night) -> dict[str, float]:
+    """Those of `stage_seconds` that people notice."""
+    return {stage: seconds for stage, seconds in stage_seconds(night).items() if seconds >= _NOTABLE}
 
 
 def stage_seconds(night: Night) -> dict[str, float]:

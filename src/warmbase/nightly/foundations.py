@@ -266,7 +266,11 @@ class _Survey:
         if not isinstance(look.pin, ManagedPin):
             return None, ()
         alike = [one for one in self._looks if (one.key[0], one.key[2]) == (look.key[0], look.key[2])]
-        first = min(alike, key=lambda one: self._catalog.platforms.index(one.key[1]))
+        order = (
+            *self._catalog.platforms,
+            *(one.key[1] for one in alike),
+        )  # this machine's own may not be in the catalog
+        first = min(alike, key=lambda one: order.index(one.key[1]))
         leading = choose_python(self._pythons, (first.system or look.pin.base), look.key[2])
         newest = choose_python(self._pythons, look.pin.base, look.key[2], version=leading.version if leading else "")
         if newest is None or (newest.version, newest.archive) == (look.pin.python, look.pin.archive):
@@ -316,8 +320,8 @@ def _subject(look: _Look) -> str:
 
 def _in_parallel(jobs: Mapping[K, Callable[[], T]]) -> dict[K, T | WarmbaseError]:
     """The results of jobs, or the errors that they ended with."""
-    if not jobs:
-        return {}
+    if len(jobs) < 2:  # in this thread, so that Ctrl-C ends what it starts at once
+        return {key: _attempt(job) for key, job in jobs.items()}
     with ThreadPoolExecutor(min(_TOGETHER, len(jobs)), thread_name_prefix="survey") as pool:
         return dict(zip(jobs, pool.map(_attempt, jobs.values()), strict=True))
 

@@ -27,6 +27,7 @@ from warmbase.oci.sizes import in_bytes
 _MOST_ROWS = 100  # a step summary ends at 1 MiB, and a person before
 _MOST_DETAILS = 20
 _MOST_HELD = 30
+_LEGEND = "🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do"
 _SQUARES: tuple[tuple[Status, str], ...] = (
     ("failed", "🟥"), ("waiting", "🟥"), ("left", "🟨"), ("refreshed", "🟦"), ("held", "⬜"), ("fresh", "⬜"),
 )  # fmt: skip
@@ -173,7 +174,7 @@ def _numbers(night: Night) -> Iterator[str]:
     yield from ("## Numbers", "")
     yield from ([f"- Time by stage: {stages}"] if stages else [])
     yield from ([f"- Requests: {asked}"] if asked else [])
-    yield f"- The last nights, this one last: {squares} (🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do)"
+    yield f"- The last nights, this one last: {squares} ({_LEGEND})"
     yield ""
 
 

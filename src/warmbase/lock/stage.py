@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
 from warmbase.catalog.parents import with_parents
@@ -130,6 +130,31 @@ def lock_variants(
             results.append(Locked(variant=variant, error=error))
     _warn_of_unknown(catalog, chosen, report)
     return tuple(results)
+
+
+def pin_foundations(
+    catalog: Catalog,
+    variants: Iterable[Variant],
+    *,
+    ground: Callable[[], Groundwork],
+    upgrade: Upgrade,
+    report: Report,
+    native: str,
+) -> Mapping[tuple[str, str], WarmbaseError]:
+    """Pin the foundations of `variants` as `lock_variants` does, all Dockerfiles in one bake, and lock nothing.
+
+    Returns why those failed that did, by name and Python version.
+    """
+    chosen = {(variant.foundation.name, variant.python): variant for variant in variants}
+    baked = _bake(catalog, chosen.values(), ground, upgrade, report, native)
+    failed = {}
+    for key, variant in chosen.items():
+        try:
+            site = partial(replace, ground(), baked=baked)
+            _pin(catalog, variant.foundation, variant.python, variant.platforms, site, upgrade, report)
+        except WarmbaseError as error:
+            failed[key] = error
+    return failed
 
 
 def _with_unlocked_parents(catalog: Catalog, chosen: tuple[Variant, ...], native: str) -> tuple[Variant, ...]:

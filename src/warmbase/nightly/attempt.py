@@ -104,6 +104,8 @@ class Attempt:
         self._work = work
         self._stages = stages
         self._trials = 0
+        self.pins: dict[FoundationKey, FoundationPin] = {}
+        """What its foundation was pinned to, also where nothing came of it."""
 
     def make(self, broken: Sequence[Broken] = ()) -> Made:
         """The verified image; `broken` are packages that are known not to work."""
@@ -169,6 +171,7 @@ class Attempt:
                 native=job.tools.native,
                 clock=job.clock,
             )
+        self.pins = {key: pin for key, pin in read_all_pins(catalog).items() if key in own_keys(variant)}
         error = next((result.error for result in results if result.error), None)
         lock = read_lock(catalog, variant)
         if error or lock is None:

@@ -10,7 +10,7 @@ An attempt is the hash of all that an image would be made of. The one that faile
 time (`backoff`), any other is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -81,7 +81,7 @@ def decide(situation: Situation, now: datetime) -> Decision:
     attempt = _attempt(situation, takes_packages=takes_packages, takes_foundation=takes_foundation, error=error)
     failure = situation.known.failure if situation.known else None
     left = tuple(reason for reason in found if reason not in taken)
-    held = (*news.held, *ground.held, *_batched(left, situation.variant.refresh, now))
+    held = (*_stuck(situation), *news.held, *ground.held, *_batched(left, situation.variant.refresh, now))
     decision = Decision(
         variant=situation.variant.name,
         verdict="waiting" if is_waiting(failure, attempt=attempt, now=now) else "stale",
@@ -191,6 +191,15 @@ def _package_reasons(situation: Situation, known: VariantState) -> list[Reason]:
     if moved or news.fingerprint == known.packages:
         return moved
     return [Reason(axis="packages", subject="files of the same versions")]
+
+
+def _stuck(situation: Situation) -> Iterator[Held]:
+    """What is yanked, and nothing else is admitted instead."""
+    for name, why in sorted(situation.packages.yanked.items()):
+        version = situation.versions.get(name, "")
+        if version == situation.packages.versions.get(name):
+            said = f"it is yanked{f' ({why})' if why else ''}, and the catalog admits nothing else"
+            yield Held(subject=name, current=version, offered="another version", by="conflict", detail=said)
 
 
 def _choose(found: tuple[Reason, ...], situation: Situation, due: tuple[Axis, ...]) -> tuple[Reason, ...]:

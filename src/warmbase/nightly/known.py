@@ -70,6 +70,11 @@ class Known:
             self._bases[variant.name] = self._read(known.entry) if known and known.entry else None
         return self._bases[variant.name]
 
+    def is_current(self, name: str) -> bool:
+        """Whether what is published of a variant is what the catalog and the tool say today."""
+        known = self.states.get(name)
+        return known is not None and (known.facts, known.tool) == (self.facts[name], self.tool)
+
     def read_anew(self, variant: Variant) -> Basis | None:
         """What a variant is made from that another worker has published meanwhile."""
         entry = newest_entries(self._job.place, [variant.name]).get(variant.name)

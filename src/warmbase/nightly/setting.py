@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Tools:
     """What work is done with; each is found when it is first asked for.
 
-    `existing` says what there is before a build of a catalog into an empty layout, `traffic` what went to each registry so
-    far; `native` is this machine's own platform, `jobs` how many processes compile, pack and resolve.
+    `existing` says what there is before a build of a catalog into an empty layout, `traffic` what went to each registry
+    so far; `native` is this machine's own platform, `jobs` how many processes compile, pack and resolve.
     """
 
     uv: Callable[[], Uv]

@@ -7,24 +7,27 @@ nobody has claimed, and what two of them do twice comes to the same.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from warmbase.catalog.model import Variant
+from warmbase.catalog.model import DockerfileFoundation, Variant
 from warmbase.catalog.parents import lineage
 from warmbase.errors import LockError, RegistryError, StoreError, WarmbaseError
 from warmbase.events import Warned
-from warmbase.lock.resolve import Resolver
+from warmbase.foundation.pins import FoundationPin
+from warmbase.lock.resolve import Resolver, Upgrade
+from warmbase.lock.stage import pin_foundations, read_all_pins
 from warmbase.nightly.attempt import Attempt, Materials, Stages
 from warmbase.nightly.backoff import record_failure
 from warmbase.nightly.claims import Claims
 from warmbase.nightly.decide import mark_taken
 from warmbase.nightly.facts import own_keys
 from warmbase.nightly.known import Basis
-from warmbase.nightly.model import Decision, Night, NightSummary, VariantResult, VariantState
+from warmbase.nightly.model import Decision, FoundationKey, Night, NightSummary, VariantResult, VariantState
 from warmbase.nightly.record import keep_state, read_state, write_state
 from warmbase.nightly.release import give_away
 from warmbase.nightly.setting import Job
@@ -70,6 +73,7 @@ class Work:
         self._bases: dict[str, Basis] = {}
         self._pins = dict(self._found.pins)
         self._resolver: Resolver | None = None
+        self._unmade: Mapping[tuple[str, str], WarmbaseError] = {}
         self._settle()
 
     @property
@@ -80,11 +84,13 @@ class Work:
     def do_all(self) -> None:
         """Take one stale variant after the other, as long as there is time."""
         decisions = {decision.variant: decision for decision in self.decisions}
+        if not self._is_over():
+            self._bake(decisions)
         for variant in self._queue():
             decision = decisions[variant.name]
             if self._is_over():
                 self._results[variant.name] = untouched(decision, self._known.states.get(variant.name))
-            elif self._waits(variant):
+            elif self._waits(variant, decisions):
                 self._wait(variant, decision)
             else:
                 self._do(variant, decision)
@@ -121,6 +127,33 @@ class Work:
         """What was asked so far, of whom."""
         return {**self._found.requests, "registry": self._requests_of_registry() - self._requests_before}
 
+    def _bake(self, decisions: Mapping[str, Decision]) -> None:
+        """Build all Dockerfiles of which only making them tells what they are, at once."""
+        unknown = [
+            variant
+            for variant in self._job.variants
+            if isinstance(variant.foundation, DockerfileFoundation)
+            and decisions[variant.name].verdict == "stale"
+            and decisions[variant.name].takes_foundation
+            and any(key not in self._pins for key in own_keys(variant))
+        ]
+        if not unknown:
+            return
+        tools = self._job.tools
+        with self._scratch() as folder:
+            catalog = self._job.at(folder)
+            self._unmade = pin_foundations(
+                catalog, unknown, ground=tools.ground, upgrade=Upgrade(), report=self._job.report, native=tools.native
+            )
+            self._learn_pins(read_all_pins(catalog))
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A folder on the file system of the layer store, as long as the context lasts."""
+        self._job.folders.root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._job.folders.root, prefix="night-") as folder:
+            yield Path(folder)
+
     def _queue(self) -> Iterator[Variant]:
         """The stale variants in the order in which this machine takes them, each claimed while it is at it."""
         wanted = {decision.variant for decision in self.decisions if decision.verdict == "stale"}
@@ -151,16 +184,19 @@ class Work:
         limit = self._job.max_seconds
         return limit is not None and (self._job.clock() - self.began).total_seconds() >= limit
 
-    def _waits(self, variant: Variant) -> bool:
-        """Whether what a variant is from did not come to be."""
+    def _waits(self, variant: Variant, decisions: Mapping[str, Decision]) -> bool:
+        """Whether what a variant is from did not come to be, or what is there of it is not what the catalog says."""
         above = self._results.get(variant.parent)
-        return above is not None and above.status not in _DONE
+        if above:
+            return above.status not in _DONE
+        waits = bool(variant.parent) and decisions[variant.parent].verdict == "waiting"
+        return waits and not self._known.is_current(variant.parent)
 
     def _wait(self, variant: Variant, decision: Decision) -> None:
-        above = self._results[variant.parent]
+        above = self._results.get(variant.parent)
         result = untouched(decision, self._known.states.get(variant.name))
-        if above.status != "left":
-            said = f"{variant.parent}, which it is from, {'waits too' if above.status == 'waiting' else 'failed'}"
+        if above is None or above.status != "left":
+            said = f"{variant.parent}, which it is from, {'failed' if above else 'waits after a failure'}"
             result = replace(result, status="waiting", error=said)
         self._results[variant.name] = result
 
@@ -179,8 +215,9 @@ class Work:
             self._fail(variant, decision, told, stages)
 
     def _make(self, variant: Variant, decision: Decision, stages: Stages) -> None:
-        if decision.error:
-            raise decision.error
+        error = decision.error or self._unmade.get((variant.foundation.name, variant.python))
+        if error:
+            raise error
         self._resolver = self._resolver or replace(self._job.tools.resolver(), fresh=self._found.moved)
         known = self._known.states.get(variant.name)
         materials = Materials(
@@ -191,18 +228,16 @@ class Work:
             site=self._job.tools.site,
             may_go_on=lambda: not self._is_over(),
         )
-        self._job.folders.root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._job.folders.root, prefix="night-") as work:
-            attempt = Attempt(self._job, variant, decision, materials, Path(work), stages)
-            made = attempt.make(known.broken if known else ())
+        with self._scratch() as folder:
+            attempt = Attempt(self._job, variant, decision, materials, folder, stages)
+            try:
+                made = attempt.make(known.broken if known else ())
+            finally:
+                self._learn_pins(attempt.pins)
             given = give_away(self._job, made, decision, self._known, stages)
         self._bases[variant.name] = given.basis
         self._results[variant.name] = given.result
         self._learn(variant.name, given.state)
-        for key in own_keys(variant):
-            if key in made.pins and key not in self._pins:  # a Dockerfile's, which only making it told
-                self._pins[key] = made.pins[key]
-                self._learn_pins()
 
     def _fail(self, variant: Variant, decision: Decision, error: WarmbaseError, stages: Stages) -> None:
         known = self._known.states.get(variant.name) or VariantState(time="")
@@ -231,7 +266,7 @@ class Work:
     def _settle(self) -> None:
         """Remember what the surveys found, and what that means for all that is not stale."""
         self.state = replace(self.state, index=self._found.index, archives=self._found.archives)
-        self._learn_pins()
+        self._learn_pins({})
         variants = {variant.name: variant for variant in self._job.variants}
         for decision in self.decisions:
             known = self._known.states.get(decision.variant)
@@ -257,7 +292,9 @@ class Work:
             new = replace(known, time=format_time(self._job.clock()))
             self.state = replace(self.state, variants={**self.state.variants, name: new})
 
-    def _learn_pins(self) -> None:
+    def _learn_pins(self, pins: Mapping[FoundationKey, FoundationPin]) -> None:
+        """Remember what foundations are that were not known yet."""
+        self._pins = {**pins, **self._pins}
         if self._job.mode == "commit":  # the pins beside the catalog count
             return
         now, known = format_time(self.began), self.state.pins

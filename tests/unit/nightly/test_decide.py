@@ -166,9 +166,13 @@ def test_a_yanked_release_is_urgent_and_moves_alone() -> None:
     assert [held.subject for held in decision.held] == ["six"]
 
 
-def test_a_yanked_release_that_nothing_replaces_is_no_reason() -> None:
+def test_a_yanked_release_that_nothing_replaces_stays_and_is_told() -> None:
     news = replace(AS_IT_WAS.packages, yanked={"numpy": "corrupts arrays"})
-    assert decide(replace(AS_IT_WAS, packages=news), WEDNESDAY).verdict == "fresh"
+    decision = decide(replace(AS_IT_WAS, packages=news), WEDNESDAY)
+    assert decision.verdict == "fresh"
+    (held,) = decision.held
+    assert (held.subject, held.by) == ("numpy", "conflict")
+    assert held.detail == "it is yanked (corrupts arrays), and the catalog admits nothing else"
 
 
 def test_what_the_resolution_left_alone_is_said_of_a_fresh_variant_too() -> None:

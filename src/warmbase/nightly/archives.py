@@ -28,10 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuiteMemory:
-    """A suite since the RFC 3339 time `seen`: the validator of its InRelease, and what counts in it by architecture."""
+    """A suite since the RFC 3339 time `seen`: the validator of its InRelease, and what counts in it by architecture.
 
-    seen: str
-    validator: str
+    That alone is compared: a suite that was only signed anew is nothing that other machines had to be told of.
+    """
+
+    seen: str = field(compare=False)
+    validator: str = field(compare=False)
     contents: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 

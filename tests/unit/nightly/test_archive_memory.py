@@ -90,9 +90,9 @@ def test_a_suite_that_is_signed_anew_gives_a_new_validator_and_the_answer_holds(
     archive.files[MAIN] = (release("a"), '"2"')
     listener = listen(memory, archive, "q", now=NOW + timedelta(days=1))
     assert listener.find("q")
-    assert listener.memory({"q"}).suites[MAIN] == replace(
-        memory.suites[MAIN], validator='"2"', seen="2026-11-22T02:00:00Z"
-    )
+    assert listener.memory({"q"}) == memory  # there is nothing to tell others
+    suite = listener.memory({"q"}).suites[MAIN]
+    assert (suite.seen, suite.validator) == ("2026-11-22T02:00:00Z", '"2"')
 
 
 def test_an_answer_does_not_hold_when_its_archive_cannot_be_asked() -> None:
@@ -178,13 +178,14 @@ MEMORIES = st.builds(
 
 @given(MEMORIES)
 def test_a_memory_that_is_written_is_read_back(memory: ArchiveMemory) -> None:
-    assert ArchiveMemory.from_json(json.loads(json.dumps(memory.to_json()))) == memory
+    read = ArchiveMemory.from_json(json.loads(json.dumps(memory.to_json())))
+    assert (read, read.to_json()) == (memory, memory.to_json())
 
 
 @given(MEMORIES, MEMORIES, MEMORIES)
 def test_memories_merge_to_the_same_in_any_order(a: ArchiveMemory, b: ArchiveMemory, c: ArchiveMemory) -> None:
-    assert a.merge(b) == b.merge(a)
-    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert a.merge(b).to_json() == b.merge(a).to_json()
+    assert a.merge(b).merge(c).to_json() == a.merge(b.merge(c)).to_json()
     assert a.merge(a) == a
 
 

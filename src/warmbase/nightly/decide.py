@@ -81,7 +81,8 @@ def decide(situation: Situation, now: datetime) -> Decision:
     attempt = _attempt(situation, takes_packages=takes_packages, takes_foundation=takes_foundation, error=error)
     failure = situation.known.failure if situation.known else None
     left = tuple(reason for reason in found if reason not in taken)
-    held = (*_stuck(situation), *news.held, *ground.held, *_batched(left, situation.variant.refresh, now))
+    broken = (_remind(held, situation.known) for held in news.held)
+    held = (*_stuck(situation), *broken, *ground.held, *_batched(left, situation.variant.refresh, now))
     decision = Decision(
         variant=situation.variant.name,
         verdict="waiting" if is_waiting(failure, attempt=attempt, now=now) else "stale",
@@ -200,6 +201,14 @@ def _stuck(situation: Situation) -> Iterator[Held]:
         if version == situation.packages.versions.get(name):
             said = f"it is yanked{f' ({why})' if why else ''}, and the catalog admits nothing else"
             yield Held(subject=name, current=version, offered="another version", by="conflict", detail=said)
+
+
+def _remind(held: Held, known: VariantState | None) -> Held:
+    """What is held, and of a release that broke a verification why and since when."""
+    for each in known.broken if known else ():
+        if held.by == "broken" and (held.subject, held.offered) == (each.package, each.version):
+            return replace(held, detail=f"{each.why}, since {each.since[:10]}")
+    return held
 
 
 def _choose(found: tuple[Reason, ...], situation: Situation, due: tuple[Axis, ...]) -> tuple[Reason, ...]:

@@ -10,7 +10,7 @@ from warmbase.catalog.model import HowOften, Refresh
 from warmbase.errors import LockError
 from warmbase.nightly.backoff import record_failure
 from warmbase.nightly.decide import Ground, Situation, decide, mark_taken
-from warmbase.nightly.model import Axis, Decision, Held, PackageNews, Reason, VariantState
+from warmbase.nightly.model import Axis, Broken, Decision, Held, PackageNews, Reason, VariantState
 
 MONDAY = datetime(2026, 11, 23, 2, tzinfo=UTC)
 WEDNESDAY = MONDAY + timedelta(days=2)
@@ -179,6 +179,14 @@ def test_what_the_resolution_left_alone_is_said_of_a_fresh_variant_too() -> None
     held = Held(subject="six", current="1.17.0", offered="2.0", by="cooldown", until="2026-11-26T00:00:00Z")
     decision = decide(replace(AS_IT_WAS, packages=replace(AS_IT_WAS.packages, held=(held,))), WEDNESDAY)
     assert (decision.verdict, decision.held) == ("fresh", (held,))
+
+
+def test_what_broke_is_told_with_why_and_since_when() -> None:
+    broken = Broken(package="six", version="2.0", why="smoke.py: it ended with code 1", since="2026-11-20T02:00:00Z")
+    held = Held(subject="six", current="1.17.0", offered="2.0", by="broken")
+    news = replace(AS_IT_WAS.packages, held=(held,))
+    decision = decide(replace(AS_IT_WAS, packages=news, known=replace(KNOWN, broken=(broken,))), WEDNESDAY)
+    assert [held.detail for held in decision.held] == ["smoke.py: it ended with code 1, since 2026-11-20"]
 
 
 def test_what_somebody_rolled_back_from_is_not_made_again() -> None:

@@ -243,9 +243,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, answer: FileAnswer) -> None:
         self.send_response(answer.status)
-        for name in _PASSED_BACK:
-            if name in answer.headers:
-                self.send_header(name, answer.headers[name])
+        kept = _FOREVER if answer.status in (200, 206) else {}
+        for name, value in {**kept, **{name: answer.headers.get(name, "") for name in _PASSED_BACK}}.items():
+            if value:
+                self.send_header(name, value)
         if "Content-Length" not in answer.headers:
             self.send_header("Connection", "close")  # which also ends the body (RFC 9112, section 6.3)
         self.end_headers()

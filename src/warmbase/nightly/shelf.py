@@ -135,7 +135,8 @@ class Shelf:
     def _describe(self, key: PageKey, page: Page | None) -> PageMemory:
         if page is None:
             return PageMemory(seen=self._seen, content="")
-        read = sorted([f.name, f.hashes.get("sha256", ""), f.requires_python, f.time, f.yanked] for f in page.files)
+        # without times: a file's never changes, and one form of an index's pages has them and the other not
+        read = sorted([f.name, f.hashes.get("sha256", ""), f.requires_python, f.yanked is None] for f in page.files)
         yanked = {}
         if any(file.yanked is not None for file in page.files):
             reasons = ((release.version, release.yanked) for release in read_releases(page.files))

@@ -12,8 +12,9 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -95,26 +96,54 @@ def build_debian(
     mmdebstrap.check_tools(foundation)
     mmdebstrap.check_emulator(architecture)
     workdir.mkdir(parents=True, exist_ok=True)
-    snapshot: tuple[str, ...] = ()
-    if locked or foundation.snapshot:
-        offered = ask_archives(foundation, platform, pin=pin, processes=processes).packages
-        if offered != pin.packages:
-            snapshot = mmdebstrap.snapshot_lines(foundation, pin)
-            if locked and not snapshot:
-                raise _drifted(foundation, find_drift(pin.packages, offered))
     rootfs = workdir / f"{foundation.name}-{architecture}.tar"
-    with tempfile.TemporaryDirectory(prefix="mmdebstrap-", dir=workdir) as folder:
+    with (
+        _readable_keys(foundation) as readable,
+        tempfile.TemporaryDirectory(prefix="mmdebstrap-", dir=workdir) as folder,
+    ):
+        snapshot = _find_snapshot(readable, pin, platform, locked=locked, processes=processes)
         output = Path(folder, "rootfs.tar")
         command = [
             *mmdebstrap.base_command(architecture, os.environ),
             "--variant=minbase",
             f"--include={','.join(_wanted(foundation))}",
             *_pin_hooks(Path(folder), pin, snapshot),
-            *mmdebstrap.targets(foundation, str(output)),
+            *mmdebstrap.targets(readable, str(output)),
         ]
         _run(command, foundation, Path(folder), pin.epoch, processes)
         output.replace(rootfs)
     return _describe(foundation, pin, platform, rootfs, locked=locked)
+
+
+def _find_snapshot(
+    foundation: DebianFoundation, pin: DebianPin, platform: str, *, locked: bool, processes: Processes
+) -> tuple[str, ...]:
+    """The sources of the snapshot archive, where what is pinned needs it. Raises FoundationError with `locked` where
+    there is none."""
+    if not locked and not foundation.snapshot:
+        return ()
+    offered = ask_archives(foundation, platform, pin=pin, processes=processes).packages
+    if offered == pin.packages:
+        return ()
+    snapshot = mmdebstrap.snapshot_lines(foundation, pin)
+    if locked and not snapshot:
+        raise _drifted(foundation, find_drift(pin.packages, offered))
+    return snapshot
+
+
+@contextmanager
+def _readable_keys(foundation: DebianFoundation) -> Iterator[DebianFoundation]:
+    """The foundation with its keys where everyone can read them: apt is another user than the one who has them, in the
+    namespaces of a build without root, and where it gives up its rights."""
+    if foundation.keyring is None:
+        yield foundation
+        return
+    with tempfile.TemporaryDirectory(prefix="warmbase-keys-") as folder:
+        keys = Path(folder, foundation.keyring.name)
+        keys.write_bytes(foundation.keyring.read_bytes())
+        keys.chmod(0o644)
+        keys.parent.chmod(0o755)
+        yield replace(foundation, keyring=keys)
 
 
 def foundation_recipe(
@@ -166,7 +195,7 @@ def ask_archives(
         "apt-get --quiet --simulate --no-install-recommends install "
         f'{" ".join(repr(name) for name in (*_MINBASE, *_wanted(foundation)))} > "$1{_ASKED}/plan"'
     )
-    with tempfile.TemporaryDirectory(prefix="warmbase-pin-") as folder:
+    with _readable_keys(foundation) as readable, tempfile.TemporaryDirectory(prefix="warmbase-pin-") as folder:
         command = [
             *mmdebstrap.base_command(architecture, os.environ),
             "--variant=custom",
@@ -175,7 +204,7 @@ def ask_archives(
             *(_pin_hooks(Path(folder), pin, ()) if pin else ()),
             f"--customize-hook={simulate}",
             f"--customize-hook=copy-out {_ASKED} {folder}",
-            *mmdebstrap.targets(foundation, "-"),
+            *mmdebstrap.targets(readable, "-"),
         ]
         _run(command, foundation, Path(folder), None, processes)
         found = Path(folder, _ASKED.lstrip("/"))

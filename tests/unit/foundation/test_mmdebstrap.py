@@ -1,13 +1,17 @@
 """Which archives are read, which versions apt is told to take, and what the image says about both."""
 
+import re
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from warmbase.catalog.model import DebianFoundation
-from warmbase.errors import FoundationError
+from warmbase.effects.process import Finished
+from warmbase.errors import FoundationError, ProcessError
 from warmbase.foundation import mmdebstrap
-from warmbase.foundation.debian import foundation_recipe
+from warmbase.foundation.debian import foundation_recipe, pin_debian
 from warmbase.foundation.pins import DebianPin
 
 TRIXIE = DebianFoundation(name="trixie", suite="trixie", python="3.13")
@@ -87,6 +91,26 @@ def test_a_company_s_archive_is_trusted_by_its_own_keys_here_and_in_the_image(tm
     assert "URIs: https://mirror.example/debian\n" in sources
     assert sources.endswith("Signed-By: /etc/apt/keyrings/company.asc\n")
     assert str(tmp_path) not in sources
+
+
+def test_apt_reads_the_keys_whoever_it_is(tmp_path: Path) -> None:
+    keyring = tmp_path / "company.gpg"
+    keyring.write_text("keys")
+    keyring.chmod(0o600)
+    company = DebianFoundation(
+        name="company", suite="trixie", python="3.13", mirror="https://mirror.example/debian", keyring=keyring
+    )
+    seen = []
+
+    def refuse(argv: Sequence[str | Path], **_: object) -> Finished:
+        for path in {found[1] for word in argv if (found := re.match(r'deb \[signed-by="(.+)"\]', str(word)))}:
+            status = Path(path).stat(), Path(path).parent.stat()
+            seen.append((Path(path).name, Path(path).read_text(), *(stat.S_IMODE(one.st_mode) for one in status)))
+        raise ProcessError("E: no network")
+
+    with pytest.raises(FoundationError, match="mmdebstrap failed"):
+        pin_debian(company, "linux/amd64", processes=refuse)
+    assert seen == [("company.gpg", "keys", 0o644, 0o755)]
 
 
 def test_other_keys_make_another_foundation_wherever_they_lie(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ class _Survey:
         failed = {name: PackageNews(error=error) for name, error in self._errors.items()}
         return PackageSurvey(
             news=news | failed,
-            memory=self._memory if kept == self._memory else kept,
+            memory=kept,
             requests=self._source.requests,
             resolutions=self._resolutions,
         )

@@ -30,12 +30,15 @@ PageKey = tuple[str, str]
 class PageMemory:
     """A page as it was at the RFC 3339 time `seen`: `content` is the hash of what a resolver reads of it, "" where the
     index has no such package. `validator` is what the index at `source` (the hash of its address) wants back to say
-    that the page is unchanged. `yanked` are the versions of which the index has yanked every file, and why."""
+    that the page is unchanged. `yanked` are the versions of which the index has yanked every file, and why.
 
-    seen: str
+    Pages that say the same are equal: another validator alone is no news to tell other machines.
+    """
+
+    seen: str = field(compare=False)
     content: str
-    validator: str = ""
-    source: str = ""
+    validator: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
     yanked: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -62,7 +65,7 @@ class Answer:
 class IndexMemory:
     """Pages, and answers by the hash of their question.
 
-    The same memory comes from the same pages: nothing in it changes in a night in which no page did.
+    A night in which no page changed leaves an equal memory; one in which all validators were good, the same.
     """
 
     pages: Mapping[PageKey, PageMemory] = field(default_factory=dict, hash=False)
@@ -71,8 +74,8 @@ class IndexMemory:
     def merge(self, other: "IndexMemory") -> "IndexMemory":
         """What both know; of what they say differently the later one's counts. The order does not matter."""
         return IndexMemory(
-            pages=_merge(self.pages, other.pages, _page_to_json, "seen"),
-            answers=_merge(self.answers, other.answers, _answer_to_json, "asked"),
+            pages=_merge(self.pages, other.pages, lambda page: page.seen),
+            answers=_merge(self.answers, other.answers, lambda answer: answer.asked),
         )
 
     def content_of(self, visited: Iterable[PageKey]) -> str:
@@ -129,20 +132,15 @@ def hash_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _merge(
-    one: Mapping[K, V], other: Mapping[K, V], to_json: Callable[[V], Mapping[str, Any]], time: str
-) -> dict[K, V]:
-    """The later entry of each key; of two at the same time always the same one."""
-
-    def order(entry: V) -> tuple[str, str]:
-        document = to_json(entry)
-        return document[time], json.dumps(document, sort_keys=True)
-
+def _merge(one: Mapping[K, V], other: Mapping[K, V], time: Callable[[V], str]) -> dict[K, V]:
+    """The later entry of each key; of two that say differently at the same time always the same one."""
     merged = dict(one)
     for key, entry in other.items():
         known = merged.get(key)
-        if known is None or (known != entry and order(entry) > order(known)):
+        if known is None or time(entry) > time(known):
             merged[key] = entry
+        elif time(entry) == time(known) and entry != known:
+            merged[key] = max(entry, known, key=repr)
     return merged
 
 

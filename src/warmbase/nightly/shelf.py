@@ -11,7 +11,6 @@ import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 from warmbase.effects.files import replace_file
@@ -128,7 +127,8 @@ class Shelf:
         """Put a page on the shelf; one that says what it said before is remembered as it was."""
         known, now = self._known.get(key), self._describe(key, page)
         self._pages[key] = page
-        self._found[key] = known if known and replace(now, seen=known.seen) == known else now
+        same = known and (known, known.validator, known.source) == (now, now.validator, now.source)
+        self._found[key] = known if known and same else now
         if page and page.validator:
             self._save(key, page)
 

@@ -141,7 +141,7 @@ def test_where_nothing_changed_pages_say_so_and_uv_is_not_asked(world: World) ->
     assert "lock" not in world.commands
     assert (again.requests, again.resolutions) == (4, 0)
     assert again.news == before.news
-    assert again.memory is before.memory
+    assert again.memory == before.memory
 
 
 def test_what_was_remembered_does_for_a_machine_that_has_nothing_else(world: World) -> None:
@@ -171,7 +171,9 @@ def test_a_page_that_changed_in_nothing_that_counts_starts_no_uv(world: World) -
     survey = world.survey()
     assert survey.resolutions == 0
     assert survey.news == before.news
-    assert survey.memory != before.memory  # other validators
+    assert survey.memory == before.memory  # there is nothing to tell others
+    world.survey()
+    assert world.mirror.asked == world.mirror.unchanged  # but new validators to tell this machine
 
 
 def test_the_fingerprint_is_that_of_the_lock_which_would_be_made(world: World) -> None:
@@ -227,12 +229,21 @@ def test_what_cannot_be_resolved_stops_no_other_and_says_the_real_address(world:
     assert "127.0.0.1" not in error.message.replace(f"127.0.0.1:{world.mirror.port}/simple", "")
 
 
+def test_an_index_without_validators_is_believed_by_what_it_says(world: World) -> None:
+    world.mirror.conditional = False
+    before = world.survey()
+    again = world.survey()
+    assert again.resolutions == 0
+    assert again.memory == before.memory
+    assert world.pages_asked() == ["extra", "frame", "lib", "tool"]
+
+
 def test_an_index_that_is_down_is_told_of_every_variant_and_nothing_is_forgotten(world: World) -> None:
     before = world.survey()
     port, world.mirror.port = world.mirror.port, 9  # nobody is there (RFC 863)
     survey = world.survey()
     assert {type(news.error).__name__ for news in survey.news.values()} == {"PackagesError"}
-    assert survey.memory is before.memory
+    assert survey.memory == before.memory
     world.mirror.port = port
     assert world.survey().news == before.news
 
@@ -266,7 +277,7 @@ def test_a_private_index_is_asked_with_its_login_and_first(world: World) -> None
         assert "lib" in {path.strip("/").rpartition("/")[2] for path in private.asked}  # and has none
         again = world.survey()
         assert again.resolutions == 0
-        assert again.memory is survey.memory
+        assert again.memory == survey.memory
         assert "hunter2" not in str(survey.memory.to_json())
         private.wheels.append(wheel("lib", "7.0"))  # from now on it is the private index's
         assert world.survey().news["app:py3.13-trixie"].versions["lib"] == "7.0"

@@ -31,7 +31,9 @@ MEMORY = IndexMemory(pages=PAGES, answers={"q1": ANSWER})
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    assert IndexMemory.from_json(json.loads(json.dumps(MEMORY.to_json()))) == MEMORY
+    read = IndexMemory.from_json(json.loads(json.dumps(MEMORY.to_json())))
+    assert read == MEMORY
+    assert read.to_json() == MEMORY.to_json()
     assert IndexMemory.from_json(IndexMemory().to_json()) == IndexMemory()
 
 
@@ -66,7 +68,7 @@ def test_merging_takes_the_later_one_of_each_whatever_the_order() -> None:
     answer = replace(ANSWER, asked="2026-02-01T00:00:00Z", fingerprint="f0")
     other = IndexMemory(pages={SIX: page}, answers={"q1": answer, "q2": answer})
     merged = MEMORY.merge(other)
-    assert merged == other.merge(MEMORY)
+    assert merged.to_json() == other.merge(MEMORY).to_json()
     assert merged.pages == {SIX: page, LIB: PAGES[LIB]}
     assert merged.answers == {"q1": ANSWER, "q2": answer}
     assert merged.merge(other) == merged
@@ -74,7 +76,14 @@ def test_merging_takes_the_later_one_of_each_whatever_the_order() -> None:
 
 def test_two_that_were_written_at_one_time_merge_to_the_same() -> None:
     other = IndexMemory(pages={SIX: replace(PAGES[SIX], content="c9")})
-    assert MEMORY.merge(other) == other.merge(MEMORY)
+    assert MEMORY.merge(other).to_json() == other.merge(MEMORY).to_json()
+
+
+def test_another_validator_alone_is_no_news_but_is_kept() -> None:
+    renewed = {**PAGES, SIX: replace(PAGES[SIX], validator='"e2"', seen="2026-03-02T00:00:00Z")}
+    merged = MEMORY.merge(IndexMemory(pages=renewed, answers=MEMORY.answers))
+    assert merged == MEMORY
+    assert merged.pages[SIX].validator == '"e2"'
 
 
 def test_whoever_asks_about_a_part_forgets_nothing_of_the_rest() -> None:

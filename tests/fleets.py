@@ -68,7 +68,14 @@ class Fleet:
 
     def place(self, images: int) -> str:
         """Where a catalog of that many images is published."""
-        return f"{self.proxy.host}/fleet-{images}"
+        return f"{self.proxy.host}/{self._prefix(images)}"
+
+    def direct(self, images: int) -> str:
+        """The same place, not through the proxy."""
+        return f"{self.registry.host}/{self._prefix(images)}"
+
+    def _prefix(self, images: int) -> str:
+        return f"fleet-{images}"
 
     def job(self, images: int, when: datetime = BEGAN) -> Job:
         """A night's job on a catalog whose size was asked for before."""

@@ -1,7 +1,7 @@
 """A world that goes on from night to night, and the nightly job in it.
 
 There is a package index, a Debian archive and a registry, all on loopback and changed by the tests, and a clock that
-they set: a month of nights takes as long as its builds. What a night did is said in words, see `told`.
+they set: a month of nights takes as long as its builds. What a night did is told in words.
 
     python -m tests.nights CATALOG REGISTRY TIME
 
@@ -54,17 +54,24 @@ _SPARED = ("gconv/", "perl-base/", "python3.13/test/", "pydoc_data/", "usr/share
 
 @dataclass(slots=True)
 class World:
-    """The catalog and what it is made from. `seen` counts the registry's requests that earlier nights had asked."""
+    """The catalog and what it is made from. The registry is behind a proxy that keeps what it is asked.
+
+    `systems` are what images in the registry are, by their tags: those of "thin" know the archive that they came from.
+    `names` are what is told instead of texts that are other ones in each run, `by_hand` the images whose tags somebody
+    moved.
+    """
 
     bases: Bases
     index: Mirror
     archive: Archive
     registry: RunningRegistry
     proxy: FaultProxy
-    system: Blob
+    systems: Mapping[str, Blob]
     evening: datetime = BEGAN - timedelta(hours=6)
-    moves: int = 0
     catalog: dict[str, Any] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    by_hand: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:
@@ -91,17 +98,22 @@ class World:
         (wheel,) = (wheel for wheel in self.index.wheels if (wheel.name, wheel.version) == (name, version))
         self.index.yanked[wheel.file] = reason
 
-    def push_image(self, tag: str) -> str:
-        """Let a tag of the image `team/python` name another image, with the same system; its digest."""
-        self.moves += 1
-        folder = self.bases.folder.parent / f"image-{self.moves}"
+    def push_image(self, tag: str) -> None:
+        """Let a tag of the image `team/python` name a new image, with the same system."""
+        name = f"image {len(self.images) + 1}"
+        folder = self.bases.folder.parent / name
         run = {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["python3"]}
-        created = f"2026-10-01T00:00:{self.moves:02}Z"
-        target = f"{self.registry.host}/team/python:{tag}"
-        copy_with_skopeo(f"oci:{write_image(folder, [self.system], run, created=created)}", f"docker://{target}")
+        write_image(folder, [self.systems[tag]], run, created=f"2026-10-01T00:00:{len(self.images):02}Z")
+        copy_with_skopeo(f"oci:{folder}", f"docker://{self.registry.host}/team/python:{tag}")
         found = client_of(self.registry.host).find_manifest("team/python", tag)
         assert found
-        return found.digest
+        self.images.append(found.digest)
+        self.names[found.digest[:19]] = name
+
+    def update_system(self, package: str) -> None:
+        """Let the archive have a security update."""
+        old, new = self.archive.bump(package, security=True)
+        self.names |= {old: "old", new: "new"}
 
     def edit(self, image: str, **said: Any) -> None:
         """Say something else of an image in the catalog."""
@@ -136,6 +148,17 @@ class World:
             text=True,
         )
 
+    def told(self, night: Night) -> dict[str, str]:
+        """What became of each image: `{"data": "refreshed: numpy 2.5.4 → 2.5.5"}`; nothing is said of those that are
+        fresh and hold nothing back."""
+        return {image: self.named(words) for image, words in told(night).items()}
+
+    def named(self, words: str) -> str:
+        """Words with the world's names in them."""
+        for text in sorted(self.names, key=len, reverse=True):
+            words = words.replace(text, self.names[text])
+        return words
+
     def tags(self) -> dict[str, str]:
         """What the rolling tag of each image names in the registry."""
         client = client_of(self.registry.host)
@@ -158,8 +181,7 @@ def open_job(catalog: Path, place: str, when: datetime, names: Sequence[str] = (
 
 
 def told(night: Night) -> dict[str, str]:
-    """What became of each image: `{"data": "refreshed: numpy 2.5.4 → 2.5.5"}`; nothing is said of those that are fresh
-    and hold nothing back."""
+    """What became of each image, in the words of the night's own."""
     said = {result.variant.partition(":")[0]: _words(result) for result in night.results}
     return {image: words for image, words in said.items() if words != "fresh"}
 
@@ -194,25 +216,31 @@ def open_world(folder: Path, system_packages: Path, catalog: Mapping[str, Any]) 
             "trixie": archive.entry(bases.folder),
             **{name: {"image": f"{proxy.host}/team/python:{name}", "python": ["3.13"]} for name in ("slim", "thin")},
         }
-        system = _make_system(bases, foundations["trixie"])
+        systems = _make_systems(bases, foundations["trixie"])
         said = {**catalog, "foundations": foundations, "uv": UV, "registry": f"{proxy.host}/bases"}
-        world = World(bases, index, archive, registry, proxy, system, catalog=said)
+        world = World(bases, index, archive, registry, proxy, systems, catalog=said)
+        world.names[proxy.host] = "registry"
         for tag in ("slim", "thin"):
             world.push_image(tag)
         world.write()
         yield world
 
 
-def _make_system(bases: Bases, entry: Mapping[str, Any]) -> Blob:
-    """The archive's system, made as a foundation, without what is big and not needed."""
+def _make_systems(bases: Bases, entry: Mapping[str, Any]) -> dict[str, Blob]:
+    """The archive's system, made as a foundation, without what is big and not needed: with apt's sources and not."""
     bases.write_catalog({"nothing": ["nothing"]}, foundations={"trixie": entry})
     wanted = load_catalog(bases.catalog).foundations[0]
     ground = ground_at(bases.cache)
     pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     (layer,) = make_foundation(wanted, pin, PLATFORM, ground, locked=True).layers
     whole = gzip.decompress(gzip_blob(bases.store, layer).content)
-    with tarfile.open(fileobj=io.BytesIO(whole)) as files:
-        kept = [member for member in files if not any(part in f"{member.name}/" for part in _SPARED)]
+    return {"thin": _without(whole, _SPARED), "slim": _without(whole, (*_SPARED, "etc/apt/sources.list"))}
+
+
+def _without(layer: bytes, parts: Sequence[str]) -> Blob:
+    """A layer without the paths that have one of `parts`."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as files:
+        kept = [member for member in files if not any(part in f"{member.name}/" for part in parts)]
         return tar_blob((member, _content(files, member)) for member in kept)
 
 

@@ -36,6 +36,7 @@ from tests.bench.publishing import (
     measure_second_machine,
     measure_transfer_memory,
 )
+from tests.bench.refreshing import measure_many, measure_moved, measure_quiet
 from tests.bench.reporting import MEASURED
 from tests.bench.usage import Elsewhere
 from tests.bench.workbench import Workbench, open_workbench
@@ -58,6 +59,9 @@ CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "push-bump": measure_bumped_push,
     "second": measure_second_machine,
     "transfer": measure_transfer_memory,
+    "nightly-moved": measure_moved,
+    "nightly": measure_quiet,
+    "nightly-scale": measure_many,
 }
 DOCKER_CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "docker": measure_against_docker,
@@ -70,6 +74,7 @@ ALL_CASES = CASES | DOCKER_CASES
 COMPARED = {
     "packing": ("packing", "tar | zstd -1 -T2"),
     "push": ("push", "skopeo copy"),
+    "nightly-moved": ("nightly: one moved", "all made anew"),
     "docker": ("cold builds of W, child with bytecode", GUIDE),
     "docker-child": ("child", f"{GUIDE} on slim"),
     "docker-small": ("small package moved", GUIDE),

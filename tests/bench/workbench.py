@@ -214,7 +214,7 @@ def open_workbench() -> Iterator[Workbench]:
     fill_wheelhouse(kept / "wheelhouse", _locks(), uv)
     folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=kept))
     try:
-        with _serving(kept / "wheelhouse") as server, ExitStack() as stack:
+        with serving(kept / "wheelhouse") as server, ExitStack() as stack:
             yield Workbench(kept, folder, server, uv, stack)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -237,7 +237,8 @@ def _users_uv() -> Uv:
 
 
 @contextmanager
-def _serving(wheelhouse: Path) -> Iterator[Server]:
+def serving(wheelhouse: Path) -> Iterator[Server]:
+    """Serve a wheelhouse as an index, in a process of its own, while the context lasts."""
     command = [sys.executable, "-m", "tests.bench.serve", str(wheelhouse)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:
         assert process.stdout

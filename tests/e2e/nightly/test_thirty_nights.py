@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.nightly.chapters import CATALOG, CHAPTERS, Story, begin
+from tests.e2e.nightly.chapters import CATALOG, CHAPTERS, IMAGES, Story, begin
 from tests.nights import open_world
+from tests.publishing import check_whole
+from tests.registries import client_of
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +31,23 @@ def test_what_the_night_does(story: Story, number: int) -> None:
     assert record.told == CHAPTERS[number - 1].expected
     refreshed = {image for image, words in record.told.items() if words.startswith("refreshed")}
     assert record.moved == refreshed
+
+
+@pytest.mark.parametrize("number", [2, 18])
+def test_a_night_in_which_nothing_happens_sends_and_reads_nothing(story: Story, number: int) -> None:
+    record = story.record(number)
+    assert (record.sent, record.read) == ((), ())
+
+
+def test_whatever_happened_all_that_is_published_is_whole(story: Story) -> None:
+    story.record(30)
+    client = client_of(story.world.registry.host)
+    for image in IMAGES:
+        check_whole(client, f"bases/{image}")
+
+
+def test_the_last_thirty_nights_are_remembered(story: Story) -> None:
+    """Those that were killed, or found no registry, have nothing to tell."""
+    story.record(30)
+    night = story.world.night()
+    assert [one.began[:10] for one in night.before][-3:] == ["2026-11-29", "2026-11-30", "2026-12-01"]

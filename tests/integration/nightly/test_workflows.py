@@ -1,5 +1,6 @@
 """The workflows that `warmbase init --ci` writes: by the schemas of who runs them, and by running their scripts."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,6 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from warmbase.catalog.load import load_catalog
+from warmbase.nightly.matrix import Part, plan_parts, to_github, to_gitlab
+from warmbase.nightly.model import Decision
 
 ALL = ("github", "github-locks", "gitlab", "kubernetes")
 WORKFLOWS = tuple(f".github/workflows/bases-{name}.yml" for name in ("locks", "nightly", "publish", "pull-request"))
@@ -222,3 +227,32 @@ def test_new_locks_are_proposed_with_their_message(folder: Path, checkout: Path)
 def test_no_new_locks_propose_nothing(folder: Path, checkout: Path) -> None:
     assert propose(folder, checkout) == []
     assert run("git", "branch", "--format=%(refname:short)", cwd=checkout.with_name("origin")).stdout == "main\n"
+
+
+def parts_of(folder: Path) -> tuple[Part, ...]:
+    """Every variant of the started catalog, stale."""
+    variants = load_catalog(folder / "images.yaml").variants
+    return plan_parts(variants, [Decision(variant=variant.name, verdict="stale") for variant in variants], {})
+
+
+def test_github_s_job_has_what_the_matrix_gives_it(folder: Path, tmp_path: Path) -> None:
+    printed = json.loads(to_github(parts_of(folder)))
+    path = folder / ".github/workflows/bases-nightly.yml"
+    used = set(re.findall(r"\bmatrix\.(\w+)\s*\}\}", path.read_text(encoding="utf-8")))
+    assert used == set(printed["include"][0]) == {"shard", "variants"}
+    workflow = read(path)
+    workflow["jobs"]["refresh"]["strategy"]["matrix"] = printed
+    (tmp_path / "workflow.yml").write_text(json.dumps(workflow), encoding="utf-8")
+    check_schema("github-workflows", tmp_path / "workflow.yml")
+
+
+def test_nothing_stale_starts_no_job_of_github_s(folder: Path) -> None:
+    assert json.loads(to_github(())) == {"include": []}
+    job = read(folder / ".github/workflows/bases-nightly.yml")["jobs"]["refresh"]
+    assert job["if"] == "fromJSON(needs.stale.outputs.matrix).include[0]"
+
+
+def test_gitlab_can_include_its_matrix(folder: Path, tmp_path: Path) -> None:
+    for parts in (parts_of(folder), ()):
+        (tmp_path / "matrix.yml").write_text(to_gitlab(parts), encoding="utf-8")
+        check_schema("gitlab-ci", tmp_path / "matrix.yml")

@@ -10,7 +10,7 @@ for the address alone that gave it.
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -146,11 +146,18 @@ def _merge(one: Mapping[K, V], other: Mapping[K, V], time: Callable[[V], str]) -
 
 def _page_to_json(page: PageMemory) -> dict[str, Any]:
     """Without what is empty."""
-    return {name: value for name, value in asdict(page).items() if value or name == "content"}
+    return {"content": page.content, **_said(page)}
 
 
 def _answer_to_json(answer: Answer) -> dict[str, Any]:
-    return {name: value for name, value in asdict(answer).items() if value}
+    held = [asdict(one) for one in answer.held]
+    return {**_said(answer), **({"held": held} if held else {})}
+
+
+def _said(facts: PageMemory | Answer) -> dict[str, Any]:
+    """All that is not empty; `asdict` would copy hundreds of versions."""
+    values = ((one.name, getattr(facts, one.name)) for one in fields(facts))
+    return {name: value for name, value in values if value}
 
 
 def _answer_from_json(document: Mapping[str, Any], keys: Sequence[PageKey]) -> Answer:

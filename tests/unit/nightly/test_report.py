@@ -16,7 +16,7 @@ from warmbase.nightly.report.document import SCHEMA_PATH, night_to_json
 from warmbase.nightly.report.markdown import night_to_markdown
 from warmbase.nightly.report.page import STYLE_PATH, night_to_page
 from warmbase.nightly.report.picture import band_heights
-from warmbase.nightly.report.reading import NIGHTS, headline, in_time, last_nights, name_some, verdict
+from warmbase.nightly.report.reading import NIGHTS, headline, in_time, last_nights, name_some, verdict, why_failed
 from warmbase.nightly.report.stage import write_report
 from warmbase.publish.journal import parse_time
 
@@ -327,3 +327,10 @@ def test_what_nobody_here_can_change_is_held_back_last_and_security_first_of_it(
 def test_what_stays_as_it_was_depends_on_the_night() -> None:
     assert "Their tags stay" in night_to_page(busy_night())
     assert "Their locks stay" in night_to_page(replace(busy_night(), mode="commit"))
+
+
+def test_a_failure_is_told_with_its_cause() -> None:
+    said = "wish:py3.13-slim cannot be resolved:\nuv lock failed with exit code 1\n  cause: Because only it==1 is available\n"
+    result = VariantResult(variant="wish:py3.13-slim", status="failed", error=f"{said}  next: loosen it")
+    assert why_failed(result) == "wish:py3.13-slim cannot be resolved: Because only it==1 is available"
+    assert why_failed(replace(result, error="the registry is gone\n  next: wait")) == "the registry is gone"

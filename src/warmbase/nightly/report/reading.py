@@ -35,6 +35,7 @@ _MODES = {
 }
 
 _LONGEST = 240
+_CAUSE = "cause: "  # as uv has it
 _NOTABLE = 0.05  # seconds
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
@@ -220,10 +221,11 @@ def reason_words(reason: Reason) -> str:
 
 
 def why_failed(result: VariantResult) -> str:
-    """Why a variant fails, in one line: what it says first, and what that comes from."""
+    """Why a variant fails, in one line: what it says first, and the cause, where it names one."""
     said = result.error or (result.failure.message if result.failure else "")
     lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith("next: ")]
-    words = ": ".join(lines[:2])
+    cause = next((line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)), "")
+    words = ": ".join(line.rstrip(":") for line in [*lines[:1], cause or next(iter(lines[1:]), "")] if line)
     return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 

@@ -330,7 +330,7 @@ def test_what_stays_as_it_was_depends_on_the_night() -> None:
 
 
 def test_a_failure_is_told_with_its_cause() -> None:
-    said = "wish:py3.13-slim cannot be resolved:\nuv lock failed with exit code 1\n  cause: Because only it==1 is available\n"
+    said = "wish:py3.13-slim cannot be resolved:\nuv lock failed\n  cause: Because only it==1 is available\n"
     result = VariantResult(variant="wish:py3.13-slim", status="failed", error=f"{said}  next: loosen it")
     assert why_failed(result) == "wish:py3.13-slim cannot be resolved: Because only it==1 is available"
     assert why_failed(replace(result, error="the registry is gone\n  next: wait")) == "the registry is gone"

@@ -87,7 +87,7 @@ def nightly(
     from warmbase.cli.session import Session
     from warmbase.nightly.shards import find_shard
 
-    seconds = _parse_time(max_time)
+    seconds = parse_time(max_time)
     if plan and commit:
         raise SelectionError("--plan does nothing, and --commit writes locks", next_step="say one of the two")
     with reporting(quiet=as_json) as report:
@@ -209,7 +209,7 @@ def _print(night: "Night", *, as_json: bool) -> None:
     typer.echo(night_to_markdown(night))
 
 
-def _parse_time(text: str) -> float | None:
+def parse_time(text: str) -> float | None:
     """Seconds of "90m", "2h", "45s", "1h30m"; None for nothing. Raises SelectionError."""
     import re
 

@@ -106,7 +106,7 @@ class Known:
                 strange.append(variant)
         if not strange:
             return
-        entries = newest_entries(self._job.place, [variant.name for variant in strange], self._job.folders.nights)
+        entries = newest_entries(self._job.place, [variant.name for variant in strange], self._job.folders.journal)
         for variant in strange:
             entry = entries.get(variant.name)
             known = self._state.variants.get(variant.name)

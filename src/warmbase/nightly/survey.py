@@ -26,7 +26,9 @@ from warmbase.nightly.state import State
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
     """What a night found: decisions in the order of the job's variants, what the decided variants are made from, the
-    pins of today where they are known, and what to remember. `moved` are packages that have other versions now."""
+    pins of today where they are known, and what to remember. `moved` are packages that have other versions now, `notes`
+    say what could not be told.
+    """
 
     decisions: tuple[Decision, ...]
     known: Known
@@ -34,6 +36,7 @@ class Surroundings:
     index: IndexMemory
     archives: ArchiveMemory
     moved: frozenset[str]
+    notes: tuple[str, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
@@ -50,6 +53,7 @@ def look_around(job: Job, state: State, now: datetime) -> Surroundings:
         index=view.packages.memory,
         archives=foundations.memory,
         moved=view.moved(decisions),
+        notes=tuple(dict.fromkeys(note for news in foundations.news.values() for note in news.notes)),
         requests={"registry": known.requests, "archives": foundations.requests, "indexes": view.requests},
     )
 

@@ -267,6 +267,8 @@ class Work:
         """Remember what the surveys found, and what that means for all that is not stale."""
         self.state = replace(self.state, index=self._found.index, archives=self._found.archives)
         self._learn_pins({})
+        for note in self._found.notes:
+            self._warn(note)
         variants = {variant.name: variant for variant in self._job.variants}
         for decision in self.decisions:
             known = self._known.states.get(decision.variant)

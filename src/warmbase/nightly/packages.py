@@ -21,7 +21,7 @@ from warmbase.catalog.parents import lineage
 from warmbase.effects.pages import TRIES, IndexLogin, PageSource
 from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.uv import Uv
-from warmbase.errors import LockError, WarmbaseError
+from warmbase.errors import LockError, PackagesError, WarmbaseError
 from warmbase.lock.project import Pins
 from warmbase.lock.restraint import FREE, Restraint
 from warmbase.lock.wheels import Libc
@@ -79,7 +79,8 @@ def survey_packages(
 ) -> PackageSurvey:
     """Answer `questions`, at most one for a variant; errors are values, in the news of the variant that has them.
 
-    Nothing is downloaded of what is as it was, but a page that decided something and is not on this machine.
+    Nothing is downloaded of what is as it was, but a page that decided something and is not on this machine. Raises
+    PackagesError where uv's own settings name no index that can be asked.
     """
     if not questions:
         return PackageSurvey(memory=memory)
@@ -181,7 +182,9 @@ class _Survey:
     def _remembered(self, questions: Mapping[str, Question]) -> dict[str, _Outcome]:
         """The outcomes of questions whose answer is as it was, and of those of which nobody can tell."""
         known = self._memory.answers
-        remembered = {key: known[key] for key, question in questions.items() if key in known and self._lasts(question)}
+        remembered = {
+            key: known[key] for key, question in questions.items() if key in known and is_lasting(question.variant)
+        }
         failures = self._shelf.check({page for answer in remembered.values() for page in answer.visited})
         current = IndexMemory(pages=self._shelf.found, answers=remembered)
         outcomes = {}
@@ -218,14 +221,8 @@ class _Survey:
         self._resolved |= {
             key: outcome.answer
             for key, outcome in outcomes.items()
-            if outcome.answer and outcome.answer.content and self._lasts(questions[key])
+            if outcome.answer and outcome.answer.content and is_lasting(questions[key].variant)
         }
-
-    def _lasts(self, question: Question) -> bool:
-        """Whether the answer to a question may be remembered: all that decides it is seen."""
-        variant = question.variant
-        names = ("", *(index.name for index in variant.indexes if index.url))
-        return is_lasting(variant) and all(name in self._indexes for name in names)
 
     def _news(self, variant: Variant, key: str, memory: IndexMemory) -> PackageNews:
         outcome = self._outcomes[key]
@@ -263,15 +260,18 @@ def _generations(questions: Iterable[Question]) -> Iterator[list[Question]]:
 
 
 def _indexes_of(uv: Uv, questions: Iterable[Question]) -> dict[str, IndexLogin]:
-    """Where the indexes of all questions are asked, and as whom, but for those that are folders."""
+    """Where the indexes of all questions are asked, and as whom. Raises PackagesError for one that is a folder."""
     names = {index.name for question in questions for index in question.variant.indexes if index.url}
-    addresses = {name: uv.address_of(name) for name in ("", *sorted(names))}
-    logins = {
-        name: IndexLogin(address=address, user=user, password=password)
-        for name, address in addresses.items()
-        for user, password in (uv.login_of(name),)
-    }
-    return {name: login for name, login in logins.items() if login.address.startswith(("http://", "https://"))}
+    indexes = {}
+    for name in ("", *sorted(names)):
+        address, (user, password) = uv.address_of(name), uv.login_of(name)
+        if not address.startswith(("http://", "https://")):
+            raise PackagesError(
+                f"the index {name or 'of uv'} at {address} is not reached by http or https",
+                next_step="name an index that is in UV_DEFAULT_INDEX, or where the catalog does",
+            )
+        indexes[name] = IndexLogin(address=address, user=user, password=password)
+    return indexes
 
 
 def _direct(variant: Variant) -> frozenset[str]:

@@ -136,21 +136,19 @@ class Resolving:
             environment |= {user: visitor, password: "front"}
         for name in ("NO_PROXY", "no_proxy"):
             environment[name] = ",".join(filter(None, [environment.get(name, ""), "127.0.0.1"]))
-        addresses = {name: self.front.address(name) for name in self.indexes}
-        named = {**self.uv.indexes, **{name: address for name, address in addresses.items() if name}}
-        default = with_login(addresses[""], visitor, "front") if "" in addresses else self.uv.serving_index()
+        default = with_login(self.front.address(""), visitor, "front")
+        named = {name: self.front.address(name) for name in self.indexes if name}
         environment["UV_DEFAULT_INDEX"] = default
         return replace(self.uv, environment=environment, indexes=named, answers={(): default})
 
     def _origins(self, variant: Variant, uv: Uv, resolution: OwnResolution) -> dict[str, str]:
-        """The index that each package comes from; those that come from none, or from a folder, are left out."""
+        """The index that each package comes from; those that come from none are left out."""
         indexes = indexes_of(variant, uv)
-        origins = {
+        return {
             name: indexes.name_of(name, resolution.records[name, version])
             for name, version in resolution.versions().items()
             if name not in resolution.addresses
         }
-        return {name: index for name, index in origins.items() if index in self.indexes}
 
     def _needs(self, index: str, name: str, version: str) -> tuple[Requirement, ...]:
         key = index, name, version

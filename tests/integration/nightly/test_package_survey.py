@@ -20,6 +20,7 @@ from warmbase.effects.http import ask_size
 from warmbase.effects.process import Finished, Processes
 from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.uv import find_uv
+from warmbase.errors import PackagesError
 from warmbase.lock.fingerprint import fingerprint_of_lock
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
@@ -319,3 +320,9 @@ def test_two_surveys_at_once_do_not_meet(world: World) -> None:
     assert survey.news["app:py3.13-trixie"].versions["lib"] == "1.1"
     assert first.news["app:py3.13-trixie"].versions["lib"] == "1.0"
     assert json.loads((world.folder / "machine/indexes/front.json").read_text()) == front
+
+
+def test_an_index_that_is_a_folder_is_refused_before_anything(world: World) -> None:
+    world.environment = {"UV_DEFAULT_INDEX": f"file://{world.folder}/simple"}
+    with pytest.raises(PackagesError, match="not reached by http"):
+        world.survey()

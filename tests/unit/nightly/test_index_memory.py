@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from warmbase.nightly.model import Held
 from warmbase.nightly.pages import Answer, IndexMemory, PageMemory
@@ -100,3 +102,22 @@ def test_it_does_not_grow_for_ever() -> None:
 def test_pages_go_with_the_last_answer_that_read_them() -> None:
     alone = replace(ANSWER, visited=(SIX,))
     assert IndexMemory(pages=PAGES, answers={"q1": alone}).keep({"q1"}).pages == {SIX: PAGES[SIX]}
+
+
+TIMES = st.sampled_from(["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"])
+WORDS = st.sampled_from(["", "a", "b"])
+KEYS = st.tuples(st.sampled_from(["", "company"]), st.sampled_from(["six", "lib"]))
+MEMORIES = st.builds(
+    IndexMemory,
+    pages=st.dictionaries(KEYS, st.builds(PageMemory, seen=TIMES, content=WORDS, validator=WORDS)),
+    answers=st.dictionaries(
+        WORDS, st.builds(Answer, asked=TIMES, visited=st.just((SIX,)), content=WORDS, fingerprint=WORDS)
+    ),
+)
+
+
+@given(MEMORIES, MEMORIES, MEMORIES)
+def test_machines_that_merge_in_any_order_know_the_same(one: IndexMemory, two: IndexMemory, three: IndexMemory) -> None:
+    assert one.merge(two) == two.merge(one)
+    assert one.merge(two).merge(three) == one.merge(two.merge(three))
+    assert one.merge(one) == one

@@ -12,13 +12,14 @@ from warmbase.publish.journal import format_time
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NightPlan:
-    """What a night would do: the decisions in the order of the job's variants, the state that they come from, and what
-    was asked for them."""
+    """What a night would do: the decisions in the order of the job's variants, the state that they come from, what was
+    asked for them, and what could not be told."""
 
     began: str
     decisions: tuple[Decision, ...]
     state: State
     requests: Mapping[str, int] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def stale(self) -> tuple[Decision, ...]:
@@ -34,7 +35,11 @@ def plan_night(job: Job) -> NightPlan:
     work = Work(job)
     work.keep_to_itself()
     return NightPlan(
-        began=format_time(work.began), decisions=work.decisions, state=work.state, requests=work.requests()
+        began=format_time(work.began),
+        decisions=work.decisions,
+        state=work.state,
+        requests=work.requests(),
+        notes=tuple(work.notes),
     )
 
 
@@ -49,6 +54,7 @@ def show_plan(job: Job, plan: NightPlan) -> Night:
         results=tuple(untouched(decision, known.get(decision.variant)) for decision in plan.decisions),
         before=plan.state.nights,
         requests=plan.requests,
+        notes=plan.notes,
     )
 
 

@@ -55,7 +55,8 @@ def untouched(decision: Decision, known: VariantState | None) -> VariantResult:
 
 
 class Work:
-    """One night's work on a job. Making it looks around and decides; `state` is what is known by now.
+    """One night's work on a job. Making it looks around and decides; `state` is what is known by now, `notes` what
+    people should know beside the results.
 
     Raises RegistryError where the place does not answer.
     """
@@ -63,7 +64,7 @@ class Work:
     def __init__(self, job: Job) -> None:
         self._job = job
         self.began: datetime = job.clock()
-        self._notes: list[str] = []
+        self.notes: list[str] = []
         self._requests_before = self._requests_of_registry()
         self._before = read_state(job.place, job.folders.nights, self._warn)
         self.state = self._before
@@ -120,7 +121,7 @@ class Work:
             results=self._all_results(),
             before=self._before.nights,
             requests=self.requests(),
-            notes=tuple(self._notes),
+            notes=tuple(self.notes),
         )
 
     def requests(self) -> dict[str, int]:
@@ -335,5 +336,5 @@ class Work:
 
     def _warn(self, message: str, subject: str = "nightly") -> None:
         if subject == "nightly":
-            self._notes.append(message)
+            self.notes.append(message)
         self._job.report(Warned(subject=subject, message=message))

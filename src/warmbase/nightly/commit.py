@@ -127,7 +127,8 @@ def _sections(night: Night) -> Iterator[tuple[str, list[str]]]:
 
     reasons = shared_reasons(night.of("refreshed"))
     for axis in AXES:
-        yield _AXIS_WORDS[axis], [f"{reason_words(r.item)}: {named(r.variants)}" for r in reasons if r.item.axis == axis]
+        own = [one for one in reasons if one.item.axis == axis]
+        yield _AXIS_WORDS[axis], [f"{reason_words(one.item)}: {named(one.variants)}" for one in own]
     yield (
         "Left out, as they break an image",
         [

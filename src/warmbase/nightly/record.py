@@ -29,6 +29,7 @@ from warmbase.nightly.state import FORMAT, State, merge_states, state_from_json,
 from warmbase.oci.digests import Json, canonical_json
 from warmbase.oci.records import pack, parse_document, record_manifest, unpack
 from warmbase.publish.journal import format_time
+from warmbase.publish.ledger import REFUSED
 from warmbase.publish.model import NIGHTS, Place
 from warmbase.publish.retention import split_nights
 from warmbase.publish.stamps import Stamp
@@ -44,7 +45,7 @@ def read_state(place: Place, folder: Path, warn: Callable[[str], object] = lambd
     One request where the copy holds all records. What cannot be read is as if it were not there, and `warn` hears of
     it: all of it can be found out anew. Raises RegistryError where the registry does not answer.
     """
-    young, _ = split_nights(place.registry.tags(place.repository(NIGHTS)))
+    young, _ = split_nights(_list_records(place, warn))
     state = _read_copy(_copy_path(place, folder))
     if state.records.issuperset(young):
         return state
@@ -78,6 +79,16 @@ def keep_state(place: Place, folder: Path, state: State) -> None:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(_copy_path(place, folder), content)
+
+
+def _list_records(place: Place, warn: Callable[[str], object]) -> Sequence[str]:
+    try:
+        return place.registry.tags(place.repository(NIGHTS))
+    except RegistryError as error:
+        if error.status not in REFUSED:
+            raise
+        warn(f"{place}/{NIGHTS} is not there yet, or may not be read: {error.message}")
+        return ()
 
 
 def _copy_path(place: Place, folder: Path) -> Path:

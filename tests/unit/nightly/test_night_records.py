@@ -157,6 +157,23 @@ def test_a_record_that_cannot_be_read_is_passed_over_and_said(
     assert tag in said[0]
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_registry_that_does_not_say_what_is_not_there_is_written_to_all_the_same(
+    place: Place, registry: MemoryRegistry, machine: Callable[[], Path], status: int
+) -> None:
+    def refuse(what: str, where: str) -> None:
+        if where.endswith("tags"):
+            raise RegistryError("denied", status=status)
+
+    said: list[str] = []
+    registry.before = refuse
+    assert read_state(place, machine(), said.append) == State()
+    assert "may not be read: denied" in said[0]
+    write_state(place, machine(), learn(State(), 1, "data"), DAY)
+    registry.let_pass()
+    assert digests(read_state(place, machine())) == {"data": "1"}
+
+
 def test_a_copy_that_cannot_be_read_counts_as_none(place: Place, machine: Callable[[], Path]) -> None:
     own = machine()
     write_state(place, own, learn(State(), 1, "data"), DAY)

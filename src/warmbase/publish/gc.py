@@ -81,7 +81,7 @@ def find_garbage(
     times = _layer_times(place, staying, report)
     removals += _records(place, LAYERS, plan_layers(times, retention, now), "no entry names it")
     removals += _records(place, NIGHTS, split_nights(_own_tags(place, NIGHTS))[1], "later nights know it")
-    removals += _records(place, CLAIMS, plan_claims(_own_tags(place, CLAIMS), now), "its time has ended")
+    removals += _claims(place, now)
     # The journal comes last: what it no longer knows is kept for ever.
     removals += _records(place, JOURNAL, old, "older than the retention")
     others = {entry.image for entry in entries.values()} - set(images)
@@ -197,6 +197,14 @@ def _layer_times(place: Place, staying: Collection[Entry], report: Report) -> di
 
     found = _ask(try_written, [tag for tag in place.registry.tags(repository) if tag not in named])
     return {recipe: when for recipe, when in found.items() if when}
+
+
+def _claims(place: Place, now: datetime) -> Iterator[Removal]:
+    """The claims that have ended, each with the tag that says so of one that was over before."""
+    tags = _own_tags(place, CLAIMS)
+    for removal in _records(place, CLAIMS, plan_claims(tags, now), "its time has ended"):
+        (claim,) = removal.tags
+        yield replace(removal, tags=tuple(tag for tag in tags if tag.startswith(claim)))
 
 
 def _own_tags(place: Place, name: str) -> tuple[str, ...]:

@@ -86,6 +86,8 @@ def test_old_nights_and_claims_are_deleted_and_what_is_needed_stays(place: Place
     now = DAY + timedelta(days=5)
     garbage = find_garbage(place, ["data"], Retention(days=30, last=10), now)
     assert sorted(removal.name for removal in garbage.removals) == [CLAIMS, NIGHTS, NIGHTS]
+    (claim,) = (removal for removal in garbage.removals if removal.name == CLAIMS)
+    assert sorted(claim.tags) == sorted(place.registry.tags(place.repository(CLAIMS)))
     delete_garbage(place, garbage)
     assert place.registry.tags(place.repository(CLAIMS)) == ()
     assert len(place.registry.tags(place.repository(NIGHTS))) == 3

@@ -204,9 +204,9 @@ def _print(night: "Night", *, as_json: bool) -> None:
 
         print_json(night_to_json(night))
         return
-    from warmbase.nightly.report.markdown import night_to_markdown
+    from warmbase.nightly.report.text import night_to_text
 
-    typer.echo(night_to_markdown(night))
+    typer.echo(night_to_text(night), nl=False)
 
 
 def parse_time(text: str) -> float | None:

@@ -18,6 +18,7 @@ from warmbase.nightly.report.page import STYLE_PATH, night_to_page
 from warmbase.nightly.report.picture import band_heights
 from warmbase.nightly.report.reading import NIGHTS, headline, in_time, last_nights, name_some, verdict, why_failed
 from warmbase.nightly.report.stage import write_report
+from warmbase.nightly.report.text import night_to_text
 from warmbase.publish.journal import parse_time
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_PATH.read_text())
@@ -334,3 +335,39 @@ def test_a_failure_is_told_with_its_cause() -> None:
     result = VariantResult(variant="wish:py3.13-slim", status="failed", error=f"{said}  next: loosen it")
     assert why_failed(result) == "wish:py3.13-slim cannot be resolved: Because only it==1 is available"
     assert why_failed(replace(result, error="the registry is gone\n  next: wait")) == "the registry is gone"
+
+
+# The terminal
+
+
+def test_a_plan_says_of_every_variant_whether_it_is_fresh_and_why_not() -> None:
+    text = night_to_text(planned_night())
+    in_order(
+        text,
+        "data:py3.13-trixie    stale          openssl 3.5.1-1 → 3.5.1-1+deb13u2 (security), numpy 2.5.5 → 2.5.6\n",
+        "web:py3.11-bookworm   failed before  ",
+        "uv cannot resolve web:py3.11-bookworm, since 2026-11-18, tried again on 2026-11-25\n",
+        "core:py3.13-trixie    held back      polars 1.35.1, not 1.36.0: cooldown until 2026-11-24, 3 days\n",
+        "tiny:py3.13-trixie    fresh\n",
+    )
+    assert "core:py3.11-bookworm  failed         core:py3.11-bookworm is not" in text
+    assert "| `tiny:py3.13-trixie` | fresh |  |" in night_to_markdown(planned_night())
+    assert "FROM" not in text
+
+
+def test_a_terminal_gets_what_was_done_the_errors_and_what_to_build_on() -> None:
+    text = night_to_text(busy_night())
+    in_order(
+        text,
+        "refreshed",
+        "left out:\n  matplotlib 3.11.0: smoke.py: AttributeError",
+        "held back:\n  pandas 2.3.3, not 3.0.1: conflict",
+        "what failed:\n  core:py3.11-bookworm is not what it should be\n    smoke: ImportError",
+        "1 min 24 s, 51.9 MB sent to registry.example/bases\n",
+        "FROM registry.example/bases/data:py3.13-trixie\n",
+    )
+    assert "tiny:py3.13-trixie" not in text
+
+
+def test_a_quiet_night_is_one_line() -> None:
+    assert night_to_text(quiet_night()) == "All 8 variants are fresh; 1.0 s, 0 B sent to registry.example/bases\n"

@@ -16,17 +16,20 @@ from warmbase.nightly.report.reading import (
     shared_broken,
     shared_held,
     shared_reasons,
+    status_word,
     summarize,
     taken,
     waiting,
     why_failed,
 )
 from warmbase.nightly.report.tables import code, moves_lines, plain, table
+from warmbase.nightly.report.text import variant_words
 from warmbase.oci.sizes import in_bytes
 
 _MOST_ROWS = 100  # a step summary ends at 1 MiB, and a person before
 _MOST_DETAILS = 20
 _MOST_HELD = 30
+_MOST_PLANNED = 600
 _LEGEND = "🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do"
 _SQUARES: tuple[tuple[Status, str], ...] = (
     ("failed", "🟥"), ("waiting", "🟥"), ("left", "🟨"), ("refreshed", "🟦"), ("held", "⬜"), ("fresh", "⬜"),
@@ -35,7 +38,7 @@ _SQUARES: tuple[tuple[Status, str], ...] = (
 
 def night_to_markdown(night: Night) -> str:
     """The whole report."""
-    sections = (_failed, _broken, _taken, _details, _held, _waiting, _left, _numbers)
+    sections = (_failed, _broken, _taken, _planned, _details, _held, _waiting, _left, _numbers)
     lines = [f"# {_title(night)}", "", f"**{plain(headline(night))}.** {_in_numbers(night)}", ""]
     lines += [line for note in night.notes for line in (f"> {plain(note)}", "")]
     return "\n".join([*lines, *(line for section in sections for line in section(night))]).rstrip() + "\n"
@@ -105,6 +108,16 @@ def _taken(night: Night) -> Iterator[str]:
     if rows:
         yield from (f"## {'Stale' if night.mode == 'plan' else 'Refreshed'}: why", "")
         yield from _limited(("from", "what moved", "variants"), rows)
+
+
+def _planned(night: Night) -> Iterator[str]:
+    """Of a plan, what is to be done about each variant."""
+    if night.mode == "plan":
+        yield from ("## Variant by variant", "")
+        rows = [
+            (code(result.variant), status_word(night, result), plain(variant_words(result))) for result in night.results
+        ]
+        yield from _limited(("variant", "is", "because"), rows, _MOST_PLANNED)
 
 
 def _details(night: Night) -> Iterator[str]:

@@ -28,6 +28,7 @@ _STATUSES: tuple[tuple[Status, str], ...] = (
 _CAUSES: tuple[HeldBy, ...] = (
     "rollback", "pin", "conflict", "wheels", "cooldown", "refresh", "broken", "upstream"
 )  # fmt: skip
+_FAILED_BEFORE = "failed before"
 _MODES = {
     "publish": _STATUSES,
     "commit": tuple((status, "relocked" if status == "refreshed" else word) for status, word in _STATUSES),
@@ -68,8 +69,15 @@ def count_statuses(night: Night) -> tuple[Count, ...]:
         number = len(waiting(night) if status == "waiting" else night.of(status))
         found[word] = replace(known, number=known.number + number)
         if status == "failed":
-            found["failed before"] = Count(status="failed", word="failed before", number=before)
+            found[_FAILED_BEFORE] = Count(status="failed", word=_FAILED_BEFORE, number=before)
     return tuple(count for count in found.values() if count.number)
+
+
+def status_word(night: Night, result: VariantResult) -> str:
+    """What the status of a variant is called."""
+    if result.status == "waiting" and result.failure:
+        return _FAILED_BEFORE
+    return dict(_MODES[night.mode])[result.status]
 
 
 def headline(night: Night) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, CatalogFoundation, Variant
@@ -26,6 +27,9 @@ from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.resolve import Resolver
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
 from warmbase.plan import Existing, Plan, plan_builds
+
+if TYPE_CHECKING:
+    from warmbase.verify.static import SearchedLayers
 
 
 class Session:
@@ -89,6 +93,13 @@ class Session:
     def unpacked(self) -> UnpackedLayers:
         """What is unpacked of the layer store."""
         return UnpackedLayers(self.folders.unpacked, self.store)
+
+    @cached_property
+    def searched(self) -> "SearchedLayers":
+        """The layers in which verifications of this run found no secret."""
+        from warmbase.verify.static import SearchedLayers
+
+        return SearchedLayers()
 
     @property
     def ground(self) -> Groundwork:

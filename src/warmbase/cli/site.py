@@ -65,6 +65,7 @@ def _verifier(session: Session, *, jobs: int, output: Path | None) -> Verify:
             addresses=session.uv.full_addresses(),
             jobs=jobs,
             layout=layout,
+            searched=session.searched,
         )
 
     return verify

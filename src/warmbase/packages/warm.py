@@ -11,7 +11,8 @@ addresses of an index, uv is asked once more for each.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from warmbase.effects.runner import Sandbox
@@ -73,7 +74,8 @@ def warm_cache(workshop: Workshop, asking: Asking, indexes: Sequence[ServedIndex
     hosts = {alias.host: "127.0.0.1" for alias in aliases.values()}
     with workshop.open_sandbox(hosts=hosts) as sandbox:
         workshop.make_venv(sandbox)
-        pylock = _ask_uv(sandbox, workshop, rounds, compiled_in_spite_of_wheels(lock, workshop.platform))
+        with _serving(sandbox, workshop):
+            pylock = _ask_uv(sandbox, workshop, rounds, compiled_in_spite_of_wheels(lock, workshop.platform))
     run = (started, int(time.time()))
     retarget_venv(workshop.folder / VENV, workshop.target)
     uv_lock = (project / "0/uv.lock").read_text()
@@ -116,21 +118,32 @@ def _named(text: str, hosts: Mapping[str, str]) -> str:
     return text
 
 
-def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round], sources: Sequence[LockedPackage]) -> str:
-    """Have uv look at the lock, and at `sources`, in every round; the first one's pylock.toml."""
+@contextmanager
+def _serving(sandbox: Sandbox, workshop: Workshop) -> Iterator[None]:
+    """Serve the lock's index in the sandbox while the context lasts."""
     server = sandbox.start(
         [workshop.interpreter, "-I", "-B", "/run/warmbase/serve.py", f"{PROJECT}/responses.json", "80"],
         env=workshop.environment,
     )
-    assert server.stdout
-    assert server.stderr
-    first = server.stdout.readline()
-    if first.strip() != b"ready":
-        said = (first or server.stderr.read()).decode(errors="replace")  # without a first line it has ended
-        raise PackagesError(
-            f"the sandbox cannot serve the lock's index on its loopback device\n{said}".rstrip(),
-            next_step="see that the foundation's interpreter starts, or choose another foundation in the catalog",
-        )
+    with server:
+        try:
+            assert server.stdout
+            assert server.stderr
+            first = server.stdout.readline()
+            if first.strip() != b"ready":
+                said = (first or server.stderr.read()).decode(errors="replace")  # without a first line it has ended
+                raise PackagesError(
+                    f"the sandbox cannot serve the lock's index on its loopback device\n{said}".rstrip(),
+                    next_step="see that the foundation's interpreter starts, or choose another foundation in the"
+                    " catalog",
+                )
+            yield
+        finally:
+            server.kill()
+
+
+def _ask_uv(sandbox: Sandbox, workshop: Workshop, rounds: Sequence[_Round], sources: Sequence[LockedPackage]) -> str:
+    """Have uv look at the lock, and at `sources`, in every round; the first one's pylock.toml."""
     environment = {name: value for name, value in workshop.environment.items() if name != "UV_OFFLINE"}
 
     def run(number: int, *command: str) -> str:

@@ -30,7 +30,7 @@ from warmbase.verify.model import (
 from warmbase.verify.record import hash_smokes, read_record, write_record
 from warmbase.verify.running import check_running, smokes_of
 from warmbase.verify.sandboxes import ClosableRunner
-from warmbase.verify.static import ImageFiles, check_image, environment_of, traces_of
+from warmbase.verify.static import ImageFiles, SearchedLayers, check_image, environment_of, traces_of
 from warmbase.verify.subject import INSIDE, Subject
 
 
@@ -48,15 +48,17 @@ def verify_image(
     jobs: int = 2,
     layout: Layout | None = None,
     runs: Callable[[str], str] = runs_by,
+    searched: SearchedLayers | None = None,
 ) -> VerifiedImage:
     """Verify `image`, or find the record that it was verified, and keep the record in `records`.
 
     An image of `layout` is verified anew, and its blobs are read there. The checks of its variant run in it, those of
     what it is from first; the secrets in `environment`, warmbase's own, and in `addresses` must not be in the image,
-    nor must `paths` of this machine; `jobs` children run at once. `runs` says what executes a platform's programs here:
-    an image of a foreign one is looked at more closely, and where nothing executes it that is all, and the result says
-    so. Raises VerificationError that names each failed check, or if `layout` has another image in its place, StoreError
-    for a damaged layer, RunnerError where no sandbox opens.
+    nor must `paths` of this machine, and layers that were `searched` for them are not read again; `jobs` children run
+    at once. `runs` says what executes a platform's programs here: an image of a foreign one is looked at more closely,
+    and where nothing executes it that is all, and the result says so. Raises VerificationError that names each failed
+    check, or if `layout` has another image in its place, StoreError for a damaged layer, RunnerError where no sandbox
+    opens.
     """
     hash_ = hash_smokes(image.variant.smokes)
     if layout:
@@ -74,7 +76,7 @@ def verify_image(
         children = _start_children(executor, subject, closable, root) if how else []
         running = executor.submit(_run_image, subject, closable, root) if how else None
         findings = [_check_blobs(image, layout)] if layout else []  # else unpacking them has just proven it
-        findings += check_image(image, lock, files, traces)
+        findings += check_image(image, lock, files, traces, searched)
         findings += check_fitness(image, lock, files.tree) if how != "native" else ()
         findings += running.result() if running else _not_run(subject)
         findings += [child.result() for child in children]

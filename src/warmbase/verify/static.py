@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -63,8 +63,24 @@ class ImageFiles:
         return self.tree.read(path)
 
 
-def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[Finding]:
-    """All static findings. `traces` are what no file and no history may hold: what it is → its bytes."""
+@dataclass(frozen=True, slots=True)
+class SearchedLayers:
+    """Layers that hold none of some traces, as this process has found. They are not read for the same ones again: most
+    images of a run have most layers in common. Traces are secrets, so nothing of this is written down.
+    """
+
+    clean: set[tuple[str, frozenset[bytes]]] = field(default_factory=set)
+
+
+def check_image(
+    image: BuiltImage,
+    lock: Lock,
+    files: ImageFiles,
+    traces: Mapping[str, bytes],
+    searched: SearchedLayers | None = None,
+) -> Iterator[Finding]:
+    """All static findings. `traces` are what no file and no history may hold: what it is → its bytes. What is found of
+    a layer is added to `searched`."""
     # The layers of a base image are as others made them.
     own = list(enumerate(files.listings))[len(image.base.layers) if image.base else 0 :]
     yield make_finding("documents", _check_documents(image))
@@ -75,7 +91,8 @@ def check_image(image: BuiltImage, lock: Lock, files: ImageFiles, traces: Mappin
     yield make_finding("variables", _check_variables(image))
     yield make_finding("contract files", _check_contract(image, lock, files))
     yield make_finding("bill of materials", _check_bill(files))
-    yield make_finding("no secret and no path of the build machine", _check_traces(image, files, traces))
+    found = _check_traces(image, files, traces, searched or SearchedLayers())
+    yield make_finding("no secret and no path of the build machine", found)
 
 
 def traces_of(
@@ -245,22 +262,35 @@ def _check_bill(files: ImageFiles) -> Iterator[str]:
     yield from check_bill(bill, files.paths, files.read(STATUS), reproducible=reproducible)
 
 
-def _check_traces(image: BuiltImage, files: ImageFiles, traces: Mapping[str, bytes]) -> Iterator[str]:
+def _check_traces(
+    image: BuiltImage, files: ImageFiles, traces: Mapping[str, bytes], searched: SearchedLayers
+) -> Iterator[str]:
     for what, content in traces.items():
         if any(content in document for document in image.documents):
             yield f"the manifest or the config holds {what}"
-    for number, (listing, folder) in enumerate(zip(files.listings, files.folders, strict=True)):
-        seen = set()
-        for path, node in merge_layers([listing], [folder]).nodes.items():
-            if node.kind == "file" and node.size >= _SHORTEST_TRACE and node.identity not in seen:
-                seen.add(node.identity)
-                with node.open() as file:
-                    for what in find_traces(file, traces):
-                        yield f"layer {number}: {path} holds {what}"
-            elif node.kind == "symlink":
-                for what, content in traces.items():
-                    if content in os.fsencode(node.target):
-                        yield f"layer {number}: {path} points to {what}"
+    for number, (layer, listing, folder) in enumerate(zip(image.layers, files.listings, files.folders, strict=True)):
+        key = layer.digest, frozenset(traces.values())
+        if key in searched.clean:
+            continue
+        found = [f"layer {number}: {problem}" for problem in _search_layer(listing, folder, traces)]
+        if not found:
+            searched.clean.add(key)
+        yield from found
+
+
+def _search_layer(listing: Listing, folder: Path, traces: Mapping[str, bytes]) -> Iterator[str]:
+    """The files and links of a layer that hold any of `traces`."""
+    seen = set()
+    for path, node in merge_layers([listing], [folder]).nodes.items():
+        if node.kind == "file" and node.size >= _SHORTEST_TRACE and node.identity not in seen:
+            seen.add(node.identity)
+            with node.open() as file:
+                for what in find_traces(file, traces):
+                    yield f"{path} holds {what}"
+        elif node.kind == "symlink":
+            for what, content in traces.items():
+                if content in os.fsencode(node.target):
+                    yield f"{path} points to {what}"
 
 
 class _Readable(Protocol):

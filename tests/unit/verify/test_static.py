@@ -14,7 +14,7 @@ from warmbase.oci.manifest import Config
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages.uvcache import ARCHIVES
 from warmbase.packages.wheels import CACHE, VENV
-from warmbase.verify.static import ImageFiles, check_image, find_traces, traces_of
+from warmbase.verify.static import ImageFiles, SearchedLayers, check_image, find_traces, traces_of
 
 SECRET = {"the secret in TOKEN": b"correct-horse"}
 
@@ -165,6 +165,21 @@ def test_secrets_are_found_in_files_links_and_history(tiny: Tiny) -> None:
     image = replace(image, documents=(image.documents[0], told.to_bytes()))
     found = failures(tiny, image, SECRET)["no secret and no path of the build machine"]
     assert found == "the manifest or the config holds the secret in TOKEN"
+
+
+def test_a_layer_is_not_read_again_for_the_same_secrets(tiny: Tiny) -> None:
+    def find(content: bytes) -> str:
+        (found,) = (f for f in check_image(image, tiny.lock, files, {"it": content}, searched) if "secret" in f.check)
+        return found.detail
+
+    image, searched = tiny.build([file_of("a.txt", b"correct-horse")]), SearchedLayers()
+    files = tiny.files(image)
+    assert find(b"battery-staple") == ""
+    (files.folders[0] / "a.txt").write_bytes(b"battery-staple")
+    assert find(b"battery-staple") == ""
+    (files.folders[0] / "a.txt").write_bytes(b"correct-horse")
+    for _ in range(2):
+        assert find(b"correct-horse") == "layer 0: a.txt holds it"
 
 
 def test_secrets_come_from_variables_and_addresses() -> None:

@@ -102,12 +102,21 @@ def read_apt_system(tree: ImageTree) -> AptSystem | None:
     files = {path: content for path in paths if _counts(path) and (content := tree.read(path)) is not None}
     for content in list(files.values()):
         for _, path in _SIGNED_BY.findall(content.decode(errors="replace")):
-            keys = tree.read(path)
-            if keys is not None and ".." not in path.split("/"):
+            keys = tree.read(path) if is_harmless(path.lstrip("/")) else None
+            if keys is not None:
                 files[path.lstrip("/")] = keys
     if not packages or not any(path.startswith("etc/apt/sources") for path in files):
         return None
     return AptSystem(installed=tuple((one.name, one.architecture, one.version) for one in packages), files=files)
+
+
+def is_harmless(path: str) -> bool:
+    """Whether a file with this path below apt's root is no setting of apt's, and lies there at all.
+
+    Who writes an image, or what is remembered of one, is not to be obeyed.
+    """
+    parts = path.split("/")
+    return "" not in parts and ".." not in parts and not path.startswith("etc/apt/apt.conf")
 
 
 def _counts(path: str) -> bool:
@@ -155,6 +164,8 @@ def _write_system(system: AptSystem, architecture: str, root: Path) -> None:
     settings = {
         "Dir": f"{root}/",
         "Dir::State::status": str(root / "var/lib/dpkg/status"),
+        "Dir::Etc::main": "/dev/null",  # settings can name programs; there are none but these
+        "Dir::Etc::parts": "/dev/null",
         "APT::Architecture": architecture,
         "APT::Architectures::": architecture,
         "APT::Update::Error-Mode": "any",

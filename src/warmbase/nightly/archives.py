@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from warmbase.effects.archives import Archives, Release
 from warmbase.errors import FoundationError
-from warmbase.foundation.apt import AptSystem, Offer, Suites, content_of
+from warmbase.foundation.apt import AptSystem, Offer, Suites, content_of, is_harmless
 from warmbase.foundation.pins import DebianPin, pins_from_json, pins_to_json
 from warmbase.publish.journal import format_time, parse_time
 
@@ -223,6 +223,8 @@ def _pin_from_json(value: Mapping[str, Any]) -> DebianPin:
 
 
 def _system_from_json(value: Mapping[str, Any]) -> AptSystem:
+    if not all(map(is_harmless, value["files"])):
+        raise ValueError("it has files that no answer has")
     return AptSystem(
         installed=tuple((name, architecture, version) for name, architecture, version in value["installed"]),
         files={path: base64.b64decode(content) for path, content in value["files"].items()},

@@ -15,6 +15,7 @@ from tests.surveys import Nights, said
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import DockerfileFoundation
+from warmbase.foundation.apt import AptSystem, ask_upgrades
 from warmbase.foundation.dockerfile import Order, take_result
 from warmbase.foundation.pins import DockerfilePin, ImagePin
 from warmbase.nightly.model import FoundationKey, FoundationNews
@@ -56,12 +57,10 @@ def apt_blob(archive: Archive, **versions: str) -> Blob:
         f"Types: deb deb-src\nURIs: {address}\nSuites: {suite}\nComponents: main\nSigned-By: /srv/keys.gpg\n\n"
         for address, suite in ((archive.url, "trixie"), (security, "trixie-security"))
     )
-    hook = b'APT::Update::Pre-Invoke {"touch /tmp/an-image-was-obeyed";};\n'
     return tar_blob(
         [
             entry("var/lib/dpkg/status", status.encode()),
             entry("etc/apt/sources.list.d/debian.sources", sources.encode()),
-            entry("etc/apt/apt.conf.d/99hook", hook),
             entry("srv/keys.gpg", archive.keyring.read_bytes()),
         ]
     )
@@ -132,7 +131,9 @@ def test_an_image_that_is_gone_is_an_error_of_its_own(push: Callable[..., str], 
 def test_packages_of_an_image_that_are_behind_are_held_until_its_next_one(
     push: Callable[..., str], archive: Archive, tmp_path: Path
 ) -> None:
-    nights = on_image(tmp_path, push(system_blob(), apt_blob(archive, openssl="3.5.1-1", apt="2.9", python3="3.13.5-1")))
+    nights = on_image(
+        tmp_path, push(system_blob(), apt_blob(archive, openssl="3.5.1-1", apt="2.9", python3="3.13.5-1"))
+    )
     archive.bump("openssl", security=True)
     news = nights.news(PYTHON)
     assert (news.pin, news.reasons) == (nights.known[PYTHON], ())
@@ -140,7 +141,20 @@ def test_packages_of_an_image_that_are_behind_are_held_until_its_next_one(
         "apt 2.9, not 3.0.3: upstream, comes with the next image of python",
         "openssl 3.5.1-1, not 3.5.1-1+deb13u9: upstream, security update, comes with the next image of python",
     ]
-    assert not Path("/tmp/an-image-was-obeyed").exists()
+
+
+def test_apt_obeys_no_settings_of_an_image(archive: Archive, tmp_path: Path) -> None:
+    hook = f'APT::Update::Pre-Invoke {{"touch {tmp_path}/obeyed";}};\n'.encode()
+    sources = f"deb [signed-by={archive.keyring}] {archive.url} trixie main\n".encode()
+    files = {
+        "etc/apt/sources.list": sources,
+        "etc/apt/apt.conf": hook,
+        "etc/apt/apt.conf.d/99hook": hook,
+        str(archive.keyring).lstrip("/"): archive.keyring.read_bytes(),
+    }
+    upgrades = ask_upgrades(AptSystem(installed=(("openssl", "all", "3.5"),), files=files), "amd64")
+    assert [offer.version for offer in upgrades.offers] == ["3.5.1-1"]
+    assert not (tmp_path / "obeyed").exists()
 
 
 def test_another_machine_asks_about_an_image_without_pulling_it(

@@ -97,7 +97,8 @@ def test_an_image_s_sources_preferences_and_keys_are_read_and_its_settings_are_n
         {
             "var/lib/dpkg/status": STATUS,
             "etc/apt/sources.list.d/debian.sources": b"Types: deb\nSigned-By: /usr/share/keys.gpg\n",
-            "etc/apt/sources.list.d/old.list": b"deb [signed-by=/../../etc/shadow] http://a.example x main\n",
+            "etc/apt/sources.list.d/old.list": b"deb [signed-by=/../../etc/shadow] http://a.example x main\n"
+            b"deb [signed-by=/etc/apt/apt.conf.d/hook] http://a.example y main\n",
             "etc/apt/sources.list.d/notes.txt": b"no sources",
             "etc/apt/preferences.d/pin": b"Package: *\n",
             "etc/apt/apt.conf.d/hook": b'APT::Update::Pre-Invoke {"false";};\n',

@@ -196,3 +196,12 @@ def test_what_cannot_be_read_is_forgotten_and_nothing_else(memory: ArchiveMemory
     document["answers"]["damaged"] = {"asked": "yesterday"}
     assert ArchiveMemory.from_json(document) == memory
     assert ArchiveMemory.from_json({"suites": [], "answers": None}) == ArchiveMemory()
+
+
+def test_files_that_apt_would_obey_are_not_taken_from_what_is_remembered() -> None:
+    for path in ("../../etc/cron.d/job", "/etc/cron.d/job", "etc/apt/apt.conf.d/99hook"):
+        system = AptSystem(installed=(), files={path: b"x"})
+        document = ArchiveMemory(
+            answers={"q": Answer(asked="2026-11-20T02:00:00Z", architecture="amd64", system=system)}
+        )
+        assert ArchiveMemory.from_json(document.to_json()) == ArchiveMemory()

@@ -30,6 +30,8 @@ TRIES = Backoff(attempts=4, patience=60)
 
 _OWN = "body:"
 """What a validator begins with that an index does not give: the page's hash, which spares taking it apart."""
+_FORMS = 4
+"""An index without validators may have several servers, each with a form of the same page."""
 
 _UNASKED = "the index at {} cannot be asked"
 _CHECK = "see that the index can be reached from here; nothing was changed, and the next run asks it again"
@@ -105,7 +107,7 @@ class PageSource:
         if response.status_code != 200:
             raise _refused(address, response.status_code)
         found = validator_of(response.headers) or _OWN + hashlib.sha256(response.content).hexdigest()[:32]
-        if found == validator:
+        if admits(validator, found):
             return UNCHANGED
         files = read_page(response.content, response.headers.get("Content-Type", ""), str(response.url))
         return Page(files=files, validator=found)
@@ -198,6 +200,19 @@ class PageSource:
     def _count(self) -> None:
         with self._lock:
             self._requests += 1
+
+
+def admits(validator: str, found: str) -> bool:
+    """Whether the validator `found` is that of a page, or of one of its forms."""
+    return found == validator or (found.startswith(_OWN) and found in validator.split())
+
+
+def join_forms(validator: str, found: str) -> str:
+    """The validator of a page that was known by `validator`, and says the same in the form `found`."""
+    if not (validator.startswith(_OWN) and found.startswith(_OWN)):
+        return found
+    others = [form for form in validator.split() if form != found]
+    return " ".join([*others, found][-_FORMS:])
 
 
 def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from warmbase.effects.files import replace_file
-from warmbase.effects.pages import UNCHANGED, FileAnswer, IndexLogin, Page, PageSource
+from warmbase.effects.pages import UNCHANGED, FileAnswer, IndexLogin, Page, PageSource, admits, join_forms
 from warmbase.effects.simple import IndexFile, files_from_json
 from warmbase.errors import WarmbaseError
 from warmbase.nightly.offered import Releases, read_releases
@@ -117,7 +118,7 @@ class Shelf:
         found = self._found.get(key)
         if found and not found.content:
             self._pages[key] = None
-        elif found and kept and found.validator == kept.validator and found.source == self._names[key[0]]:
+        elif found and kept and admits(found.validator, kept.validator) and found.source == self._names[key[0]]:
             self._pages[key] = kept
         else:
             answer = self._source.ask(self._indexes[key[0]], key[1], kept.validator if kept else "")
@@ -126,6 +127,8 @@ class Shelf:
     def _take(self, key: PageKey, page: Page | None) -> None:
         """Put a page on the shelf; one that says what it said before is remembered as it was."""
         known, now = self._known.get(key), self._describe(key, page)
+        if known == now:
+            now = replace(now, validator=join_forms(known.validator, now.validator))
         self._pages[key] = page
         same = known and (known, known.validator, known.source) == (now, now.validator, now.source)
         self._found[key] = known if known and same else now

@@ -231,11 +231,12 @@ def test_what_cannot_be_resolved_stops_no_other_and_says_the_real_address(world:
 
 
 def test_an_index_without_validators_is_believed_by_what_it_says(world: World) -> None:
-    world.mirror.conditional = False
-    before = world.survey()
-    again = world.survey()
+    with serve(Mirror(wheels=world.mirror.wheels)) as world.mirror:
+        before = world.survey()
+        again = world.survey()
     assert again.resolutions == 0
     assert again.memory == before.memory
+    assert world.mirror.unchanged == []
     assert world.pages_asked() == ["extra", "frame", "lib", "tool"]
 
 
@@ -326,3 +327,16 @@ def test_an_index_that_is_a_folder_is_refused_before_anything(world: World) -> N
     world.environment = {"UV_DEFAULT_INDEX": f"file://{world.folder}/simple"}
     with pytest.raises(PackagesError, match="not reached by http"):
         world.survey()
+
+
+def test_two_forms_of_a_page_are_one_page(world: World) -> None:
+    """As from an index behind which are several servers, one of which says less."""
+    validators = []
+    with serve(Mirror(wheels=world.mirror.wheels)) as world.mirror:
+        before = world.survey()
+        for night in range(4):
+            world.mirror.sparse = night % 2 == 0
+            survey = world.survey()
+            assert (survey.resolutions, survey.memory) == (0, before.memory)
+            validators.append({key: page.validator for key, page in survey.memory.pages.items()})
+    assert validators[1] == validators[2] == validators[3]  # both are known

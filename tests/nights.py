@@ -57,8 +57,8 @@ class World:
     """The catalog and what it is made from. The registry is behind a proxy that keeps what it is asked.
 
     `systems` are what images in the registry are, by their tags: those of "thin" know the archive that they came from.
-    `names` are what is told instead of texts that are other ones in each run, `by_hand` the images whose tags somebody
-    moved.
+    `names` are what is told instead of texts that are other ones in each run, `aside` the images whose tags others have
+    moved before the night that counts.
     """
 
     bases: Bases
@@ -71,7 +71,7 @@ class World:
     catalog: dict[str, Any] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    by_hand: set[str] = field(default_factory=set)
+    aside: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:

@@ -266,15 +266,14 @@ class _Survey:
         if not isinstance(look.pin, ManagedPin):
             return None, ()
         alike = [one for one in self._looks if (one.key[0], one.key[2]) == (look.key[0], look.key[2])]
-        order = (
-            *self._catalog.platforms,
-            *(one.key[1] for one in alike),
-        )  # this machine's own may not be in the catalog
-        first = min(alike, key=lambda one: order.index(one.key[1]))
+        order = [*self._catalog.platforms, look.key[1]]  # this machine's own may not be in the catalog
+        first = min(alike, key=lambda one: order.index(one.key[1]) if one.key[1] in order else len(order))
         leading = choose_python(self._pythons, (first.system or look.pin.base), look.key[2])
         newest = choose_python(self._pythons, look.pin.base, look.key[2], version=leading.version if leading else "")
         if newest is None or (newest.version, newest.archive) == (look.pin.python, look.pin.archive):
             return (replace(look.pin, base=base) if base else None), ()
+        if newest.version == look.pin.python:  # built anew
+            return None, (Reason(axis="tool", subject="python", old=look.pin.archive, new=newest.archive),)
         return None, (explain_python(look.pin.python, newest.version),)
 
     @cached_property

@@ -162,3 +162,5 @@ def test_a_managed_python_is_behind_when_uv_knows_a_newer_patch_release(debian: 
     debian.known[DEBIAN] = replace(pin, python="3.13.0", archive="cpython-3.13.0")
     news = debian.survey(DEBIAN).news[DEBIAN]
     assert (news.pin, said(news)) == (None, [f"tool: python 3.13.0 → {newest.version}"])
+    debian.known[DEBIAN] = replace(pin, archive="cpython-of-another-day")
+    assert said(debian.survey(DEBIAN).news[DEBIAN]) == [f"tool: python cpython-of-another-day → {newest.archive}"]

@@ -99,7 +99,13 @@ class PageSource:
         address = f"{index.address}/{package}/"
         conditions = conditions_for("" if validator.startswith(_OWN) else validator)
         headers = {"Accept": ACCEPTED, "Accept-Encoding": "gzip", **conditions}
-        response = self._retrying(index, lambda: self._get(address, index, headers))
+        try:
+            response = self._retrying(index, lambda: self._get(address, index, headers))
+        except RegistryError as error:
+            failed = PackagesError(error.message, next_step=error.next_step)
+            if not error.status:  # it answers nothing at all
+                self._down[index.address] = failed
+            raise failed from None
         if response.status_code == 304 and validator:
             return UNCHANGED
         if response.status_code in (404, 410):
@@ -114,11 +120,14 @@ class PageSource:
 
     def read(self, index: IndexLogin, address: str) -> bytes | None:
         """A small file of an index, None where it is not there. Raises PackagesError."""
-        response = self._retrying(index, lambda: self._get(address, index, {"Accept-Encoding": "gzip"}))
+        try:
+            response = self._retrying(index, lambda: self._get(address, index, {"Accept-Encoding": "gzip"}))
+        except RegistryError as error:
+            raise PackagesError(error.message, next_step=error.next_step) from None
         if response.status_code in (404, 410):
             return None
         if response.status_code != 200:
-            raise _refused(address, response.status_code)
+            raise _refused(_bare(address), response.status_code)
         return response.content
 
     @contextmanager
@@ -134,7 +143,7 @@ class PageSource:
             ) as response:
                 yield FileAnswer(status=response.status_code, headers=response.headers, body=response.iter_raw())
         except httpx.HTTPError as error:
-            raise PackagesError(f"{address} cannot be had: {type(error).__name__}", next_step=_CHECK) from None
+            raise PackagesError(f"{_bare(address)} cannot be had: {type(error).__name__}", next_step=_CHECK) from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -152,6 +161,7 @@ class PageSource:
             return self._clients[checked]
 
     def _get(self, address: str, index: IndexLogin, headers: Mapping[str, str]) -> "httpx.Response":
+        """Raises Interrupted for what may pass, and RegistryError for what does not."""
         import httpx
 
         from warmbase.effects.registry.transport import describe_failure, find_remedy
@@ -164,29 +174,24 @@ class PageSource:
             reason, remedy = describe_failure(error), find_remedy(error)
             if not remedy:
                 raise Interrupted(reason, next_step=_CHECK) from None
-            self._down[index.address] = PackagesError(f"{_UNASKED.format(index.address)}: {reason}", next_step=remedy)
-            raise self._down[index.address] from None
+            raise RegistryError(f"{_UNASKED.format(index.address)}: {reason}", next_step=remedy) from None
         except httpx.HTTPError as error:
-            raise PackagesError(f"{_UNASKED.format(index.address)}: {type(error).__name__}", next_step=_CHECK) from None
+            raise PackagesError(f"{_bare(address)} cannot be had: {type(error).__name__}", next_step=_CHECK) from None
         if passes(response.status_code):
             retry_after = response.headers.get("Retry-After", "")
-            reason = f"it answers {response.status_code}"
+            reason = f"{_bare(address)} answers {response.status_code}"
             raise Interrupted(reason, status=response.status_code, retry_after=retry_after, next_step=_CHECK)
         return response
 
     def _retrying(self, index: IndexLogin, action: "Callable[[], T]") -> T:
+        """Raises RegistryError, without a status where nothing was answered."""
         failures = 0
         while True:
             try:
                 return action()
             except Interrupted as cause:
                 failures += 1
-                try:
-                    self._tries.pause(failures, cause, _UNASKED.format(index.address))
-                except RegistryError as error:
-                    down = PackagesError(error.message, next_step=error.next_step)
-                    self._down[index.address] = down
-                    raise down from None
+                self._tries.pause(failures, cause, _UNASKED.format(index.address))
 
     def _auth(self, address: str, index: IndexLogin) -> tuple[str, str] | None:
         """Who to be for an address: nobody's password goes to another host than his index's."""
@@ -200,6 +205,11 @@ class PageSource:
     def _count(self) -> None:
         with self._lock:
             self._requests += 1
+
+
+def _bare(address: str) -> str:
+    """An address without its query, in which a signature may be."""
+    return address.partition("?")[0]
 
 
 def admits(validator: str, found: str) -> bool:

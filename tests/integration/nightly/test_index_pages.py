@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults import Respond, fault_proxy
 from tests.registries import make_certificate
 from tests.wheelhouse import PASSWORD, USER, Answer, Mirror, make_wheel, serve, serve_answers
 
@@ -76,6 +77,19 @@ def test_an_index_that_is_down_is_asked_no_more() -> None:
             with pytest.raises(PackagesError, match="tried 2 times"):
                 asking.ask(nobody, package)
         assert asking.requests == 2
+
+
+def test_a_page_that_fails_is_asked_for_again_and_stops_no_other() -> None:
+    with (
+        serve(Mirror(wheels=WHEELS)) as mirror,
+        fault_proxy(f"127.0.0.1:{mirror.port}", lambda seen: Respond(503) if "other" in seen.path else None) as proxy,
+        source() as asking,
+    ):
+        index = IndexLogin(address=f"http://{proxy.host}/simple")
+        with pytest.raises(PackagesError, match="simple/other/ answers 503; tried 2 times"):
+            asking.ask(index, "other")
+        assert isinstance(asking.ask(index, "lib"), Page)
+        assert asking.requests == 3
 
 
 def test_html_is_understood() -> None:

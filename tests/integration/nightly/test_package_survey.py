@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.bases import PLATFORM, Bases
+from tests.faults import Cut, Seen, fault_proxy
 from tests.wheelhouse import Answer, Mirror, Wheel, make_wheel, serve, serve_answers
 
 from warmbase.catalog.load import load_catalog
@@ -340,3 +341,21 @@ def test_two_forms_of_a_page_are_one_page(world: World) -> None:
             assert (survey.resolutions, survey.memory) == (0, before.memory)
             validators.append({key: page.validator for key, page in survey.memory.pages.items()})
     assert validators[1] == validators[2] == validators[3]  # both are known
+
+
+def test_a_file_that_breaks_off_is_asked_for_again(world: World) -> None:
+    """Where an index has no metadata apart uv reads wheels."""
+    broken: list[str] = []
+
+    def break_once(seen: Seen) -> Cut | None:
+        if not seen.path.endswith(".whl") or broken:
+            return None
+        broken.append(seen.path)
+        return Cut("answer body", after=10)
+
+    world.mirror.sparse = True
+    with fault_proxy(f"127.0.0.1:{world.mirror.port}", break_once) as proxy:
+        world.environment = {"UV_DEFAULT_INDEX": f"http://{proxy.host}/simple"}
+        survey = world.survey()
+    assert {str(news.error) for news in survey.news.values()} == {"None"}
+    assert len(broken) == 1

@@ -8,11 +8,8 @@ nobody has claimed, and what two of them do twice comes to the same.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from warmbase.catalog.model import DockerfileFoundation, Variant
 from warmbase.catalog.parents import lineage
@@ -141,19 +138,12 @@ class Work:
         if not unknown:
             return
         tools = self._job.tools
-        with self._scratch() as folder:
+        with tools.ground().store.workspace() as folder:
             catalog = self._job.at(folder)
             self._unmade = pin_foundations(
                 catalog, unknown, ground=tools.ground, upgrade=Upgrade(), report=self._job.report, native=tools.native
             )
             self._learn_pins(read_all_pins(catalog))
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        """A folder on the file system of the layer store, as long as the context lasts."""
-        self._job.folders.root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._job.folders.root, prefix="night-") as folder:
-            yield Path(folder)
 
     def _queue(self) -> Iterator[Variant]:
         """The stale variants in the order in which this machine takes them, each claimed while it is at it."""
@@ -229,7 +219,7 @@ class Work:
             site=self._job.tools.site,
             may_go_on=lambda: not self._is_over(),
         )
-        with self._scratch() as folder:
+        with self._job.tools.ground().store.workspace() as folder:
             attempt = Attempt(self._job, variant, decision, materials, folder, stages)
             try:
                 made = attempt.make(known.broken if known else ())

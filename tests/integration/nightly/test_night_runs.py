@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from tests.nights import World, open_world, told
 
 from warmbase.catalog.load import load_catalog
+from warmbase.events import Event, Started
 from warmbase.lock.files import read_lock
 from warmbase.nightly.claims import Claims
+from warmbase.nightly.job import run_night
 from warmbase.nightly.shards import Shard
 
 CATALOG = {
@@ -76,6 +79,19 @@ def test_what_another_worker_has_claimed_is_left_to_it(published: World) -> None
     theirs.release("kid:py3.13-slim")
     night = published.night(shard=Shard(index=2, count=2))
     assert told(night) == {"kid": "refreshed: beta 1.0 → 1.1"}
+    published.evening += timedelta(days=1)
+
+
+def test_an_interrupted_night_keeps_what_it_did(published: World) -> None:
+    published.release("alpha", "1.1")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Started) and (event.subject, event.stage) == ("kid:py3.13-slim", "image"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_night(replace(published.job(), report=interrupt))
+    assert told(published.night()) == {"kid": "refreshed: alpha 1.0 → 1.1"}
     published.evening += timedelta(days=1)
 
 

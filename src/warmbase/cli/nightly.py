@@ -39,13 +39,15 @@ ALL_FAILED, SOME_FAILED, OUT_OF_TIME = 1, 3, 75  # 75: EX_TEMPFAIL
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
-ShardOption = Annotated[
+PartOption = Annotated[
     str,
     typer.Option(
         "--shard",
         metavar="I/N",
-        help="The part of the work to begin with; else CI_NODE_INDEX of CI_NODE_TOTAL, or JOB_COMPLETION_INDEX of"
+        help="The part of the work to begin with; what nobody else is at comes after it. Without variants and this"
+        " option GitLab's CI_NODE_INDEX and CI_NODE_TOTAL say it, or Kubernetes' JOB_COMPLETION_INDEX and"
         " WARMBASE_SHARDS.",
+        show_default=False,
     ),
 ]
 
@@ -63,7 +65,7 @@ def nightly(
     max_time: Annotated[
         str, typer.Option("--max-time", metavar="TIME", help="Begin nothing new after this time, e.g. 90m or 2h.")
     ] = "",
-    shard: ShardOption = "",
+    shard: PartOption = "",
     report_folder: Annotated[
         Path | None, typer.Option("--report", help="A folder for report.md, report.json and report.html.")
     ] = None,
@@ -98,7 +100,7 @@ def nightly(
             variants or (),
             commit=commit,
             max_seconds=seconds,
-            shard=find_shard(shard, os.environ),
+            shard=find_shard(shard, {} if variants else os.environ),
             pull_layers=pull_layers,
             share_layers=share_layers,
             jobs=jobs,

@@ -8,10 +8,9 @@ import json
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from email.parser import BytesParser
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -32,6 +31,7 @@ from warmbase.lock.wheels import Libc, supported_tags
 from warmbase.nightly.held import Resolved, find_held
 from warmbase.nightly.pages import Answer, IndexMemory, PageKey, hash_of
 from warmbase.nightly.shelf import Shelf
+from warmbase.packages import uvcache
 from warmbase.publish.journal import format_time
 
 _PLACE = "front.json"
@@ -151,12 +151,14 @@ class Resolving:
         }
 
     def _needs(self, index: str, name: str, version: str) -> tuple[Requirement, ...]:
+        """What uv has read of a package's metadata; nothing where this uv's cache is not known."""
         key = index, name, version
-        if key not in self.needs:
-            release = next((one for one in self.shelf.releases(index, name) if str(one.version) == version), None)
-            read = (self.shelf.known_metadata(file) for file in (release.files if release else ()))
-            self.needs[key] = tuple(_read_needs(next(filter(None, read), b"")))
-        return self.needs[key]
+        if key not in self.needs and uvcache.is_known(self.uv.version):
+            bucket = uvcache.index_bucket(self.front.address(index), "")
+            with suppress(uvcache.UnknownLayoutError):
+                read = uvcache.metadata_of(self.cache, bucket, name, version)
+                self.needs[key] = tuple(_requirements(read.requires_dist if read else ()))
+        return self.needs.get(key, ())
 
     def _cooldown(self, restraint: Restraint) -> timedelta:
         return self.now - datetime.fromisoformat(restraint.newest) if restraint.newest else timedelta()
@@ -211,13 +213,11 @@ def _keep_place(folder: Path, place: Place) -> None:
     replace_file(folder / _PLACE, json.dumps({"port": place.port, "secret": place.secret}).encode())
 
 
-def _read_needs(metadata: bytes) -> Iterator[Requirement]:
-    """What core metadata says that a package needs; what cannot be read is left out."""
-    for text in BytesParser().parsebytes(metadata, headersonly=True).get_all("Requires-Dist", ()):
-        try:
+def _requirements(texts: Iterable[str]) -> Iterator[Requirement]:
+    """Those that can be read."""
+    for text in texts:
+        with suppress(InvalidRequirement):
             yield Requirement(text)
-        except InvalidRequirement:
-            continue
 
 
 def _nothing(_: str) -> int:

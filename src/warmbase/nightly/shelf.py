@@ -93,11 +93,6 @@ class Shelf:
                 replace_file(kept, content)
             return content
 
-    def known_metadata(self, file: IndexFile) -> bytes | None:
-        """What `metadata` said of a file, in this night or before; None where nobody has asked."""
-        kept = self._kept_metadata(file)
-        return kept.read_bytes() if kept.is_file() else None
-
     def open_file(self, index: str, file: IndexFile, asked: Mapping[str, str]) -> AbstractContextManager[FileAnswer]:
         """A file, as its index answers to the headers `asked`."""
         return self._source.open_file(self._indexes[index], file.address, asked)

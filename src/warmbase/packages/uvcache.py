@@ -229,6 +229,12 @@ def find_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(path.parent.parent.relative_to(wheels))
 
 
+def metadata_of(cache: Path, bucket: str, name: str, version: str) -> CoreMetadata | None:
+    """What uv has read of the metadata of one package's wheels from the index of `bucket`; None where it read none."""
+    found = sorted((cache / WHEELS / bucket / name).glob(f"{version}-*.msgpack"))
+    return read_metadata(found[0].read_bytes()) if found else None
+
+
 def find_source_metadata(cache: Path) -> Iterator[tuple[Path, str]]:
     """The metadata of sources from indexes, as `find_metadata` gives that of wheels."""
     sources = cache / SOURCES

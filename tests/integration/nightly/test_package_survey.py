@@ -208,7 +208,9 @@ def test_a_young_release_waits_for_its_cooldown_and_no_longer(world: World) -> N
     assert nights[3].news["app:py3.13-trixie"].held == ()
 
 
-def test_what_others_hold_back_is_named(world: World) -> None:
+@pytest.mark.parametrize("sparse", [False, True])
+def test_what_others_hold_back_is_named(world: World, *, sparse: bool) -> None:
+    world.mirror.sparse = sparse
     world.release(wheel("strict", "1.0", ["lib<2"]), wheel("lib", "2.0"), wheel("extra", "3.0"))
     world.release(wheel("extra", "2.0", tag="py3-none-win_amd64"))
     world.catalog({"app": ["frame", "strict", "extra<3"]})

@@ -7,7 +7,7 @@ with it what it was made from. Nothing but the tags is asked of a variant that i
 A rollback is somebody's decision against what was there before. That is remembered as refused, and not made again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -55,7 +55,6 @@ class Known:
         smokes = hash_smokes(job.variants)
         self.facts = {variant.name: facts_of(variant, smokes) for variant in job.variants}
         self.tool = tool_of(job.catalog.uv)
-        self.requests = 0
         self.strays: set[str] = set()
         self.states: dict[str, VariantState] = {}
         if job.mode == "publish":
@@ -69,6 +68,11 @@ class Known:
             known = self.states.get(variant.name)
             self._bases[variant.name] = self._read(known.entry) if known and known.entry else None
         return self._bases[variant.name]
+
+    def read_bases(self, variants: Iterable[Variant]) -> None:
+        """Read what `variants` were made from, many at a time."""
+        with ThreadPoolExecutor(max_workers=_REQUESTS_AT_ONCE, thread_name_prefix="look") as executor:
+            list(executor.map(self.basis, variants))
 
     def is_current(self, name: str) -> bool:
         """Whether what is published of a variant is what the catalog and the tool say today."""
@@ -121,7 +125,6 @@ class Known:
         """The digests that the rolling tags of each variant name, by HEAD requests alone."""
         place = self._job.place
         wanted = [(v, place.repository(v.image), tag) for v in self._job.variants for tag in v.tags]
-        self.requests += len(wanted)
 
         def look(asked: tuple[Variant, str, str]) -> str:
             found = place.registry.find_manifest(*asked[1:])
@@ -219,9 +222,3 @@ def _committed(job: Job, variant: Variant) -> Lock | None:
         return read_lock(job.catalog, variant)
     except WarmbaseError:
         return None
-
-
-def read_bases(known: Known, variants: Sequence[Variant]) -> None:
-    """Read what `variants` were made from, many at a time."""
-    with ThreadPoolExecutor(max_workers=_REQUESTS_AT_ONCE, thread_name_prefix="look") as executor:
-        list(executor.map(known.basis, variants))

@@ -15,7 +15,7 @@ from warmbase.nightly.archives import ArchiveMemory
 from warmbase.nightly.decide import Ground, Situation, decide
 from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
 from warmbase.nightly.foundations import FoundationSurvey, FoundationTools, survey_foundations
-from warmbase.nightly.known import Known, read_bases
+from warmbase.nightly.known import Known
 from warmbase.nightly.model import Decision, FoundationKey, PackageNews, Reason, VariantState
 from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, survey_packages
 from warmbase.nightly.pages import IndexMemory
@@ -54,7 +54,7 @@ def look_around(job: Job, state: State, now: datetime) -> Surroundings:
         archives=foundations.memory,
         moved=view.moved(decisions),
         notes=tuple(dict.fromkeys(note for news in foundations.news.values() for note in news.notes)),
-        requests={"registry": known.requests, "archives": foundations.requests, "indexes": view.requests},
+        requests={"archives": foundations.requests, "indexes": view.requests},
     )
 
 
@@ -89,7 +89,7 @@ class _View:
     def decide_all(self) -> tuple[Decision, ...]:
         """What is done about each variant; that of what it is from is known before."""
         moved = [variant for variant in self._job.variants if self._moves(variant)]
-        read_bases(self._known, moved)
+        self._known.read_bases(moved)
         self._ask_again(moved)
         decisions: dict[str, Decision] = {}
         for variant in self._job.variants:

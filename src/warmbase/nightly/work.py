@@ -24,7 +24,7 @@ from warmbase.nightly.claims import Claims
 from warmbase.nightly.decide import mark_taken
 from warmbase.nightly.facts import own_keys
 from warmbase.nightly.known import Basis
-from warmbase.nightly.model import Decision, FoundationKey, Night, NightSummary, VariantResult, VariantState
+from warmbase.nightly.model import Decision, FoundationKey, Night, NightSummary, Status, VariantResult, VariantState
 from warmbase.nightly.record import keep_state, read_state, write_state
 from warmbase.nightly.release import give_away
 from warmbase.nightly.setting import Job
@@ -37,11 +37,12 @@ _DONE = ("refreshed", "fresh", "held")
 
 
 def untouched(decision: Decision, known: VariantState | None) -> VariantResult:
-    """The result of a variant with which nothing was done; what is stale is left."""
+    """The result of a variant with which nothing was done; what is stale is left, unless nothing could come of it."""
     digest = known.digest if known else ""
+    undone: Status = "failed" if decision.error else "left"
     return VariantResult(
         variant=decision.variant,
-        status="left" if decision.verdict == "stale" else decision.verdict,
+        status=undone if decision.verdict == "stale" else decision.verdict,
         reasons=decision.reasons,
         held=decision.held,
         before=digest,

@@ -67,7 +67,11 @@ def nightly(
     ] = "",
     shard: PartOption = "",
     report_folder: Annotated[
-        Path | None, typer.Option("--report", help="A folder for report.md, report.json and report.html.")
+        Path | None,
+        typer.Option(
+            "--report",
+            help="A folder for report.md, report.json and report.html; with --commit for changelog.md and message.txt too.",
+        ),
     ] = None,
     jobs: JobsOption = DEFAULT_JOBS,
     pull_layers: PullLayersOption = False,
@@ -82,7 +86,8 @@ def nightly(
 
     Naming variants adds what they are `from`. Exit codes: 0 all is fresh, refreshed or held back as the catalog says;
     3 some variants failed or wait after a failure, and the others are well; 1 none is well; 75 time ran out with work
-    left, and nothing failed. What is published by then stays, whatever ends a night, and the next one goes on from it.
+    left, and nothing failed. A plan ends with 0. What is published by then stays, whatever ends a night, and the next
+    one goes on from it.
 
     Example: warmbase nightly --max-time 2h --report report
     """

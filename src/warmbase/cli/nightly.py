@@ -70,7 +70,7 @@ def nightly(
         Path | None,
         typer.Option(
             "--report",
-            help="A folder for report.md, report.json and report.html; with --commit for changelog.md and message.txt too.",
+            help="A folder for report.md, .json and .html; with --commit for changelog.md and message.txt too.",
         ),
     ] = None,
     jobs: JobsOption = DEFAULT_JOBS,

@@ -8,6 +8,7 @@ nobody has claimed, and what two of them do twice comes to the same.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -93,6 +94,8 @@ class Work:
                 self._wait(variant, decision)
             else:
                 self._do(variant, decision)
+        if any(result.status == "refreshed" for result in self._results.values()) and not self._is_over():
+            self._look_again()
 
     def keep(self) -> None:
         """Keep what is known for the next night; where nothing changed, on this machine alone."""
@@ -125,6 +128,13 @@ class Work:
     def requests(self) -> dict[str, int]:
         """What was asked so far, of whom."""
         return {**self._found.requests, "registry": self._requests_of_registry() - self._requests_before}
+
+    def _look_again(self) -> None:
+        """Remember what the next night would have to find out first, of foundations that are new and packages that are
+        not to be taken: if nothing happens until then it has nothing to tell other machines."""
+        with suppress(WarmbaseError):
+            found = look_around(self._job, self.state, self._job.clock())
+            self.state = replace(self.state, index=found.index, archives=found.archives)
 
     def _bake(self, decisions: Mapping[str, Decision]) -> None:
         """Build all Dockerfiles of which only making them tells what they are, at once."""

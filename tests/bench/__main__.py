@@ -36,7 +36,7 @@ from tests.bench.publishing import (
     measure_second_machine,
     measure_transfer_memory,
 )
-from tests.bench.refreshing import measure_many, measure_moved, measure_quiet
+from tests.bench.refreshing import ALONE, measure_many, measure_moved, measure_quiet
 from tests.bench.reporting import MEASURED
 from tests.bench.usage import Elsewhere
 from tests.bench.workbench import Workbench, open_workbench
@@ -74,7 +74,7 @@ ALL_CASES = CASES | DOCKER_CASES
 COMPARED = {
     "packing": ("packing", "tar | zstd -1 -T2"),
     "push": ("push", "skopeo copy"),
-    "nightly-moved": ("nightly: one moved", "all made anew"),
+    "nightly-moved": ("nightly: one moved", ALONE),
     "docker": ("cold builds of W, child with bytecode", GUIDE),
     "docker-child": ("child", f"{GUIDE} on slim"),
     "docker-small": ("small package moved", GUIDE),

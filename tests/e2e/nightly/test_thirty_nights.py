@@ -37,7 +37,7 @@ def test_what_the_night_does(story: Story, number: int) -> None:
     assert record.moved == refreshed
 
 
-@pytest.mark.parametrize("number", [4, 7])
+@pytest.mark.parametrize("number", [2, 4, 7, 18])
 def test_a_night_in_which_nothing_happens_sends_and_reads_nothing(story: Story, number: int) -> None:
     record = story.record(number)
     assert (record.sent, record.read) == ((), ())

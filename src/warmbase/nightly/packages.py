@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -28,9 +29,12 @@ from warmbase.lock.wheels import Libc
 from warmbase.nightly.held import place_held
 from warmbase.nightly.model import PackageNews
 from warmbase.nightly.pages import Answer, IndexMemory
-from warmbase.nightly.resolving import Resolving, hash_question, is_lasting, open_resolving
+from warmbase.nightly.questions import hash_question, is_lasting
 from warmbase.nightly.shelf import Shelf
 from warmbase.publish.journal import format_time
+
+if TYPE_CHECKING:
+    from warmbase.nightly.resolving import Resolving
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,6 +205,8 @@ class _Survey:
         """Have uv answer questions, some at a time."""
         if not questions:
             return
+        from warmbase.nightly.resolving import open_resolving
+
         if self._resolving is None:
             opened = open_resolving(self._tools.uv, self._shelf, self._indexes, self._folder, self._now)
             self._resolving = self._stack.enter_context(opened)

@@ -14,11 +14,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from warmbase.catalog.model import DEFAULT_INDEX, PackageIndex
+from warmbase.effects.simple import PAGE_TYPE
 from warmbase.errors import PackagesError
 from warmbase.lock.model import LockedFile, LockedPackage
 from warmbase.packages.standin import has_stand_in, stand_in
-
-PAGE_TYPE = "application/vnd.pypi.simple.v1+json"
 
 _LONGEST_LABEL = 63  # RFC 1035, section 2.3.4
 _LETTERS = "wvutsrqponmlkjihgfedcbayzx"

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warmbase.catalog.model import PackageIndex
+from warmbase.effects.simple import PAGE_TYPE
 from warmbase.errors import PackagesError
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
-from warmbase.packages.index import PAGE_TYPE, alias_index, alias_indexes, file_hosts, index_responses, served_indexes
+from warmbase.packages.index import alias_index, alias_indexes, file_hosts, index_responses, served_indexes
 
 
 def package(name: str, version: str, *files: LockedFile) -> LockedPackage:

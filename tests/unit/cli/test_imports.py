@@ -31,6 +31,10 @@ MAY_IMPORT = {
     },
     "attest": {"foundation", "image", "layers", "lock", "plan"},
     "publish": {"catalog", "effects", "foundation", "layers", "lock", "image", "plan", "verify"},
+    "nightly": {
+        "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
+        "image.contract", "verify", "attest", "publish", "pipeline",
+    },
 }  # fmt: skip
 
 PURE = (
@@ -44,6 +48,11 @@ PURE = (
     "lock.wheels",
     "lock.index",
     "catalog.model",
+    "nightly.backoff",
+    "nightly.bisect",
+    "nightly.decide",
+    "nightly.held",
+    "nightly.model",
     "errors",
 )
 """Modules that only compute: no processes, no network, no clock, no environment."""

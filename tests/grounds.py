@@ -22,10 +22,11 @@ def ground_at(cache: Path, **environment: str) -> Groundwork:
     folders = CacheFolders(root=cache)
     variables: Mapping[str, str] = {**os.environ, **environment}
     store = LayerStore(folders.store)
+    registries = open_registries(variables)
     return Groundwork(
         store=store,
         unpacked=UnpackedLayers(folders.unpacked, store),
-        registries=lambda: open_registries(variables),
+        registries=lambda: registries,
         codec=Codec(),
         uv=lambda: find_uv(UV, cache=cache, environment=variables),
         runner=lambda: find_runner(folders.scratch),

@@ -76,7 +76,7 @@ def rollback(
         session = Session(catalog, report)
         place = open_place(session, registry)
         name, tags = name_variant(session, place, variant)
-        released = roll_back(place, name, tags, to=to, clock=now)
+        released = roll_back(place, name, tags, to=to, clock=now, report=report)
     _print_release(released, f"{place}/{released.newest.image}", as_json=as_json)
 
 

@@ -90,9 +90,14 @@ def read_suites(addresses: str, folder: Path, architecture: str) -> Suites:
 
 def content_of(release: bytes, architecture: str) -> str:
     """A hash of what a Release file says of the package lists for an architecture (the Debian wiki,
-    "DebianRepository/Format"): its date and its signature change several times a day, and they seldom."""
-    counts = re.compile(rf" [0-9a-f]{{64}} +\d+ \S+/binary-(?:{architecture}|all)/Packages(?:\.\w+)?".encode())
-    return digest_of(b"\n".join(sorted(line for line in release.splitlines() if counts.fullmatch(line))))
+    "DebianRepository/Format"): its date and its signature change several times a day, and they seldom.
+
+    A flat archive has one list, beside the Release file or in any folder. Where no list is named everything counts.
+    """
+    lists = re.compile(rb"[ \t]+[0-9a-f]{32,}[ \t]+\d+[ \t]+(?:\S*/)?Packages(?:\.\w+)?")
+    others = re.compile(rf"[/\s]binary-(?!(?:{architecture}|all)/)[^/\s]+/Packages".encode())
+    counts = [line for line in release.splitlines() if lists.fullmatch(line) and not others.search(line)]
+    return digest_of(b"\n".join(sorted(counts)) or release)
 
 
 def read_apt_system(tree: ImageTree) -> AptSystem | None:

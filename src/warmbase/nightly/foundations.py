@@ -230,7 +230,7 @@ class _Survey:
             found = FoundationNews()
         else:
             found = self._look_inside(look) if look.system and not moved else FoundationNews()
-            pin = None if moved or found.reasons else look.system
+            pin = None if moved or found.reasons else self._image_pin(look)
         reasons += found.reasons
         whole: FoundationPin | None = pin
         if look.wanted.managed:
@@ -244,6 +244,13 @@ class _Survey:
         assert answer.pin  # it is of a Debian foundation
         same = isinstance(look.system, DebianPin) and look.system.packages == answer.pin.packages
         return look.system if isinstance(look.system, DebianPin) and same else answer.pin
+
+    def _image_pin(self, look: _Look) -> SystemPin | None:
+        """The pin of an image that did not move. Where it lies under another index now, that is what is asked next."""
+        references = _references(look)
+        if isinstance(look.wanted, ImageFoundation) and isinstance(look.system, ImagePin) and references:
+            return replace(look.system, index=self._digest(references[0]))
+        return look.system
 
     def _look_inside(self, look: _Look) -> FoundationNews:
         """The packages of an image that are behind their archive. What a Dockerfile makes is made anew for them, once:

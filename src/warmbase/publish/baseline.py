@@ -11,6 +11,7 @@ from typing import Any
 
 from warmbase.effects.registry.records import read_packed
 from warmbase.errors import FoundationError, RegistryError
+from warmbase.events import Report, Warned
 from warmbase.foundation.pins import FoundationPin, pins_from_json, pins_to_json
 from warmbase.lock.model import Lock, lock_from_json, lock_to_json
 from warmbase.oci.digests import canonical_json
@@ -54,6 +55,17 @@ def read_origin(place: Place, tag: str) -> Layers:
         return read_packed(place.registry, place.journal, tag, (LOCK, PINS))
     except ValueError as error:
         raise _damaged(place, tag, error) from error
+
+
+def carry_origin(place: Place, entry: Entry, report: Report) -> Layers:
+    """What an entry was made from, for another entry of the same image; nothing where it cannot be read, with a warning:
+    tags that have to move do not wait for it."""
+    try:
+        return read_origin(place, entry.id)
+    except RegistryError as error:
+        said = f"the new entry of the journal does not say what the image was made from: {error.message}"
+        report(Warned(subject=entry.variant, message=said))
+        return ()
 
 
 def read_baseline(place: Place, tag: str) -> Baseline | None:

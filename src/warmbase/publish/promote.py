@@ -19,7 +19,7 @@ from warmbase.errors import PublishError, RegistryError
 from warmbase.events import Advanced, Ended, Report, Started, ignore
 from warmbase.oci.manifest import INDEX, Descriptor, Index, Manifest, is_index
 from warmbase.oci.reference import Reference
-from warmbase.publish.baseline import read_origin
+from warmbase.publish.baseline import carry_origin
 from warmbase.publish.contents import check_same_content, images_of, platforms_of, read_from
 from warmbase.publish.journal import Entry
 from warmbase.publish.ledger import Ledger, find_publication, read_entries
@@ -77,7 +77,7 @@ def promote(
     counts = copy.run(index, transfers)
     if is_new:
         place.registry.write_manifest(target.repository, draft.content, index.content, index.media_type)
-    released = Release(place, index, draft, clock, made_from=read_origin(before, entry.id)).publish()
+    released = Release(place, index, draft, clock, made_from=carry_origin(before, entry, report)).publish()
     report(Ended(subject=name, stage="promote", seconds=time.monotonic() - begun))
     if released.is_superseded:
         raise _superseded(place, draft, released.newest, step=_rollback(place, draft))

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from warmbase import __version__
 from warmbase.errors import PublishError
-from warmbase.publish.baseline import read_origin
+from warmbase.events import Report, ignore
+from warmbase.publish.baseline import carry_origin
 from warmbase.publish.history import find_entry
 from warmbase.publish.journal import Entry, Journal
 from warmbase.publish.ledger import Ledger
@@ -15,12 +16,14 @@ from warmbase.publish.release import Clock, Release, Released
 from warmbase.publish.yank import check_not_yanked, find_yanks
 
 
-def roll_back(place: Place, variant: str, rolling: Sequence[str] = (), *, to: str = "", clock: Clock) -> Released:
+def roll_back(
+    place: Place, variant: str, rolling: Sequence[str] = (), *, to: str = "", clock: Clock, report: Report = ignore
+) -> Released:
     """Make the rolling tags of `variant` name what they named before, or what `to` means in its journal.
 
     `rolling` are its tags in the catalog; where that does not have it, those of its newest entry. A rollback that was
-    interrupted is finished. What was yanked or is gone is passed over, and refused for `to`. Raises RegistryError, and
-    PublishError where there is nothing to go back to.
+    interrupted is finished. What was yanked or is gone is passed over, and refused for `to`. `report` hears of what the
+    new entry lacks (see `baseline`). Raises RegistryError, and PublishError where there is nothing to go back to.
     """
     journal = Ledger(place, variant).read()
     newest = journal.newest
@@ -39,7 +42,7 @@ def roll_back(place: Place, variant: str, rolling: Sequence[str] = (), *, to: st
             next_step=f"`warmbase history {variant}` lists others",
         )
     draft = replace(target, action="rollback", rolling=tags, source="", tool=__version__)
-    return Release(place, index, draft, clock, made_from=read_origin(place, target.id)).force()
+    return Release(place, index, draft, clock, made_from=carry_origin(place, target, report)).force()
 
 
 def _was_interrupted(place: Place, newest: Entry, rolling: Sequence[str]) -> bool:

@@ -18,6 +18,7 @@ from warmbase.catalog.model import DockerfileFoundation
 from warmbase.foundation.apt import AptSystem, ask_upgrades
 from warmbase.foundation.dockerfile import Order, take_result
 from warmbase.foundation.pins import DockerfilePin, ImagePin
+from warmbase.nightly.facts import fingerprint_of_pins
 from warmbase.nightly.model import FoundationKey, FoundationNews
 from warmbase.oci.reference import Reference
 
@@ -112,8 +113,17 @@ def test_an_image_that_moved_is_told_by_its_digests_and_not_pulled(push: Callabl
 
 def test_an_image_that_is_new_for_another_platform_alone_is_no_news(push: Callable[..., str], tmp_path: Path) -> None:
     nights = on_image(tmp_path, push(system_blob()))
+    old = nights.known[PYTHON]
+    assert isinstance(old, ImagePin)
     push(system_blob(), other=True)
-    assert nights.news(PYTHON) == FoundationNews(pin=nights.known[PYTHON])
+    news = nights.news(PYTHON)
+    assert isinstance(news.pin, ImagePin)
+    assert news == FoundationNews(pin=replace(old, index=news.pin.index))
+    assert fingerprint_of_pins({PYTHON: news.pin}) == fingerprint_of_pins({PYTHON: old})
+    nights.elsewhere()
+    assert nights.news(PYTHON) == FoundationNews(pin=news.pin)
+    (traffic,) = nights.ground.registries().traffic.values()
+    assert traffic.requests == {"HEAD": 1}, "the other index is known from then on"
 
 
 def test_an_image_that_is_gone_is_an_error_of_its_own(push: Callable[..., str], tmp_path: Path) -> None:

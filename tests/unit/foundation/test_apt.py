@@ -77,6 +77,29 @@ def test_of_a_release_file_the_lists_of_the_architecture_count(before: str, afte
     assert (old != new) is counts
 
 
+@pytest.mark.parametrize(
+    ("digest", "path"),
+    [
+        ("a" * 64, "Packages"),
+        ("a" * 64, "./Packages.gz"),
+        ("a" * 64, "amd64/Packages.xz"),
+        ("a" * 128, "main/binary-amd64/Packages"),
+        ("a" * 32, "main/binary-amd64/Packages"),
+    ],
+)
+def test_the_list_of_a_flat_archive_counts_and_any_kind_of_hash(digest: str, path: str) -> None:
+    def content(digest: str, date: str) -> str:
+        release = f"Date: {date}\nHashes:\n {digest} 12 {path}\n {'e' * len(digest)} 9 main/binary-arm64/Packages\n"
+        return content_of(release.encode(), "amd64")
+
+    assert content(digest, "today") == content(digest, "tomorrow")
+    assert content(digest, "today") != content(digest.replace("a", "b"), "today")
+
+
+def test_of_a_release_file_that_names_no_list_everything_counts() -> None:
+    assert content_of(b"Date: today\n", "amd64") != content_of(b"Date: tomorrow\n", "amd64")
+
+
 def test_suites_are_known_by_the_addresses_that_apt_asks(tmp_path: Path) -> None:
     (tmp_path / "a.example_debian_dists_trixie_InRelease").write_text(RELEASE)
     (tmp_path / "a.example_debian_dists_old_Release").write_text(RELEASE)

@@ -14,10 +14,11 @@ from tests.unit.publish.published import NAME, publish
 
 from warmbase.effects.registry.records import write_record
 from warmbase.errors import RegistryError
+from warmbase.events import Event, Warned
 from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ImagePin, ManagedPin
 from warmbase.oci.records import pack, record_manifest
 from warmbase.oci.reference import Reference
-from warmbase.publish.baseline import keyed_pins_from_json, keyed_pins_to_json, read_baseline
+from warmbase.publish.baseline import keyed_pins_from_json, keyed_pins_to_json, read_baseline, read_origin
 from warmbase.publish.gc import delete_garbage, find_garbage
 from warmbase.publish.journal import KIND, Entry, entry_from_json, entry_to_json, record_entry
 from warmbase.publish.ledger import Ledger, newest_entries
@@ -114,6 +115,43 @@ def test_what_is_rolled_back_to_brings_its_own_along(shelf: Shelf, place: Place)
     roll_back(place, NAME, clock=Clock())
     assert newest(place).action == "rollback"
     assert versions_of(place, newest(place).id) == {"numpy": "1.0"}
+
+
+@pytest.fixture
+def lost(shelf: Shelf, registry: MemoryRegistry, place: Place) -> Entry:
+    """The first of two entries: the registry has lost the lock that its image was made from."""
+    publish(place, shelf, "a")
+    first = newest(place)
+    publish(place, shelf, "a", "b")
+    (lock, _), _ = read_origin(place, first.id)
+    blob = f"{place.journal}@{lock.digest}"
+
+    def refuse(what: str, where: str) -> None:
+        if where == blob:
+            raise RegistryError("blob unknown", status=404)
+
+    registry.before = refuse
+    return first
+
+
+def test_a_rollback_does_not_wait_for_what_is_damaged(place: Place, lost: Entry) -> None:
+    told: list[Event] = []
+    roll_back(place, NAME, clock=Clock(), report=told.append)
+    assert (newest(place).action, newest(place).digest) == ("rollback", lost.digest)
+    assert read_baseline(place, newest(place).id) is None
+    assert [event.message for event in told if isinstance(event, Warned)] == [
+        "the new entry of the journal does not say what the image was made from: blob unknown"
+    ]
+
+
+def test_what_is_damaged_may_be_promoted(registry: MemoryRegistry, lost: Entry) -> None:
+    other = MemoryRegistry("other.example")
+    source = Reference.parse(f"registry.example/bases/data@{lost.digest}")
+    target = Reference.parse("other.example/stable/data")
+    promote(source, target, MemoryRegistries(registry, other), clock=Clock())
+    promoted = Place(registry=other, prefix="stable")
+    assert newest(promoted).digest == lost.digest
+    assert read_baseline(promoted, newest(promoted).id) is None
 
 
 def test_what_is_promoted_brings_its_own_along(shelf: Shelf, registry: MemoryRegistry, place: Place) -> None:

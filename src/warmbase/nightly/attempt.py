@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,8 @@ class Stages:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Materials:
     """What an attempt begins with: the variant's own basis and those of all that it is from, by name, and the pins of
-    today. `may_go_on` says whether there is time for another trial of a bisection."""
+    today. Cooldowns and pins of the catalog count as of the time at which the night `began`. `may_go_on` says whether
+    there is time for another trial of a bisection."""
 
     basis: Basis | None
     above: Mapping[str, Basis]
@@ -89,6 +91,7 @@ class Materials:
     resolver: Resolver
     site: "Callable[[], Site]"
     may_go_on: Callable[[], bool]
+    began: datetime
 
 
 class Attempt:
@@ -158,7 +161,7 @@ class Attempt:
         upgrade = Upgrade(
             foundations=self._decision.takes_foundation and unknown and not variant.parent,
             packages=tuple(moving),
-            restraint=restrain(variant, job.clock(), basis.lock if basis else None, not_taken),
+            restraint=restrain(variant, self._materials.began, basis.lock if basis else None, not_taken),
         )
         with self._stages.measure("lock"):
             results = lock_variants(

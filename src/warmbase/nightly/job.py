@@ -28,12 +28,12 @@ class NightPlan:
 
 
 def plan_night(job: Job) -> NightPlan:
-    """Look at what there is and decide; nothing but this machine's own copy of the state is written.
+    """Look at what there is and decide; nothing is written but, on this machine, what the surveys read.
 
     Raises RegistryError where the place does not answer.
     """
     work = Work(job)
-    work.keep_to_itself()
+    work.keep_memory()
     return NightPlan(
         began=format_time(work.began),
         decisions=work.decisions,

@@ -7,6 +7,7 @@ knows better as long as the tags name what it began with: it writes a new entry,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from warmbase import __version__
 from warmbase.attest.stage import attest
@@ -43,8 +44,8 @@ class Given:
     basis: Basis
 
 
-def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: Stages) -> Given:
-    """Publish a variant, or write its lock for review. Raises WarmbaseError."""
+def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: Stages, began: datetime) -> Given:
+    """Publish a variant, or write its lock for review, in the night that `began` then. Raises WarmbaseError."""
     variant = made.publishable.variant
     before = known.states.get(variant.name) or VariantState(time="")
     basis = Basis(lock=made.lock, pins=made.pins, size=_size(made.publishable))
@@ -56,7 +57,7 @@ def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: St
         broken=broken,
         held=decision.held,
         failure=None,
-        taken=mark_taken(variant, before, decision.taken, job.clock()),
+        taken=mark_taken(variant, before, decision.taken, began),
         seconds=made.publishable.seconds,
     )
     result = VariantResult(

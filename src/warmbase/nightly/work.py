@@ -7,7 +7,7 @@ nobody has claimed, and what two of them do twice comes to the same.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -112,6 +112,11 @@ class Work:
         """Keep what is known on this machine alone."""
         keep_state(self._job.place, self._job.folders.nights, self.state)
 
+    def keep_memory(self) -> None:
+        """Keep on this machine what the surveys read, and nothing that a night would have decided."""
+        memory = replace(self._before, index=self.state.index, archives=self.state.archives)
+        keep_state(self._job.place, self._job.folders.nights, memory)
+
     def night(self) -> Night:
         """The whole night. Of what is stale it has what this machine has done, or would have with more time."""
         return Night(
@@ -167,14 +172,20 @@ class Work:
         costs = estimate_costs(stale, {name: known.seconds for name, known in self._known.states.items()})
         mine = own_part(stale, costs, self._job.shard)
         for variant in (*mine, *(variant for variant in stale if variant not in mine)):
-            if variant not in mine and (self._is_over() or self._is_done_elsewhere(variant)):
+            if not self._is_ready(variant, wanted) or (variant not in mine and self._is_over()):
                 continue
             if not claims.take(variant.name):
                 continue
             try:
-                yield variant
+                if not self._is_done_elsewhere(variant):
+                    yield variant
             finally:
                 claims.release(variant.name)
+
+    def _is_ready(self, variant: Variant, stale: Collection[str]) -> bool:
+        """Whether all that a variant is from has been refreshed, here or by another machine."""
+        above = [one for one in lineage(variant)[:-1] if one.name in stale]
+        return all(one.name in self._results or self._is_done_elsewhere(one) for one in above)
 
     def _is_done_elsewhere(self, variant: Variant) -> bool:
         """Whether the rolling tag names something else than when the night began: another machine published it."""
@@ -229,6 +240,7 @@ class Work:
             resolver=self._resolver,
             site=self._job.tools.site,
             may_go_on=lambda: not self._is_over(),
+            began=self.began,
         )
         with self._job.tools.ground().store.workspace() as folder:
             attempt = Attempt(self._job, variant, decision, materials, folder, stages)
@@ -236,7 +248,7 @@ class Work:
                 made = attempt.make(known.broken if known else ())
             finally:
                 self._learn_pins(attempt.pins)
-            given = give_away(self._job, made, decision, self._known, stages)
+            given = give_away(self._job, made, decision, self._known, stages, self.began)
         self._bases[variant.name] = given.basis
         self._results[variant.name] = given.result
         self._learn(variant.name, given.state)

@@ -58,7 +58,7 @@ def read_origin(place: Place, tag: str) -> Layers:
 
 
 def carry_origin(place: Place, entry: Entry, report: Report) -> Layers:
-    """What an entry was made from, for another entry of the same image; nothing where it cannot be read, with a warning:
+    """What an entry was made from, for another one of the same image; nothing where it cannot be read, with a warning:
     tags that have to move do not wait for it."""
     try:
         return read_origin(place, entry.id)

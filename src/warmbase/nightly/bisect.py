@@ -5,7 +5,7 @@ addition does; it is left out, and the search goes on behind it. One culprit amo
 trials, and one more that shows that the others work together.
 
 What is kept has always been tried as a whole, so nothing is assumed of how packages act on each other: of two that
-only break together, one is left out.
+only break together, one is left out. A search can end at any time; what is kept by then works.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ there is no such image: these versions cannot be installed without others."""
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bisection:
     """What a search came to. `kept` works as a whole; each of `culprits` breaks what was kept before it; `untried` are
-    left out because the trials were used up, and not to blame. `trials` is how many there were."""
+    left out because trials or time were used up, and not to blame. `trials` is how many there were."""
 
     culprits: tuple[str, ...]
     kept: frozenset[str]
@@ -33,15 +33,16 @@ class Bisection:
 class _Search:
     """Tries subsets as long as it may."""
 
-    def __init__(self, works: Works, most: int) -> None:
+    def __init__(self, works: Works, most: int, may_go_on: Callable[[], bool]) -> None:
         self._works = works
         self._most = most
+        self._may_go_on = may_go_on
         self.trials = 0
 
     @property
     def is_over(self) -> bool:
-        """Whether no trial is left."""
-        return self.trials >= self._most
+        """Whether there is no other trial."""
+        return self.trials >= self._most or not self._may_go_on()
 
     def attempt(self, names: Sequence[str]) -> bool | None:
         """The outcome for `names`."""
@@ -67,12 +68,14 @@ class _Search:
         return low, high
 
 
-def find_culprits(moved: Sequence[str], works: Works, *, most: int = MOST_TRIALS) -> Bisection:
+def find_culprits(
+    moved: Sequence[str], works: Works, *, most: int = MOST_TRIALS, may_go_on: Callable[[], bool] = lambda: True
+) -> Bisection:
     """Which of the packages `moved` break an image that works with none of them moved, and not with all.
 
-    Neither of the two is tried. At most `most` trials are made.
+    Neither of the two is tried. At most `most` trials are made, each only if the search `may_go_on`.
     """
-    search = _Search(works, most)
+    search = _Search(works, most, may_go_on)
     kept: list[str] = []
     culprits: list[str] = []
     rest = list(moved)

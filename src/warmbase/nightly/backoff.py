@@ -14,10 +14,12 @@ _DAYS = (1, 2, 4, 7)
 _SLACK = timedelta(hours=4)
 
 
-def record_failure(previous: Failure | None, *, attempt: str, message: str, now: datetime) -> Failure:
+def record_failure(
+    previous: Failure | None, *, attempt: str, message: str, now: datetime, next_step: str = ""
+) -> Failure:
     """The failure of a variant that failed at `now`, and before that as `previous` says (None: it was well).
 
-    `attempt` is the hash of what was tried, `message` what it failed with.
+    `attempt` is the hash of what was tried, `message` what it failed with, `next_step` what to do about it.
     """
     count = previous.count + 1 if previous else 1
     days = _DAYS[min(count, len(_DAYS)) - 1]
@@ -28,6 +30,7 @@ def record_failure(previous: Failure | None, *, attempt: str, message: str, now:
         attempt=attempt,
         retry=format_time(now + timedelta(days=days) - _SLACK),
         message=message,
+        next_step=next_step,
     )
 
 

@@ -94,7 +94,10 @@ def _lines(changelog: Changelog) -> Iterator[str]:
     yield from ([f"- {plain(changelog.foundation)}"] if changelog.foundation else [])
     yield from ([f"- {plain(changelog.note)}"] if changelog.note else [])
     yield ""
-    yield from moves_lines(changelog.moves) if changelog.moves else ("No package moved.",)
+    if changelog.moves:
+        yield from moves_lines(changelog.moves)
+    else:
+        yield "No package is known to have moved." if changelog.note else "No package moved."
 
 
 def _name(side: Side) -> str:
@@ -134,6 +137,21 @@ def _side(entry: Entry, release: Release) -> Side:
 def _moves(before: Entry, after: Entry, old: Release, new: Release) -> tuple[tuple[Move, ...], str]:
     """What moved, and what is not known of it."""
     if old.bills.keys() & new.bills.keys():
-        return release_moves(old, new), ""
+        return release_moves(old, new), _one_sided(old, new)
+    for entry in (before, after):
+        if not entry.id:
+            said = f"what is in {entry.digest[:19]} is not known: no bill of materials is attested of it"
+            return (), f"{said}, and the journal does not know it"
     known = package_moves(before.packages, after.packages)
     return known, "no bill of materials is attested of both, so only Python's packages are known, from the journal"
+
+
+def _one_sided(old: Release, new: Release) -> str:
+    """The platforms of which nothing can be compared, in words."""
+    parts = []
+    for platform in sorted(old.layers.keys() | new.layers.keys()):
+        if platform not in old.layers or platform not in new.layers:
+            parts.append(f"{platform} is {'new' if platform in new.layers else 'gone'}")
+        elif platform not in old.bills or platform not in new.bills:
+            parts.append(f"no bill of materials is attested of both for {platform}")
+    return f"{'; '.join(parts)}: its packages are not compared" if parts else ""

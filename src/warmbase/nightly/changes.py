@@ -5,7 +5,7 @@ attested beside it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from warmbase.lock.model import Lock
@@ -39,13 +39,16 @@ _Parts = Mapping[tuple[Kind, str], _Part]
 def moves(old: Mapping[str, Bill], new: Mapping[str, Bill]) -> tuple[Move, ...]:
     """What moved from the bills `old` to `new`, both by platform; what moved alike on several platforms is said once.
 
-    A platform that only one of them has is left out. Python's packages come first, then the system's, then Python and
-    uv, each by name. Links are those of the newer version, what is most worth reading first.
+    What did not is said with its platforms. A platform that only one of them has is left out. Python's packages come
+    first, then the system's, then Python and uv, each by name. Links are those of the newer version, what is most worth
+    reading first.
     """
     common = sorted(old.keys() & new.keys())
-    found = (move for platform in common for move in _compare(_parts(old[platform]), _parts(new[platform])))
-    unique = {(move.kind, move.name, move.old, move.new): move for move in found}
-    return _in_order(unique.values())
+    alike: dict[tuple[Kind, str, str, str], list[tuple[str, Move]]] = {}
+    for platform in common:
+        for move in _compare(_parts(old[platform]), _parts(new[platform])):
+            alike.setdefault((move.kind, move.name, move.old, move.new), []).append((platform, move))
+    return _in_order(_joined(found, len(common)) for found in alike.values())
 
 
 def lock_moves(old: Lock | None, new: Lock) -> tuple[Move, ...]:
@@ -68,6 +71,12 @@ def direction(move: Move) -> Direction:
     if not move.old or not move.new:
         return "added" if move.new else "removed"
     return "up" if _is_newer(move) else "down"
+
+
+def _joined(found: Sequence[tuple[str, Move]], platforms: int) -> Move:
+    """The same move of several platforms, said once."""
+    _, move = found[-1]
+    return move if len(found) == platforms else replace(move, platforms=tuple(platform for platform, _ in found))
 
 
 def _parts(bill: Bill) -> _Parts:

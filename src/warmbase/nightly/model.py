@@ -77,6 +77,7 @@ class Failure:
     """A variant that keeps failing: the first and the last time (RFC 3339), how often, and what was tried.
 
     `attempt` is the hash of everything that went in: something else is tried at once, the same not before `retry`.
+    `next_step` is what people can do about it, "" where nobody said.
     """
 
     since: str
@@ -85,6 +86,7 @@ class Failure:
     attempt: str
     retry: str
     message: str
+    next_step: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,13 +184,15 @@ Status = Literal["fresh", "refreshed", "held", "waiting", "failed", "left"]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
     """A package that went from `old` to `new`; "" is not there. The kind "tool" are Python itself and uv. `links` are
-    addresses that the package's own metadata gives, by what they lead to."""
+    addresses that the package's own metadata gives, by what they lead to. `platforms` are those on which it moved so,
+    where it did otherwise on others; none where it moved alike on all."""
 
     kind: Literal["python", "debian", "alpine", "tool"]
     name: str
     old: str
     new: str
     links: Mapping[str, str] = field(default_factory=dict, hash=False)
+    platforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,12 +225,17 @@ class VariantResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NightSummary:
-    """A night in numbers, for the picture of the last ones: how many variants of each status, bytes, seconds."""
+    """A night in numbers, for the picture of the last ones: how many variants of each status, bytes, seconds.
+
+    It is one machine's part of the night where several share it; `variants` is how many the night is about, whoever
+    does them (0 where an older record does not say).
+    """
 
     began: str
     counts: Mapping[str, int] = field(default_factory=dict, hash=False)
     sent: int = 0
     seconds: float = 0.0
+    variants: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

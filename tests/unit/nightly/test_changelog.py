@@ -14,6 +14,7 @@ from warmbase.attest.stage import SPDX
 from warmbase.errors import PublishError, RegistryError
 from warmbase.nightly.changelog import changelog_to_json, changelog_to_markdown, read_changelog
 from warmbase.nightly.releases import read_release
+from warmbase.oci.digests import canonical_json, digest_of
 from warmbase.publish.contents import platforms_of
 from warmbase.publish.model import Place
 from warmbase.publish.stage import publish_variants
@@ -30,8 +31,15 @@ class Bakery:
     clock: Clock
     digests: list[str]
 
-    def publish(self, layers: list[str], *parts: dict[str, Any], kind: str = "", **versions: str) -> str:
-        variant = self.shelf.variant(layers=layers, platforms=(AMD64, ARM64), versions=versions or None)
+    def publish(
+        self,
+        layers: list[str],
+        *parts: dict[str, Any],
+        kind: str = "",
+        platforms: tuple[str, ...] = (AMD64, ARM64),
+        **versions: str,
+    ) -> str:
+        variant = self.shelf.variant(layers=layers, platforms=platforms, versions=versions or None)
         attest = attest_parts(*parts, kind=kind) if kind else attest_parts(*parts)
         (done,) = publish_variants([variant], self.place, blobs=self.shelf, clock=self.clock, attest=attest)
         assert done.error is None
@@ -54,6 +62,17 @@ def published(bakery: Bakery) -> Bakery:
     bakery.publish(["foundation", "second"], part("pypi", "numpy", "2.5.5", **news), openssl)
     bakery.publish(["foundation", "third one"], part("pypi", "numpy", "2.5.6", **news), openssl)
     return bakery
+
+
+def put_unknown(bakery: Bakery) -> str:
+    """Put the newest image into its repository once more without what is attested of it; its index."""
+    registry, repository = bakery.place.registry, "bases/data"
+    known = registry.read_manifest(repository, bakery.digests[-1])
+    assert known
+    index = json.loads(known.content)
+    index["manifests"] = [each for each in index["manifests"] if each["platform"]["os"] != "unknown"]
+    content = canonical_json(index)
+    return registry.write_manifest(repository, digest_of(content), content, known.media_type)
 
 
 def moved(bakery: Bakery, *which: str) -> list[tuple[str, str, str]]:
@@ -114,6 +133,23 @@ def test_without_an_attested_bill_the_journal_tells_python_packages_and_that_is_
     found = read_changelog(bakery.place, NAME)
     assert [(move.name, move.old, move.new) for move in found.moves] == [("numpy", "2.5.4", "2.5.5"), ("six", "1", "")]
     assert "only Python's packages are known" in changelog_to_markdown(found)
+
+
+def test_a_platform_that_only_one_of_them_has_is_said(bakery: Bakery) -> None:
+    bakery.publish(["one"], part("pypi", "numpy", "1"), platforms=(AMD64,))
+    bakery.publish(["two"], part("pypi", "numpy", "1"))
+    text = changelog_to_markdown(read_changelog(bakery.place, NAME))
+    assert f"- {ARM64} is new: its packages are not compared" in text
+    assert "No package is known to have moved." in text
+
+
+def test_of_an_image_that_neither_a_bill_nor_the_journal_tells_of_nothing_is_said_to_be_new(bakery: Bakery) -> None:
+    bakery.publish(["one"], kind=SPDX, numpy="2.5.4")
+    bakery.publish(["two"], kind=SPDX, numpy="2.5.5")
+    digest = put_unknown(bakery)
+    found = read_changelog(bakery.place, NAME, digest)
+    assert found.moves == ()
+    assert f"what is in {digest[:19]} is not known" in changelog_to_markdown(found)
 
 
 def test_the_first_image_has_nothing_to_be_compared_with(bakery: Bakery) -> None:

@@ -11,6 +11,7 @@ from warmbase.image.bill import Said, image_parts, write_bill
 from warmbase.lock.model import Lock
 from warmbase.nightly.changes import changed, direction, lock_moves, moves
 from warmbase.nightly.model import Move
+from warmbase.nightly.report.tables import moves_lines
 
 ARM = "linux/arm64"
 OPENSSL = Package(name="openssl", version="3.5.1-1", architecture="amd64")
@@ -79,6 +80,18 @@ def test_two_architectures_of_one_package_are_told_with_both_versions() -> None:
 
 def test_a_platform_that_is_new_moves_nothing() -> None:
     assert moves({PLATFORM: bill()}, {PLATFORM: bill(), ARM: bill(with_packages())}) == ()
+
+
+def test_what_did_not_move_alike_everywhere_is_told_with_its_platforms() -> None:
+    old = bill(with_packages(("numpy", "1"), ("six", "1")))
+    here, there = bill(with_packages(("numpy", "2"), ("six", "2"))), bill(with_packages(("numpy", "1.5"), ("six", "2")))
+    found = moves({PLATFORM: old, ARM: old}, {PLATFORM: here, ARM: there})
+    assert [(move.name, move.new, move.platforms) for move in found] == [
+        ("numpy", "1.5", (ARM,)),
+        ("numpy", "2", (PLATFORM,)),
+        ("six", "2", ()),
+    ]
+    assert "| numpy (linux/arm64) | 1 | 1.5 |" in "\n".join(moves_lines(found))
 
 
 def test_locks_tell_the_same_of_python_packages() -> None:

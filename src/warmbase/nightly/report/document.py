@@ -6,7 +6,8 @@ from typing import Any
 
 from warmbase.nightly.changes import direction
 from warmbase.nightly.model import Move, Night, NightSummary, VariantResult
-from warmbase.nightly.report.reading import headline, last_nights, stage_seconds, summarize
+from warmbase.nightly.report.lastnights import last_nights
+from warmbase.nightly.report.reading import headline, stage_seconds, summarize
 
 FORMAT = 1
 """Raised when a program that reads the report would have to change."""

@@ -4,12 +4,12 @@ import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from warmbase.nightly.model import Night, Status, VariantResult
+from warmbase.nightly.report.lastnights import last_nights
 from warmbase.nightly.report.reading import (
     after_failures,
     failing,
     headline,
     in_time,
-    last_nights,
     name_some,
     notable_stages,
     reason_words,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from warmbase.nightly.changes import KINDS, direction
 from warmbase.nightly.model import Move, Night, Reason, VariantResult
+from warmbase.nightly.report.lastnights import last_nights
 from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.nightly.report.picture import draw_nights
 from warmbase.nightly.report.reading import (
@@ -17,7 +18,6 @@ from warmbase.nightly.report.reading import (
     failing,
     headline,
     in_time,
-    last_nights,
     name_some,
     notable_stages,
     reason_words,

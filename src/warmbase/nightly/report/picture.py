@@ -6,8 +6,9 @@ It is an SVG within the page, and takes its colours from the page's style. Whoev
 from collections.abc import Iterator, Mapping, Sequence
 
 from warmbase.nightly.model import NightSummary
+from warmbase.nightly.report.lastnights import NIGHTS
 from warmbase.nightly.report.markup import Markup, join, tag
-from warmbase.nightly.report.reading import NIGHTS, in_time
+from warmbase.nightly.report.reading import in_time
 from warmbase.oci.sizes import in_bytes
 
 # What a column is made of, from the bottom: class in the style, words, the statuses.
@@ -59,7 +60,8 @@ def band_heights(counts: Mapping[str, int]) -> dict[str, float]:
 
 
 def _column(night: NightSummary, x: int, most: int) -> Markup:
-    return tag("g", tag("title", _words(night)), *_bars(night, x, most))
+    none = [] if night.counts else [_rect(x, 0, _HEIGHT - 1, "band-none")]
+    return tag("g", tag("title", _words(night)), *none, *_bars(night, x, most))
 
 
 def _bars(night: NightSummary, x: int, most: int) -> Iterator[Markup]:
@@ -110,9 +112,9 @@ def _words(night: NightSummary) -> str:
         for _, words, statuses in BANDS
         if (count := sum(night.counts.get(status, 0) for status in statuses))
     ]
-    return (
-        f"{night.began[:10]}: {', '.join(counts) or 'no variant'}; {in_bytes(night.sent)} in {in_time(night.seconds)}"
-    )
+    if not counts:
+        return f"{night.began[:10]}: nothing is recorded"
+    return f"{night.began[:10]}: {', '.join(counts)}; {in_bytes(night.sent)} in {in_time(night.seconds)}"
 
 
 def _dates(nights: Sequence[NightSummary]) -> Markup:

@@ -11,9 +11,6 @@ from typing import Generic, TypeVar, get_args
 from warmbase.nightly.model import Axis, Broken, Held, HeldBy, Night, NightSummary, Reason, Status, VariantResult
 from warmbase.publish.journal import parse_time
 
-NIGHTS = 30
-"""How many nights the picture has."""
-
 AXES: tuple[Axis, ...] = get_args(Axis)
 """What a change comes from, the most urgent first."""
 
@@ -196,13 +193,12 @@ def summarize(night: Night) -> NightSummary:
     took = (parse_time(night.ended) - parse_time(night.began)).total_seconds()
     sent = sum(result.sent for result in night.results)
     return NightSummary(
-        began=night.began, counts={name: count for name, count in counts.items() if count}, sent=sent, seconds=took
+        began=night.began,
+        counts={name: count for name, count in counts.items() if count},
+        sent=sent,
+        seconds=took,
+        variants=len(night.results),
     )
-
-
-def last_nights(night: Night) -> tuple[NightSummary, ...]:
-    """The nights of the picture, the oldest first; this one is the last."""
-    return (*night.before, summarize(night))[-NIGHTS:]
 
 
 def in_time(seconds: float) -> str:

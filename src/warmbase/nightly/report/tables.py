@@ -57,7 +57,8 @@ def count_moves(moves: Sequence[Move]) -> str:
 
 def _row(move: Move) -> tuple[str, ...]:
     links = " · ".join(f"[{plain(label)}](<{address}>)" for label, address in move.links.items() if is_web(address))
-    return (plain(move.name), plain(move.old), plain(move.new), direction(move), links)
+    name = f"{move.name} ({', '.join(move.platforms)})" if move.platforms else move.name
+    return (plain(name), plain(move.old), plain(move.new), direction(move), links)
 
 
 def is_web(address: str) -> bool:

@@ -59,7 +59,8 @@ def place_held(held: Held, variant: Variant) -> Held:
     if held.by == "pin":
         pin = next((pin for pin in variant.pins if pin.package == held.subject), None)
         ends = pin_ends(pin) if pin else None
-        return replace(held, detail=pin.reason, until=format_time(ends) if ends else "") if pin else held
+        last = format_time(ends - timedelta(seconds=1)) if ends else ""  # people read the day that they wrote
+        return replace(held, detail=pin.reason, until=last) if pin else held
     if held.by == "conflict":
         places = {asked.text: _place(asked.position) for asked in (*variant.requirements, *variant.warm)}
         return replace(held, detail=f"{places[held.detail]}: {held.detail}") if held.detail in places else held

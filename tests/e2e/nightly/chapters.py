@@ -182,7 +182,7 @@ def _(world: World) -> None:
     pass
 
 
-_PINNED = "fresh: [gamma 1.0, not 2.0: pin until 2026-11-28, 2.0 reads no old files]"
+_PINNED = "fresh: [gamma 1.0, not 2.0: pin until 2026-11-27, 2.0 reads no old files]"
 
 
 @night("a release is taken but where it is pinned", data="refreshed: gamma 1.0 → 2.0", pinned=_PINNED)
@@ -318,7 +318,7 @@ def _(world: World) -> None:
 
 
 _GAMMA = "[gamma 2.0, not 3.0: wheels, no wheel for linux/amd64]"
-_NOW_PINNED = "fresh: [gamma 1.0, not 3.0: pin until 2026-11-28, 2.0 reads no old files]"
+_NOW_PINNED = "fresh: [gamma 1.0, not 3.0: pin until 2026-11-27, 2.0 reads no old files]"
 
 
 @night(

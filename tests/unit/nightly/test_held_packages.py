@@ -135,7 +135,7 @@ def test_a_pin_is_told_with_its_reason_and_its_end() -> None:
     pin = PackagePin(package="lib", version="<2", reason="2 is slow", until=date(2026, 12, 31), position=position)
     held = only(replace(resolved(wheel("2.0", YOUNG)), restraint=replace(COOLING, constraints=("lib<2",))))
     placed = place_held(held, replace(ASKING, pins=(pin,)))
-    assert str(placed) == "lib 1.0, not 2.0: pin until 2027-01-01, 2 is slow"
+    assert str(placed) == "lib 1.0, not 2.0: pin until 2026-12-31, 2 is slow"
 
 
 def test_the_catalogs_own_requirement_is_told_with_its_place() -> None:

@@ -33,6 +33,9 @@ _OWN = "body:"
 _FORMS = 4
 """An index without validators may have several servers, each with a form of the same page."""
 
+_SILENT = 2
+"""So many pages for which an index answers nothing make it one that does not answer."""
+
 _UNASKED = "the index at {} cannot be asked"
 _CHECK = "see that the index can be reached from here; nothing was changed, and the next run asks it again"
 
@@ -73,8 +76,8 @@ class FileAnswer:
 
 
 class PageSource:
-    """Asks indexes, over connections that are kept. Safe for several threads; an index that does not answer is asked
-    no more. `environment` has the proxies and what is trusted."""
+    """Asks indexes, over connections that are kept. Safe for several threads; an index that cannot be reached, or does
+    not answer for several pages, is asked no more. `environment` has the proxies and what is trusted."""
 
     def __init__(self, environment: Mapping[str, str], *, tries: Backoff = TRIES) -> None:
         silence_http_logs()
@@ -82,6 +85,8 @@ class PageSource:
         self._tries = tries
         self._lock = threading.Lock()
         self._down: dict[str, PackagesError] = {}
+        self._unreached: set[str] = set()  # indexes to which the last request made no connection
+        self._silent: dict[str, set[str]] = {}  # by index, the pages for which it answered nothing
         self._clients: dict[bool, httpx.Client] = {}
         self._logins: dict[str, tuple[str, str] | None] = {}
         self._requests = 0
@@ -103,7 +108,7 @@ class PageSource:
             response = self._retrying(index, lambda: self._get(address, index, headers))
         except RegistryError as error:
             failed = PackagesError(error.message, next_step=error.next_step)
-            if not error.status:  # it answers nothing at all
+            if not error.status and self._is_down(index, package):
                 self._down[index.address] = failed
             raise failed from None
         if response.status_code == 304 and validator:
@@ -171,12 +176,14 @@ class PageSource:
         try:
             response = client.get(address, headers=headers, auth=auth, follow_redirects=True)
         except httpx.TransportError as error:
+            self._note(index, reached=not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout))
             reason, remedy = describe_failure(error), find_remedy(error)
             if not remedy:
-                raise Interrupted(reason, next_step=_CHECK) from None
+                raise Interrupted(f"{_bare(address)}: {reason}", next_step=_CHECK) from None
             raise RegistryError(f"{_UNASKED.format(index.address)}: {reason}", next_step=remedy) from None
         except httpx.HTTPError as error:
             raise PackagesError(f"{_bare(address)} cannot be had: {type(error).__name__}", next_step=_CHECK) from None
+        self._note(index, reached=True)
         if passes(response.status_code):
             retry_after = response.headers.get("Retry-After", "")
             reason = f"{_bare(address)} answers {response.status_code}"
@@ -191,7 +198,20 @@ class PageSource:
                 return action()
             except Interrupted as cause:
                 failures += 1
-                self._tries.pause(failures, cause, _UNASKED.format(index.address))
+                is_reached = index.address not in self._unreached
+                said = "a page or file of the index cannot be had" if is_reached else _UNASKED.format(index.address)
+                self._tries.pause(failures, cause, said)
+
+    def _note(self, index: IndexLogin, *, reached: bool) -> None:
+        with self._lock:
+            (self._unreached.discard if reached else self._unreached.add)(index.address)
+
+    def _is_down(self, index: IndexLogin, package: str) -> bool:
+        """Whether an index that answered nothing for the page of `package` is worth no further request."""
+        with self._lock:
+            pages = self._silent.setdefault(index.address, set())
+            pages.add(package)
+            return index.address in self._unreached or len(pages) >= _SILENT
 
     def _auth(self, address: str, index: IndexLogin) -> tuple[str, str] | None:
         """Who to be for an address: nobody's password goes to another host than his index's."""

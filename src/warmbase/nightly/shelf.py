@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from warmbase.effects.files import replace_file
-from warmbase.effects.pages import UNCHANGED, FileAnswer, IndexLogin, Page, PageSource, admits, join_forms
+from warmbase.effects.pages import UNCHANGED, FileAnswer, IndexLogin, Page, PageSource, Unchanged, admits, join_forms
 from warmbase.effects.simple import IndexFile, files_from_json
 from warmbase.errors import WarmbaseError
 from warmbase.nightly.offered import Releases, read_releases
@@ -26,7 +26,8 @@ _AT_ONCE = 16
 
 class Shelf:
     """What `indexes`, by the catalog's name, say at the RFC 3339 time `seen`; `memory` is what they said before. It is
-    the front's library, and safe for several threads. What is on it counts as it was when it was asked for."""
+    the front's library, and safe for several threads. What is on it counts as it was when it was asked for, and a page
+    that could not be had is not asked for again."""
 
     def __init__(
         self, source: PageSource, indexes: Mapping[str, IndexLogin], folder: Path, memory: IndexMemory, seen: str
@@ -42,6 +43,7 @@ class Shelf:
         self._found: dict[PageKey, PageMemory] = {}
         self._pages: dict[PageKey, Page | None] = {}
         self._releases: dict[PageKey, Releases] = {}
+        self._failures: dict[PageKey, WarmbaseError] = {}
 
     @property
     def found(self) -> dict[PageKey, PageMemory]:
@@ -101,7 +103,7 @@ class Shelf:
         """Find out whether a page is as it was."""
         known = self._known.get(key)
         validator = known.validator if known and known.source == self._names[key[0]] else ""
-        answer = self._source.ask(self._indexes[key[0]], key[1], validator)
+        answer = self._ask(key, validator)
         if answer is not UNCHANGED:
             self._take(key, answer)
         elif known:
@@ -116,8 +118,18 @@ class Shelf:
         elif found and kept and admits(found.validator, kept.validator) and found.source == self._names[key[0]]:
             self._pages[key] = kept
         else:
-            answer = self._source.ask(self._indexes[key[0]], key[1], kept.validator if kept else "")
+            answer = self._ask(key, kept.validator if kept else "")
             self._take(key, kept if answer is UNCHANGED else answer)
+
+    def _ask(self, key: PageKey, validator: str) -> Page | Unchanged | None:
+        """Ask the index, unless it was asked in vain in this night."""
+        if key in self._failures:
+            raise self._failures[key]
+        try:
+            return self._source.ask(self._indexes[key[0]], key[1], validator)
+        except WarmbaseError as error:
+            self._failures[key] = error
+            raise
 
     def _take(self, key: PageKey, page: Page | None) -> None:
         """Put a page on the shelf; one that says what it said before is remembered as it was."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults import Respond, fault_proxy
+from tests.faults import Cut, Respond, fault_proxy
 from tests.registries import make_certificate
 from tests.wheelhouse import PASSWORD, USER, Answer, Mirror, make_wheel, serve, serve_answers
 
@@ -90,6 +90,39 @@ def test_a_page_that_fails_is_asked_for_again_and_stops_no_other() -> None:
             asking.ask(index, "other")
         assert isinstance(asking.ask(index, "lib"), Page)
         assert asking.requests == 3
+
+
+def test_a_page_for_which_nothing_is_answered_is_told_as_the_page_and_two_are_told_as_the_index() -> None:
+    with (
+        serve(Mirror(wheels=WHEELS)) as mirror,
+        fault_proxy(f"127.0.0.1:{mirror.port}", lambda seen: None if "lib" in seen.path else Cut()) as proxy,
+        source() as asking,
+    ):
+        index = IndexLogin(address=f"http://{proxy.host}/simple")
+        with pytest.raises(PackagesError, match=r"^a page or file .* cannot be had: http://.*/simple/slow/: "):
+            asking.ask(index, "slow")
+        assert isinstance(asking.ask(index, "lib"), Page)
+        with pytest.raises(PackagesError, match="/simple/other/"):
+            asking.ask(index, "other")
+        asked = asking.requests
+        with pytest.raises(PackagesError, match="/simple/other/"):
+            asking.ask(index, "lib")
+        assert asking.requests == asked
+
+
+def test_a_page_that_failed_is_asked_for_once_in_a_night(tmp_path: Path) -> None:
+    with (
+        serve(Mirror(wheels=WHEELS)) as mirror,
+        fault_proxy(f"127.0.0.1:{mirror.port}", lambda seen: Respond(503)) as proxy,
+        source() as asking,
+    ):
+        index = IndexLogin(address=f"http://{proxy.host}/simple")
+        shelf = Shelf(asking, {"": index}, tmp_path, IndexMemory(), "2026-03-02T03:00:00Z")
+        for _ in range(2):
+            assert list(shelf.check([("", "lib")])) == [("", "lib")]
+            with pytest.raises(PackagesError, match="503; tried 2 times"):
+                shelf.page("", "lib")
+        assert len(proxy.seen) == 2
 
 
 def test_html_is_understood() -> None:

@@ -6,6 +6,7 @@ attested beside it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from warmbase.lock.model import Lock
@@ -70,7 +71,7 @@ def direction(move: Move) -> Direction:
     """Where a package went. Versions are compared as their kind compares them."""
     if not move.old or not move.new:
         return "added" if move.new else "removed"
-    return "up" if _is_newer(move) else "down"
+    return "up" if _is_newer(move.kind, move.old, move.new) else "down"
 
 
 def _joined(found: Sequence[tuple[str, Move]], platforms: int) -> Move:
@@ -129,12 +130,13 @@ def _in_order(found: Iterable[Move]) -> tuple[Move, ...]:
     return tuple(sorted(found, key=lambda move: (KINDS.index(move.kind), move.name, move.old, move.new)))
 
 
-def _is_newer(move: Move) -> bool:
+@lru_cache(maxsize=4096)  # hundreds of variants move alike
+def _is_newer(kind: Kind, old: str, new: str) -> bool:
     from packaging.version import InvalidVersion, Version
 
-    if move.kind in ("python", "tool"):
+    if kind in ("python", "tool"):
         try:
-            return Version(move.new) > Version(move.old)
+            return Version(new) > Version(old)
         except InvalidVersion:
-            return move.new > move.old
-    return debian_key(move.new) > debian_key(move.old)
+            return new > old
+    return debian_key(new) > debian_key(old)

@@ -20,18 +20,22 @@ from warmbase.nightly.report.reading import (
     first_line,
     headline,
     name_some,
+    next_step,
     reason_words,
     shared_broken,
     shared_held,
+    shared_moves,
     shared_reasons,
     why_failed,
 )
-from warmbase.nightly.report.tables import moves_lines, plain
+from warmbase.nightly.report.room import as_block, fit
+from warmbase.nightly.report.tables import moves_lines, plain, unlinked
 
 CHANGELOG = "changelog.md"
 MESSAGE = "message.txt"
 
 _SUBJECT = 72
+_MOST_NAMED = 10
 _AXIS_WORDS: dict[Axis, str] = {
     "security": "Security",
     "packages": "Packages",
@@ -82,14 +86,19 @@ def message_text(night: Night) -> str:
 
 def changelog_text(night: Night) -> str:
     """What moved, in Markdown; variants in which the same moved are told of together."""
-    alike: dict[tuple[Move, ...], list[str]] = {}
-    for result in night.of("refreshed"):
-        alike.setdefault(result.moves, []).append(result.variant)
-    lines = ["# What moves", "", f"{plain(headline(night))}.", ""]
-    for moves, variants in alike.items():
-        lines += [f"## {plain(', '.join(variants))}", ""]
-        lines += moves_lines(moves, level=3) if moves else ["No package moved.", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    refreshed = night.of("refreshed")
+    alike: dict[tuple[str, ...], list[Move]] = {}
+    for shared in shared_moves(refreshed):
+        alike.setdefault(shared.variants, []).extend(shared.item)
+    still = tuple(result.variant for result in refreshed if not result.moves)
+    blocks = [as_block(("# What moves", "", f"{plain(headline(night))}.", ""))]
+    for variants, moves in alike.items():
+        title = f"## {plain(name_some(variants, len(refreshed), _MOST_NAMED))}"
+        blocks.append(as_block((title, "", *moves_lines(moves, level=3)), 1))
+    if still:
+        title = f"## {plain(name_some(still, len(refreshed), _MOST_NAMED))}"
+        blocks.append(as_block((title, "", "No package moved.", "")))
+    return fit(blocks)
 
 
 def _subject(night: Night) -> str:
@@ -116,7 +125,7 @@ def _body(night: Night) -> Iterator[str]:
     yield from (f"{headline(night)}.", "")
     for title, lines in _sections(night):
         if lines:
-            yield from (f"{title}:", *(f"- {line}" for line in lines), "")
+            yield from (f"{title}:", *(f"- {unlinked(line)}" for line in lines), "")
 
 
 def _sections(night: Night) -> Iterator[tuple[str, list[str]]]:
@@ -139,9 +148,14 @@ def _sections(night: Night) -> Iterator[tuple[str, list[str]]]:
     yield "Held back", [f"{h.item} ({named(h.variants)})" for h in shared_held(night.results)]
     yield (
         "Not verified; their locks stay (pins that they share with others may have moved)",
-        [f"{result.variant}: {why_failed(result)}{_since(result)}" for result in failing(night)],
+        [f"{result.variant}: {why_failed(result)}{_since(result)}{_advice(result)}" for result in failing(night)],
     )
 
 
 def _since(result: VariantResult) -> str:
     return f" (since {result.failure.since[:10]})" if result.failure else ""
+
+
+def _advice(result: VariantResult) -> str:
+    step = next_step(result)
+    return f"; next: {step}" if step else ""

@@ -9,8 +9,9 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 from tests.markup import read_page
-from tests.reports import BROKEN, COOLDOWN, IMAGE, NUMPY, busy_night, quiet_night, refreshed
+from tests.reports import BROKEN, COOLDOWN, FAILURE, IMAGE, NUMPY, OPENSSL, busy_night, quiet_night, refreshed
 
+from warmbase.nightly.commit import message_text
 from warmbase.nightly.model import Axis, Held, HeldBy, Move, Night, NightSummary, Status, VariantResult
 from warmbase.nightly.report.document import SCHEMA_PATH, night_to_json
 from warmbase.nightly.report.lastnights import NIGHTS, last_nights, merge_runs
@@ -18,6 +19,7 @@ from warmbase.nightly.report.markdown import night_to_markdown
 from warmbase.nightly.report.page import STYLE_PATH, night_to_page
 from warmbase.nightly.report.picture import band_heights
 from warmbase.nightly.report.reading import headline, in_time, name_some, verdict, why_failed
+from warmbase.nightly.report.room import MOST_BYTES
 from warmbase.nightly.report.stage import write_report
 from warmbase.nightly.report.text import night_to_text
 from warmbase.publish.journal import parse_time
@@ -171,7 +173,7 @@ def test_markdown_of_a_plan_says_why_and_claims_nothing() -> None:
 
 def test_what_others_wrote_stays_text_in_markdown() -> None:
     text = night_to_markdown(evil_night())
-    outside = re.sub(r"^(```|~~~~~~)$.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    outside = re.sub(r"^(`{3,}|~~~~~~)$.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     outside = re.sub(r"^<details>.*$", "", outside, flags=re.MULTILINE)  # HTML, in which Markdown is no markup
     outside = re.sub(r"`[^`\n]*`", "", re.sub(r"\\.", "", outside))
     assert "<script>" not in outside
@@ -179,6 +181,83 @@ def test_what_others_wrote_stays_text_in_markdown() -> None:
     assert "](<https://a.example>)" in outside
     for row in (line for line in text.splitlines() if line.startswith("| ")):
         assert row.replace("\\|", "").count("|") >= 3
+
+
+def crowded_night() -> Night:
+    """440 variants of which 60 fail with long errors, and in the others a whole system moved, and half their wheels."""
+    system = tuple(Move(kind="debian", name=f"lib{number}", old="1.0-1", new="1.0-2") for number in range(300))
+    results = []
+    for number in range(440):
+        wheels = tuple(
+            Move(kind="python", name=f"wheel-{wheel}", old="1.0", new=f"1.{number % 60}") for wheel in range(150)
+        )
+        made = refreshed(f"image-{number}:py3.13-trixie", NUMPY, *(OPENSSL,) * (number % 2))
+        results.append(replace(made, moves=(*wheels, *system)))
+    error = "smoke.py fails:\n" + "\n".join(f"line {number} " + "x" * 600 for number in range(2000))
+    for number in range(60):
+        results[number] = replace(results[number], status="failed", error=f"{error}\n  next: mend it")
+    return replace(busy_night(), results=tuple(results))
+
+
+def test_a_night_on_which_everything_moved_has_room_in_a_comment_and_says_what_has_not() -> None:
+    text = night_to_markdown(crowded_night())
+    assert len(text.encode()) <= MOST_BYTES
+    in_order(text, "## Failed", "image-0:py3.13-trixie", "## Refreshed: why", "## Numbers", "report.json has all")
+    assert text.count("<details>") == text.count("</details>") > 0
+
+
+def test_a_plan_of_everything_has_room_in_a_comment_with_what_is_stale_first() -> None:
+    night = crowded_night()
+    results = [replace(result, status="fresh", reasons=()) for result in night.results]
+    results[-1] = replace(results[-1], status="left", reasons=(NUMPY,))
+    text = night_to_markdown(replace(night, mode="plan", results=tuple(results)))
+    assert len(text.encode()) <= MOST_BYTES
+    in_order(text, "## Variant by variant", "`image-439:py3.13-trixie` | stale", "`image-0:py3.13-trixie` | fresh")
+
+
+def test_what_moved_alike_in_many_variants_is_on_the_page_once() -> None:
+    text = night_to_page(crowded_night())
+    assert text.count("<b>lib299</b>") == 1
+    assert text.count("<b>wheel-149</b>") == 60
+    assert len(text.encode()) < 4_000_000
+
+
+def test_of_a_long_error_people_get_the_first_line_and_the_last_ones() -> None:
+    error = "smoke.py fails:\n" + "\n".join(f"line {number}" for number in range(2000))
+    failed = VariantResult(variant="data:py3.13-trixie", status="failed", error=f"{error}\n  next: mend it")
+    night = replace(busy_night(), results=(failed,))
+    for text in (night_to_markdown(night), night_to_page(night), night_to_text(night)):
+        in_order(text, "smoke.py fails:", "1962 lines are left out here", "line 1999")
+        assert "line 1000" not in text
+    assert "line 1000" in json.dumps(night_to_json(night))
+
+
+def test_nobody_is_called_and_nothing_is_linked_to_by_what_others_wrote() -> None:
+    said = "yanked: ask @torvalds, see https://evil.example/x, www.evil.example or #12"
+    night = replace(busy_night(), notes=(said,), results=(refreshed("data:py3.13-trixie", replace(NUMPY, note=said)),))
+    for text in (night_to_markdown(night), message_text(replace(night, mode="commit"))):
+        assert "yanked: ask" in text
+        assert not re.search(r"@torvalds|https://evil|www\.evil|#12", text)
+
+
+def test_no_text_ends_the_fence_that_it_is_in() -> None:
+    failed = replace(busy_night().results[4], error="no\n```\n~~~~~~\n````` @torvalds\n```")
+    text = night_to_markdown(replace(busy_night(), results=(failed,)))
+    fence = max(re.findall("^`+$", text, flags=re.MULTILINE), key=len)
+    assert len(fence) > len("`````")
+    in_order(text, f"\n{fence}\nno\n", "@torvalds\n```\n", f"{fence}\n\n</details>")
+
+
+def test_what_to_do_about_a_failure_is_told_as_long_as_it_is_one() -> None:
+    known = replace(FAILURE, next_step="loosen what the catalog wants of it")
+    waits = VariantResult(variant="web:py3.11-bookworm", status="waiting", failure=known)
+    night = replace(busy_night(), results=(waits,))
+    for mode in ("publish", "plan"):
+        told = replace(night, mode=mode)
+        for text in (night_to_markdown(told), read_page(night_to_page(told)).text(), night_to_text(told)):
+            assert "loosen what the catalog wants of it" in text
+    assert night_to_json(night)["variants"][0]["failure"]["next_step"] == known.next_step
+    assert f"next: {known.next_step}" in message_text(replace(night, mode="commit"))
 
 
 # The page

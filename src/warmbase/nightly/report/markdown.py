@@ -1,20 +1,25 @@
 """A night's report in GitHub's Markdown, as a step summary and a merge request show it. Pure."""
 
 import html
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from warmbase.nightly.model import Night, Status, VariantResult
 from warmbase.nightly.report.lastnights import last_nights
 from warmbase.nightly.report.reading import (
     after_failures,
+    error_lines,
     failing,
+    first_line,
     headline,
     in_time,
     name_some,
+    next_step,
     notable_stages,
     reason_words,
     shared_broken,
     shared_held,
+    shared_moves,
     shared_reasons,
     status_word,
     summarize,
@@ -22,26 +27,37 @@ from warmbase.nightly.report.reading import (
     waiting,
     why_failed,
 )
-from warmbase.nightly.report.tables import code, moves_lines, plain, table
+from warmbase.nightly.report.room import Block, as_block, fit
+from warmbase.nightly.report.tables import KIND_WORDS, code, count_moves, fenced, moves_table, plain, table
 from warmbase.nightly.report.text import variant_words
 from warmbase.oci.sizes import in_bytes
 
-_MOST_ROWS = 100  # a step summary ends at 1 MiB, and a person before
+_MOST_ROWS = 100
+_MOST_BYTES = 12_000  # of a table
 _MOST_DETAILS = 20
 _MOST_HELD = 30
-_MOST_PLANNED = 600
-_LEGEND = "🟥 something failed, 🟨 time ran out, 🟦 refreshed, ⬜ nothing to do"
+_MOST_PLANNED, _MOST_PLANNED_BYTES = 600, 30_000
+_SECTION, _DETAIL = 1, 2  # what has room first
+_LEGEND = "🟥 something failed, 🟨 something left, 🟦 refreshed, ⬜ nothing to do"
 _SQUARES: tuple[tuple[Status, str], ...] = (
     ("failed", "🟥"), ("waiting", "🟥"), ("left", "🟨"), ("refreshed", "🟦"), ("held", "⬜"), ("fresh", "⬜"),
 )  # fmt: skip
 
 
 def night_to_markdown(night: Night) -> str:
-    """The whole report."""
-    sections = (_failed, _broken, _taken, _planned, _details, _held, _waiting, _left, _numbers)
-    lines = [f"# {_title(night)}", "", f"**{plain(headline(night))}.** {_in_numbers(night)}", ""]
-    lines += [line for note in night.notes for line in (f"> {plain(note)}", "")]
-    return "\n".join([*lines, *(line for section in sections for line in section(night))]).rstrip() + "\n"
+    """The whole report, as far as it has room."""
+    head = [f"# {_title(night)}", "", f"**{plain(headline(night))}.** {_in_numbers(night)}", ""]
+    blocks = [as_block(head), as_block(_notes(night))]
+    for section in (_failed, _messages, _broken, _taken, _planned, _refreshed, _moved, _held, _waiting, _left):
+        blocks += section(night)
+    return fit([*blocks, as_block(_numbers(night))])
+
+
+def _notes(night: Night) -> Iterator[str]:
+    for note in night.notes[:_MOST_DETAILS]:
+        yield from (f"> {plain(first_line(note))}", "")
+    if len(night.notes) > _MOST_DETAILS:
+        yield from (f"> … and {len(night.notes) - _MOST_DETAILS} notes more: report.json has all.", "")
 
 
 def _title(night: Night) -> str:
@@ -55,48 +71,45 @@ def _in_numbers(night: Night) -> str:
     return f"It took {in_time(summary.seconds)}{sent}."
 
 
-def _failed(night: Night) -> Iterator[str]:
+def _failed(night: Night) -> Iterator[Block]:
     rows = [
         (
             code(result.variant),
             plain(why_failed(result)),
             _since(result),
             plain(result.failure.retry[:10]) if result.failure and result.failure.retry else "next night",
+            plain(next_step(result)),
         )
         for result in failing(night)
     ]
-    if rows:
-        yield from ("## Failed", "", after_failures(night), "")
-        yield from _limited(("variant", "why", "since", "tried again"), rows)
-        yield from _messages(night)
+    told = (after_failures(night), "") if rows else ()
+    yield from _section("Failed", ("variant", "why", "since", "tried again", "next step"), rows, told=told)
 
 
-def _messages(night: Night) -> Iterator[str]:
-    """What failed tonight, in full."""
+def _messages(night: Night) -> Iterator[Block]:
+    """What failed tonight, in full or nearly so."""
     for result in night.of("failed")[:_MOST_DETAILS]:
-        if len(result.error.splitlines()) > 1:
-            fence = "```" if "```" not in result.error else "~~~~~~"
-            yield from (f"<details><summary>{_code_html(result.variant)}</summary>", "", fence)
-            yield from (*result.error.strip().splitlines(), fence, "", "</details>", "")
+        lines = error_lines(result.error)
+        if len(lines) > 1:
+            head = f"<details><summary>{_code_html(result.variant)}</summary>"
+            yield as_block((head, "", *fenced(lines), "", "</details>", ""), _DETAIL)
 
 
-def _broken(night: Night) -> Iterator[str]:
-    total = len(night.results)
+def _broken(night: Night) -> Iterator[Block]:
     rows = [
         (
             plain(f"{one.item.package} {one.item.version}"),
             plain(one.item.why),
             one.item.since[:10],
-            plain(name_some(one.variants, total)),
+            plain(name_some(one.variants, len(night.results))),
         )
         for one in shared_broken(night.results)
     ]
-    if rows:
-        yield from ("## Left out: versions that break an image", "")
-        yield from _limited(("version", "what it breaks", "since", "variants"), rows)
+    told = ("These versions fail the verification; the rest was taken.", "")
+    yield from _section("Left out", ("version", "what it breaks", "since", "variants"), rows, told=told)
 
 
-def _taken(night: Night) -> Iterator[str]:
+def _taken(night: Night) -> Iterator[Block]:
     rows = [
         (
             "**security**" if one.item.axis == "security" else one.item.axis,
@@ -105,27 +118,24 @@ def _taken(night: Night) -> Iterator[str]:
         )
         for one in shared_reasons(taken(night))
     ]
-    if rows:
-        yield from (f"## {'Stale' if night.mode == 'plan' else 'Refreshed'}: why", "")
-        yield from _limited(("from", "what moved", "variants"), rows)
+    title = f"{'Stale' if night.mode == 'plan' else 'Refreshed'}: why"
+    yield from _section(title, ("from", "what moved", "variants"), rows)
 
 
-def _planned(night: Night) -> Iterator[str]:
-    """Of a plan, what is to be done about each variant."""
+def _planned(night: Night) -> Iterator[Block]:
+    """Of a plan, what is to be done about each variant; those of which nothing is come last."""
     if night.mode == "plan":
-        yield from ("## Variant by variant", "")
-        rows = [
-            (code(result.variant), status_word(night, result), plain(variant_words(result))) for result in night.results
-        ]
-        yield from _limited(("variant", "is", "because"), rows, _MOST_PLANNED)
+        ordered = sorted(night.results, key=lambda result: result.status == "fresh")
+        rows = [(code(result.variant), status_word(night, result), plain(variant_words(result))) for result in ordered]
+        limits = _MOST_PLANNED, _MOST_PLANNED_BYTES
+        yield from _section("Variant by variant", ("variant", "is", "because"), rows, *limits)
 
 
-def _details(night: Night) -> Iterator[str]:
-    """Each refreshed variant: what it is now, and behind a click all that moved in it."""
-    refreshed = night.of("refreshed") if night.mode != "plan" else ()
-    if not refreshed:
+def _refreshed(night: Night) -> Iterator[Block]:
+    """What each refreshed variant is now."""
+    if night.mode == "plan":
         return
-    yield from (f"## Refreshed: {len(refreshed)} of {len(night.results)}", "")
+    refreshed = night.of("refreshed")
     rows = [
         (
             code(result.variant),
@@ -136,15 +146,21 @@ def _details(night: Night) -> Iterator[str]:
         )
         for result in refreshed
     ]
-    yield from _limited(("variant", "now", "size", "sent", "took"), rows)
-    for result in refreshed[:_MOST_DETAILS]:
-        if result.moves:
-            yield from (f"<details><summary>What moved in {_code_html(result.variant)}</summary>", "")
-            yield from moves_lines(result.moves, level=4)
-            yield from ("</details>", "")
+    title = f"Refreshed: {len(refreshed)} of {len(night.results)}"
+    yield from _section(title, ("variant", "now", "size", "sent", "took"), rows)
 
 
-def _held(night: Night) -> Iterator[str]:
+def _moved(night: Night) -> Iterator[Block]:
+    """What moved in the refreshed variants, behind a click for all in which the same did."""
+    refreshed = night.of("refreshed") if night.mode != "plan" else ()
+    for one in shared_moves(refreshed):
+        where = html.escape(name_some(one.variants, len(refreshed)))
+        words = f"{KIND_WORDS[one.item[0].kind]}: {count_moves(one.item)}"
+        lines = moves_table(one.item)
+        yield as_block((f"<details><summary>{words}, in {where}</summary>", "", *lines, "", "</details>", ""), _DETAIL)
+
+
+def _held(night: Night) -> Iterator[Block]:
     rows = [
         (
             plain(one.item.subject),
@@ -156,28 +172,19 @@ def _held(night: Night) -> Iterator[str]:
         )
         for one in shared_held(night.results)
     ]
-    if rows:
-        yield from ("## Held back", "")
-        yield from _limited(("what", "stays at", "newer", "because of", "until", "variants"), rows, _MOST_HELD)
+    headings = ("what", "stays at", "newer", "because of", "until", "variants")
+    yield from _section("Held back", headings, rows, _MOST_HELD)
 
 
-def _waiting(night: Night) -> Iterator[str]:
-    yield from _listed("Waiting for another image", waiting(night), why_failed)
+def _waiting(night: Night) -> Iterator[Block]:
+    rows = [(code(result.variant), plain(why_failed(result))) for result in waiting(night)]
+    yield from _section("Waiting for another image", ("variant", "why"), rows)
 
 
-def _left(night: Night) -> Iterator[str]:
-    if night.mode != "plan":
-        yield from _listed(
-            "Left for the next run: time ran out",
-            night.of("left"),
-            lambda result: ", ".join(map(reason_words, result.reasons)),
-        )
-
-
-def _listed(title: str, results: Sequence[VariantResult], words: Callable[[VariantResult], str]) -> Iterator[str]:
-    if results:
-        yield from (f"## {title}", "")
-        yield from _limited(("variant", "why"), [(code(result.variant), plain(words(result))) for result in results])
+def _left(night: Night) -> Iterator[Block]:
+    left = night.of("left") if night.mode != "plan" else ()
+    rows = [(code(result.variant), plain(", ".join(map(reason_words, result.reasons)))) for result in left]
+    yield from _section("Left for the next run", ("variant", "why it is stale"), rows)
 
 
 def _numbers(night: Night) -> Iterator[str]:
@@ -209,11 +216,21 @@ def _size(result: VariantResult) -> str:
     return f"{in_bytes(result.size)} ({'+' if delta >= 0 else '-'}{in_bytes(abs(delta))})"
 
 
-def _limited(headings: Sequence[str], rows: Sequence[Sequence[str]], most: int = _MOST_ROWS) -> Iterator[str]:
-    yield from table(headings, rows[:most])
-    yield ""
-    if len(rows) > most:
-        yield from (f"… and {len(rows) - most} more: report.json has all.", "")
+def _section(
+    title: str,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    most: int = _MOST_ROWS,
+    most_bytes: int = _MOST_BYTES,
+    told: Sequence[str] = (),
+) -> Iterator[Block]:
+    """A table of as many rows as are read, under a title; nothing without rows."""
+    if not rows:
+        return
+    sizes = accumulate(len(" | ".join(row).encode()) for row in rows[:most])
+    shown = sum(size <= most_bytes for size in sizes)
+    more = (f"… and {len(rows) - shown} more: report.json has all.", "") if len(rows) > shown else ()
+    yield as_block((f"## {title}", "", *told, *table(headings, rows[:shown]), "", *more), _SECTION)
 
 
 def _code_html(text: str) -> str:

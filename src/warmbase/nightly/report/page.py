@@ -7,22 +7,26 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from warmbase.nightly.changes import KINDS, direction
+from warmbase.nightly.changes import direction
 from warmbase.nightly.model import Move, Night, Reason, VariantResult
 from warmbase.nightly.report.lastnights import last_nights
 from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.nightly.report.picture import draw_nights
 from warmbase.nightly.report.reading import (
+    Shared,
     after_failures,
     count_statuses,
+    error_lines,
     failing,
     headline,
     in_time,
     name_some,
+    next_step,
     notable_stages,
     reason_words,
     shared_broken,
     shared_held,
+    shared_moves,
     shared_reasons,
     summarize,
     taken,
@@ -92,11 +96,15 @@ def _failure(result: VariantResult) -> Markup:
     since = [f"since {failure.since[:10]}", f"{failure.count} times" if failure.count > 1 else ""] if failure else []
     retry = [f"tried again on {failure.retry[:10]}"] if failure and failure.retry else []
     whole = result.error or (failure.message if failure else "")
-    more = [tag("details", tag("summary", "All that it said"), tag("pre", whole))] if "\n" in whole.strip() else []
+    lines = error_lines(whole)
+    more = [tag("details", tag("summary", "What it said"), tag("pre", "\n".join(lines)))] if len(lines) > 1 else []
+    step = next_step(result)
+    advice = [tag("p", tag("b", "Next: "), step)] if step else []
     return tag(
         "div",
         tag("h3", tag("code", result.variant)),
         tag("p", why_failed(result)),
+        *advice,
         tag("p", " · ".join(filter(None, [*since, *retry])), class_="quiet"),
         *more,
         class_="failure",
@@ -128,9 +136,11 @@ def _why(night: Night) -> Iterator[Markup]:
 
 
 def _refreshed(night: Night) -> Iterator[Markup]:
-    items = [_variant(result) for result in night.of("refreshed")] if night.mode != "plan" else []
-    if items:
-        yield tag("section", tag("h2", "Refreshed variants"), *items, class_="card")
+    refreshed = night.of("refreshed") if night.mode != "plan" else ()
+    if refreshed:
+        moved = [_moves(one, len(refreshed)) for one in shared_moves(refreshed)]
+        what = [tag("h3", "What moved in them"), *moved] if moved else []
+        yield tag("section", tag("h2", "Refreshed variants"), *map(_variant, refreshed), *what, class_="card")
 
 
 def _variant(result: VariantResult) -> Markup:
@@ -152,19 +162,23 @@ def _variant(result: VariantResult) -> Markup:
         tag("summary", tag("code", result.variant), " ", tag("span", numbers, class_="quiet")),
         *base,
         tag("p", dated, class_="quiet"),
-        *_moves(result.moves),
     )
 
 
-def _moves(moves: Sequence[Move]) -> Iterator[Markup]:
-    for kind in KINDS:
-        own = [move for move in moves if move.kind == kind]
-        if own:
-            rows = [
-                (tag("b", move.name), move.old or "-", move.new or "-", direction(move), _links(move)) for move in own
-            ]
-            yield tag("h4", f"{KIND_WORDS[kind]}: {count_moves(own)}")
-            yield _table(("package", "from", "to", "", "more"), rows)
+def _moves(shared: Shared[tuple[Move, ...]], refreshed: int) -> Markup:
+    """What moved alike in some variants, behind a click."""
+    moves = shared.item
+    rows = [(_package(move), move.old or "-", move.new or "-", direction(move), _links(move)) for move in moves]
+    words = f"{KIND_WORDS[moves[0].kind]}: {count_moves(moves)}"
+    variants = tag("span", f"in {name_some(shared.variants, refreshed)}", class_="quiet")
+    named = [tag("p", ", ".join(shared.variants), class_="quiet")] if 4 < len(shared.variants) < refreshed else []
+    table = _table(("package", "from", "to", "", "more"), rows)
+    return tag("details", tag("summary", words, " ", variants), *named, table)
+
+
+def _package(move: Move) -> Markup:
+    where = [tag("span", f" {', '.join(move.platforms)}", class_="quiet")] if move.platforms else []
+    return join([tag("b", move.name), *where])
 
 
 def _links(move: Move) -> Markup:
@@ -202,7 +216,7 @@ def _left(night: Night) -> Iterator[Markup]:
     left = night.of("left") if night.mode != "plan" else ()
     rows = [(tag("code", result.variant), ", ".join(map(reason_words, result.reasons))) for result in left]
     if rows:
-        title = "Left for the next run: time ran out"
+        title = "Left for the next run"
         yield tag("section", tag("h2", title), _table(("variant", "why it is stale"), rows), class_="card")
 
 

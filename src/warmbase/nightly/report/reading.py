@@ -8,7 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, get_args
 
-from warmbase.nightly.model import Axis, Broken, Held, HeldBy, Night, NightSummary, Reason, Status, VariantResult
+from warmbase.nightly.changes import KINDS
+from warmbase.nightly.model import (
+    Axis,
+    Broken,
+    Held,
+    HeldBy,
+    Move,
+    Night,
+    NightSummary,
+    Reason,
+    Status,
+    VariantResult,
+)
 from warmbase.publish.journal import parse_time
 
 AXES: tuple[Axis, ...] = get_args(Axis)
@@ -23,7 +35,7 @@ _STATUSES: tuple[tuple[Status, str], ...] = (
     ("fresh", "fresh"),
 )
 _CAUSES: tuple[HeldBy, ...] = (
-    "rollback", "pin", "conflict", "wheels", "cooldown", "refresh", "broken", "upstream"
+    "rollback", "pin", "conflict", "wheels", "cooldown", "refresh", "broken", "untried", "upstream"
 )  # fmt: skip
 _FAILED_BEFORE = "failed before"
 _MODES = {
@@ -33,11 +45,14 @@ _MODES = {
 }
 
 _LONGEST = 240
+_LONGEST_LINE = 400
+_MOST_LINES = 40
 _CAUSE = "cause: "  # as uv has it
+_NEXT = "next: "
 _NOTABLE = 0.05  # seconds
 _DIGEST = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
-Item = TypeVar("Item", Reason, Held, Broken)
+Item = TypeVar("Item", Reason, Held, Broken, tuple[Move, ...])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +179,17 @@ def shared_broken(results: Iterable[VariantResult]) -> tuple[Shared[Broken], ...
     return tuple(sorted(found, key=lambda one: one.item.since, reverse=True))
 
 
+def shared_moves(results: Iterable[VariantResult]) -> tuple[Shared[tuple[Move, ...]], ...]:
+    """What moved with the variants in which just that did, each kind of package by itself: the system's packages are
+    mostly the same in variants that differ in Python's."""
+    results = tuple(results)
+    found = []
+    for kind in KINDS:
+        own = [(result.variant, tuple(move for move in result.moves if move.kind == kind)) for result in results]
+        found += _share((variant, [moves]) for variant, moves in own if moves)
+    return tuple(found)
+
+
 def name_some(variants: Sequence[str], total: int = 0, most: int = 3) -> str:
     """The variants' names, "all 12" where they are all of `total`; of many only the first are named."""
     if len(variants) == total and total > most:
@@ -221,16 +247,36 @@ def first_line(text: str) -> str:
 
 def reason_words(reason: Reason) -> str:
     """A reason in words, digests cut short."""
-    return _DIGEST.sub(r"sha256:\1…", str(reason))
+    return _cut(_DIGEST.sub(r"sha256:\1…", str(reason)), _LONGEST)
 
 
 def why_failed(result: VariantResult) -> str:
     """Why a variant fails, in one line: what it says first, and the cause, where it names one."""
     said = result.error or (result.failure.message if result.failure else "")
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith("next: ")]
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.strip().startswith(_NEXT)]
     cause = next((line.removeprefix(_CAUSE) for line in lines if line.startswith(_CAUSE)), "")
     words = ": ".join(line.rstrip(":") for line in [*lines[:1], cause or next(iter(lines[1:]), "")] if line)
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+    return _cut(words, _LONGEST)
+
+
+def next_step(result: VariantResult) -> str:
+    """What people can do about a variant that fails, "" where nobody said."""
+    said = [line.strip().removeprefix(_NEXT) for line in result.error.splitlines() if line.strip().startswith(_NEXT)]
+    known = result.failure.next_step if result.failure else ""
+    return _cut(" ".join((known or " ".join(said[-1:])).split()), _LONGEST)
+
+
+def error_lines(text: str) -> tuple[str, ...]:
+    """Of what failed as much as people read: the first line, and of many the last."""
+    lines = [_cut(line, _LONGEST_LINE) for line in text.strip().splitlines()]
+    left = len(lines) - _MOST_LINES
+    if left <= 0:
+        return tuple(lines)
+    return (lines[0], f"… {left} lines are left out here: report.json has all.", *lines[1 + left :])
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _broken_in(result: VariantResult) -> set[tuple[str, str]]:

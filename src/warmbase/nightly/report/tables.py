@@ -4,9 +4,10 @@ What comes from metadata and messages of others is escaped: it is text, whatever
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from warmbase.nightly.changes import KINDS, Kind, direction
+from warmbase.nightly.changes import KINDS, Direction, Kind, direction
 from warmbase.nightly.model import Move
 
 KIND_WORDS: dict[Kind, str] = {
@@ -17,12 +18,26 @@ KIND_WORDS: dict[Kind, str] = {
 }
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~&])")
-_DIRECTIONS = ("up", "down", "added", "removed")
+_LINKING = re.compile(r"((?<!\w)@|://|\bwww\.|#)(?=\w)")  # GitHub Flavored Markdown, section 6.9; mentions; references
+_NOTHING = "\u200b"  # zero width
+_DIRECTIONS: tuple[Direction, ...] = ("up", "down", "added", "removed")
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Text that Markdown shows as it is, on one line. It links to nothing and calls nobody."""
+    return _SPECIAL.sub(r"\\\1", unlinked(" ".join(text.split())))
+
+
+def unlinked(text: str) -> str:
+    """Text in which nobody's name, no address and no number becomes a link, wherever it is shown."""
+    return _LINKING.sub(rf"\1{_NOTHING}", text)
+
+
+def fenced(lines: Sequence[str]) -> Iterator[str]:
+    """Lines as they are: the fence is longer than any that is in them."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (fence, *lines, fence)
 
 
 def code(text: str) -> str:
@@ -45,14 +60,18 @@ def moves_lines(moves: Sequence[Move], level: int = 2) -> Iterator[str]:
         own = [move for move in moves if move.kind == kind]
         if own:
             yield from (f"{'#' * level} {KIND_WORDS[kind]}: {count_moves(own)}", "")
-            yield from table(("package", "from", "to", "", "more"), (_row(move) for move in own))
-            yield ""
+            yield from (*moves_table(own), "")
+
+
+def moves_table(moves: Sequence[Move]) -> Iterator[str]:
+    """What moved, as a table."""
+    return table(("package", "from", "to", "", "more"), (_row(move) for move in moves))
 
 
 def count_moves(moves: Sequence[Move]) -> str:
     """How many went where: "3 up, 1 added"."""
-    counts = {where: sum(direction(move) == where for move in moves) for where in _DIRECTIONS}
-    return ", ".join(f"{count} {where}" for where, count in counts.items() if count)
+    counts = Counter(map(direction, moves))
+    return ", ".join(f"{counts[where]} {where}" for where in _DIRECTIONS if counts[where])
 
 
 def _row(move: Move) -> tuple[str, ...]:

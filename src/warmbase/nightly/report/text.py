@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from warmbase.nightly.model import Night, VariantResult
 from warmbase.nightly.report.reading import (
+    error_lines,
     failing,
     headline,
     in_time,
     name_some,
+    next_step,
     reason_words,
     shared_broken,
     shared_held,
@@ -18,6 +20,7 @@ from warmbase.nightly.report.reading import (
 from warmbase.oci.sizes import in_bytes
 
 _MOST_REASONS = 6
+_MOST_ERRORS = 20
 
 
 def night_to_text(night: Night) -> str:
@@ -40,8 +43,7 @@ def _lines(night: Night) -> Iterator[str]:
     yield from _rows(night)
     yield from _section("left out", _broken(night))
     yield from _section("held back", _held(night))
-    if night.mode != "plan":
-        yield from _section("what failed", _errors(night))
+    yield from _section("what failed", _errors(night))
     yield from _section("notes", night.notes)
     summary = summarize(night)
     sent = f", {in_bytes(summary.sent)} sent to {night.place}" if night.mode == "publish" else ""
@@ -78,6 +80,15 @@ def _held(night: Night) -> Iterator[str]:
 
 
 def _errors(night: Night) -> Iterator[str]:
+    """What failed, in full or nearly so; of a plan, and of what failed before, only what to do about it."""
+    tonight = [result for result in failing(night) if result.status == "failed" and night.mode != "plan"]
+    for result in tonight[:_MOST_ERRORS]:
+        yield from error_lines(result.error)
+    if len(tonight) > _MOST_ERRORS:
+        yield f"… and {len(tonight) - _MOST_ERRORS} more"
+    steps: dict[str, list[str]] = {}
     for result in failing(night):
-        if result.status == "failed":
-            yield from result.error.rstrip().splitlines()
+        if result not in tonight and next_step(result):
+            steps.setdefault(next_step(result), []).append(result.variant)
+    for step, variants in steps.items():
+        yield from (f"{name_some(variants)}:", f"  next: {step}")

@@ -5,8 +5,9 @@ asks for, and adds requirements, sets, labels and the rest of its own. `defaults
 it could change only by giving up the parent's layers (compression, another index for a package) it cannot change.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import groupby
 
 from packaging.utils import canonicalize_name
 
@@ -32,6 +33,13 @@ def parents_first(variants: Iterable[Variant]) -> tuple[Variant, ...]:
     for variant in chosen.values():
         ordered |= {one.name: chosen[one.name] for one in lineage(variant) if one.name in chosen}
     return tuple(ordered.values())
+
+
+def generations(variants: Iterable[Variant]) -> Iterator[tuple[Variant, ...]]:
+    """Those of the variants that are made from none, those that are made from those, and so on."""
+    ordered = sorted(variants, key=lambda variant: len(lineage(variant)))
+    for _, generation in groupby(ordered, key=lambda variant: len(lineage(variant))):
+        yield tuple(generation)
 
 
 def with_parents(variants: Iterable[Variant]) -> tuple[Variant, ...]:

@@ -8,17 +8,16 @@ page tells of.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from warmbase.catalog.model import Variant
-from warmbase.catalog.parents import lineage
+from warmbase.catalog.parents import generations
 from warmbase.effects.pages import TRIES, IndexLogin, PageSource
 from warmbase.effects.registry.retries import Backoff
 from warmbase.effects.uv import Uv
@@ -88,11 +87,20 @@ def survey_packages(
     """
     if not questions:
         return PackageSurvey(memory=memory)
+    with open_inquiry([question.variant for question in questions], tools, memory, now) as inquiry:
+        return inquiry.ask(questions)
+
+
+@contextmanager
+def open_inquiry(
+    variants: Iterable[Variant], tools: PackageTools, memory: IndexMemory, now: datetime
+) -> Iterator["Inquiry"]:
+    """A survey that `variants` can be asked about, more than once, while the context lasts.
+
+    Raises PackagesError as `survey_packages` does.
+    """
     with ExitStack() as stack:
-        survey = _Survey(_indexes_of(tools.uv, questions), tools, memory, now, stack)
-        for generation in _generations(questions):
-            survey.ask(generation)
-        return survey.result()
+        yield Inquiry(_indexes_of(tools.uv, variants), tools, memory, now, stack)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,8 +112,9 @@ class _Outcome:
     error: WarmbaseError | None = None
 
 
-class _Survey:
-    """A survey under way; what it opens is closed with `stack`."""
+class Inquiry:
+    """A survey under way: however often something is asked, a page is asked for once, and counts as it was then. What
+    it opens is closed with `stack`; see `open_inquiry`."""
 
     def __init__(
         self,
@@ -129,31 +138,42 @@ class _Survey:
         self._outcomes: dict[str, _Outcome] = {}  # by the question's hash
         self._resolved: dict[str, Answer] = {}
         self._errors: dict[str, WarmbaseError] = {}  # of variants that cannot even be asked about
+        self._keys: set[str] = set()  # of all questions so far
         self._resolutions = 0
 
-    def ask(self, questions: Sequence[Question]) -> None:
+    def ask(self, questions: Sequence[Question]) -> PackageSurvey:
+        """Answer questions, at most one for a variant; what everything that was asked so far came to. Of several
+        questions about a variant the last one counts, also for what is from it and is asked about then or later."""
+        by_name = {question.variant.name: question for question in questions}
+        for generation in generations(question.variant for question in questions):
+            self._answer([by_name[variant.name] for variant in generation])
+        return self._result()
+
+    def _answer(self, questions: Iterable[Question]) -> None:
         """Answer questions about variants none of which is from another."""
         distinct: dict[str, Question] = {}
         for question in questions:
+            name = question.variant.name
+            for known in (self._asked, self._errors):
+                known.pop(name, None)
             try:
                 within = self._within(question)
             except LockError as error:
-                self._errors[question.variant.name] = error
+                self._errors[name] = error
                 continue
             key = hash_question(within.variant, within.libc, within.restraint, self._tools.uv.version)
-            self._asked[within.variant.name] = within, key
+            self._asked[name] = within, key
+            self._keys.add(key)
             if key not in self._outcomes:
                 distinct.setdefault(key, within)
         self._outcomes |= self._remembered(distinct)
         self._resolve({key: question for key, question in distinct.items() if key not in self._outcomes})
 
-    def result(self) -> PackageSurvey:
-        """What the survey came to."""
+    def _result(self) -> PackageSurvey:
         answers = {**self._memory.answers, **self._resolved}
         pages = {**self._memory.pages, **self._shelf.found}
-        asked = {key for _, key in self._asked.values()}
         everything = IndexMemory(pages=pages, answers=answers)
-        kept = everything.keep(asked)
+        kept = everything.keep(self._keys)
         news = {name: self._news(question.variant, key, everything) for name, (question, key) in self._asked.items()}
         failed = {name: PackageNews(error=error) for name, error in self._errors.items()}
         return PackageSurvey(
@@ -258,16 +278,9 @@ def _yanked(memory: IndexMemory, pins: Pins) -> dict[str, str]:
     return yanked
 
 
-def _generations(questions: Iterable[Question]) -> Iterator[list[Question]]:
-    """Those about images that are from none, those about images that are from those, and so on."""
-    ordered = sorted(questions, key=lambda question: len(lineage(question.variant)))
-    for _, generation in groupby(ordered, key=lambda question: len(lineage(question.variant))):
-        yield list(generation)
-
-
-def _indexes_of(uv: Uv, questions: Iterable[Question]) -> dict[str, IndexLogin]:
-    """Where the indexes of all questions are asked, and as whom. Raises PackagesError for one that is a folder."""
-    names = {index.name for question in questions for index in question.variant.indexes if index.url}
+def _indexes_of(uv: Uv, variants: Iterable[Variant]) -> dict[str, IndexLogin]:
+    """Where the indexes of variants are asked, and as whom. Raises PackagesError for one that is a folder."""
+    names = {index.name for variant in variants for index in variant.indexes if index.url}
     indexes = {}
     for name in ("", *sorted(names)):
         address, (user, password) = uv.address_of(name), uv.login_of(name)

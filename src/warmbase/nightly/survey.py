@@ -4,10 +4,13 @@ What all variants have in common is asked once for all of them. A variant's lock
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from warmbase.catalog.model import Variant
+from warmbase.catalog.parents import generations
 from warmbase.foundation.pins import FoundationPin
 from warmbase.lock.restraint import Restraint, restrain
 from warmbase.lock.wheels import Libc
@@ -17,7 +20,7 @@ from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
 from warmbase.nightly.foundations import FoundationSurvey, FoundationTools, survey_foundations
 from warmbase.nightly.known import Known
 from warmbase.nightly.model import Decision, FoundationKey, PackageNews, Reason, VariantState
-from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, survey_packages
+from warmbase.nightly.packages import Inquiry, PackageSurvey, PackageTools, Question, open_inquiry
 from warmbase.nightly.pages import IndexMemory
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import State
@@ -44,8 +47,9 @@ def look_around(job: Job, state: State, now: datetime) -> Surroundings:
     """See what there is and decide about all variants. Raises RegistryError where the place does not answer."""
     known = Known(job, state)
     foundations = _survey_foundations(job, state, known, now)
-    view = _View(job, state, known, foundations, now)
-    decisions = view.decide_all()
+    with ExitStack() as stack:
+        view = _View(job, state, known, foundations, now, stack)
+        decisions = view.decide_all()
     return Surroundings(
         decisions=decisions,
         known=known,
@@ -54,7 +58,7 @@ def look_around(job: Job, state: State, now: datetime) -> Surroundings:
         archives=foundations.memory,
         moved=view.moved(decisions),
         notes=tuple(dict.fromkeys(note for news in foundations.news.values() for note in news.notes)),
-        requests={"archives": foundations.requests, "indexes": view.requests},
+        requests={"archives": foundations.requests, "indexes": view.packages.requests},
     )
 
 
@@ -68,10 +72,19 @@ def _survey_foundations(job: Job, state: State, known: Known, now: datetime) -> 
 
 
 class _View:
-    """The world of one night, as each variant sees it."""
+    """The world of one night, as each variant sees it. What it opens is closed with `stack`."""
 
-    def __init__(self, job: Job, state: State, known: Known, foundations: FoundationSurvey, now: datetime) -> None:
+    def __init__(
+        self,
+        job: Job,
+        state: State,
+        known: Known,
+        foundations: FoundationSurvey,
+        now: datetime,
+        stack: ExitStack,
+    ) -> None:
         self._job = job
+        self._stack = stack
         self._known = known
         self._foundations = foundations
         self._now = now
@@ -82,9 +95,9 @@ class _View:
             for variant in job.variants
             if (libc := self._libc(variant)) is not None
         }
-        self.requests = 0
-        self.packages = self._ask(self._questions.values(), state.index)
-        self.news = dict(self.packages.news)
+        self._below: set[str] = set()
+        self.packages = PackageSurvey(memory=state.index)
+        self._ask(self._questions)
 
     def decide_all(self) -> tuple[Decision, ...]:
         """What is done about each variant; that of what it is from is known before."""
@@ -92,10 +105,11 @@ class _View:
         self._known.read_bases(moved)
         self._ask_again(moved)
         decisions: dict[str, Decision] = {}
-        for variant in self._job.variants:
-            self._ask_below(variant, decisions.get(variant.parent))
-            decisions[variant.name] = decide(self._situation(variant, decisions.get(variant.parent)), self._now)
-        return tuple(decisions.values())
+        for generation in generations(self._job.variants):
+            self._ask_below(generation, decisions)
+            for variant in generation:
+                decisions[variant.name] = decide(self._situation(variant, decisions.get(variant.parent)), self._now)
+        return tuple(decisions[variant.name] for variant in self._job.variants)
 
     def moved(self, decisions: Iterable[Decision]) -> frozenset[str]:
         """The packages of stale variants that have other versions now than what is published."""
@@ -103,13 +117,13 @@ class _View:
         return frozenset(
             name
             for variant in self._job.variants
-            if variant.name in stale and variant.name in self.news
-            for name, version in self.news[variant.name].versions.items()
+            if variant.name in stale and variant.name in self.packages.news
+            for name, version in self.packages.news[variant.name].versions.items()
             if self._known.versions(variant).get(name) != version
         )
 
     def _situation(self, variant: Variant, parent: Decision | None) -> Situation:
-        news = self.news.get(variant.name, PackageNews())
+        news = self.packages.news.get(variant.name, PackageNews())
         moves = self._moves(variant)
         if moves:
             news = replace(news, yanked=self._yanked(variant))
@@ -131,14 +145,20 @@ class _View:
 
     def _moves(self, variant: Variant) -> bool:
         """Whether resolving a variant anew came to something else than what is published."""
-        known, news = self._published(variant), self.news.get(variant.name)
+        known, news = self._published(variant), self.packages.news.get(variant.name)
         return known is not None and news is not None and not news.error and news.fingerprint != known.packages
 
-    def _ask(self, questions: Iterable[Question], memory: IndexMemory) -> PackageSurvey:
+    @cached_property
+    def _inquiry(self) -> Inquiry:
+        """The survey of the night's packages. Raises PackagesError where no index can be asked."""
         tools = PackageTools(uv=self._job.tools.uv(), folder=self._job.folders.nights, jobs=self._job.tools.jobs)
-        survey = survey_packages(tuple(questions), tools, memory, self._now)
-        self.requests += survey.requests
-        return survey
+        variants = [question.variant for question in self._questions.values()]
+        return self._stack.enter_context(open_inquiry(variants, tools, self.packages.memory, self._now))
+
+    def _ask(self, questions: Mapping[str, Question]) -> None:
+        if questions:
+            self._questions |= questions
+            self.packages = self._inquiry.ask(tuple(questions.values()))
 
     def _ask_again(self, moved: Iterable[Variant]) -> None:
         """Ask with the limits that what is published sets: a cooldown takes nothing back."""
@@ -150,21 +170,22 @@ class _View:
         for variant in self._job.variants:  # a child is asked beside its parent
             if variant.parent in changed and variant.name in self._questions:
                 changed.setdefault(variant.name, self._questions[variant.name])
-        self._take(changed)
+        self._ask(changed)
 
-    def _ask_below(self, variant: Variant, parent: Decision | None) -> None:
-        """Ask what a child would be on a parent that stays as it is although there is something newer for it."""
-        made_from = variant.made_from
-        if made_from and parent and parent.verdict != "stale" and self._moves(made_from):
-            question = self._questions.get(variant.name)
-            if question:
-                self._take({variant.name: replace(question, base=self._known.versions(made_from))})
-
-    def _take(self, questions: Mapping[str, Question]) -> None:
-        if questions:
-            self._questions |= questions
-            self.packages = self._ask(questions.values(), self.packages.memory)
-            self.news |= self.packages.news
+    def _ask_below(self, children: Iterable[Variant], decisions: Mapping[str, Decision]) -> None:
+        """Ask what children would be on parents that stay as they are although there is something newer for them, and
+        what is from those children in its turn."""
+        changed = {}
+        for child in children:
+            parent, question = child.made_from, self._questions.get(child.name)
+            if parent is None or question is None:
+                continue
+            if decisions[parent.name].verdict != "stale" and self._moves(parent):
+                changed[child.name] = replace(question, base=self._known.versions(parent))
+            elif parent.name in self._below:
+                changed[child.name] = question
+        self._below |= changed.keys()
+        self._ask(changed)
 
     def _restrain(self, variant: Variant, *, baseline: bool) -> Restraint:
         known = self._known.states.get(variant.name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from warmbase.nightly.changes import direction
-from warmbase.nightly.model import Move, Night, NightSummary, VariantResult
+from warmbase.nightly.model import Broken, Move, Night, NightSummary, VariantResult
 from warmbase.nightly.report.lastnights import last_nights
 from warmbase.nightly.report.reading import headline, stage_seconds, summarize
 
@@ -43,7 +43,7 @@ def _result(result: VariantResult) -> dict[str, Any]:
         "reasons": [asdict(reason) for reason in result.reasons],
         "held": [asdict(held) for held in result.held],
         "moves": [_move(move) for move in result.moves],
-        "broken": [asdict(broken) for broken in result.broken],
+        "broken": [_broken(broken) for broken in result.broken],
         "failure": asdict(result.failure) if result.failure else None,
         "error": result.error,
         "base": result.base,
@@ -56,6 +56,10 @@ def _result(result: VariantResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "stages": _rounded(dict(result.stages)),
     }
+
+
+def _broken(broken: Broken) -> dict[str, str]:
+    return {"package": broken.package, "version": broken.version, "why": broken.why, "since": broken.since}
 
 
 def _move(move: Move) -> dict[str, Any]:

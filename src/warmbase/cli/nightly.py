@@ -1,6 +1,7 @@
 """`warmbase nightly`: find what is stale, rebuild it, publish it, and say why."""
 
 import os
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -153,7 +154,7 @@ def make_job(
         mode="commit" if commit else "publish",
         max_seconds=max_seconds,
         shard=shard,
-        worker=f"{os.uname().nodename} {os.getpid()} {clock().isoformat()}",
+        worker=secrets.token_hex(8),
         shared=shared if share_layers else None,
     )
 

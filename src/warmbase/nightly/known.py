@@ -20,7 +20,7 @@ from warmbase.lock.fingerprint import fingerprint_of_lock
 from warmbase.lock.model import Lock
 from warmbase.lock.parents import lock_inputs
 from warmbase.lock.stage import read_all_pins
-from warmbase.nightly.decide import attempt_key
+from warmbase.nightly.decide import attempt_key, still_broken, trial_key
 from warmbase.nightly.facts import facts_of, fingerprint_of_pins, hash_smokes, makes_content, own_pins, tool_of
 from warmbase.nightly.model import VariantState
 from warmbase.nightly.setting import Job
@@ -45,7 +45,7 @@ class Known:
     """What is known of a job's variants, and what they were made from, which is read when it is first asked for.
 
     `states` are by full name, and lack what nothing is known of; `strays` are the variants with a rolling tag that does
-    not name what the journal says. Raises RegistryError.
+    not name what the journal says; `named` is what the tags of each name. Raises RegistryError.
     """
 
     def __init__(self, job: Job, state: State) -> None:
@@ -56,11 +56,15 @@ class Known:
         self.facts = {variant.name: facts_of(variant, smokes) for variant in job.variants}
         self.tool = tool_of(job.catalog.uv)
         self.strays: set[str] = set()
+        self.named: Mapping[str, tuple[str, ...]] = {}
         self.states: dict[str, VariantState] = {}
         if job.mode == "publish":
             self._recognize()
         else:
             self._read_committed()
+        for name, known in self.states.items():
+            broken = still_broken(known, trial_key(self.facts[name], self.tool, known.pins))
+            self.states[name] = replace(known, broken=broken) if broken != known.broken else known
 
     def basis(self, variant: Variant) -> Basis | None:
         """What a variant was made from; None where nothing is published, or nobody knows from what."""
@@ -101,7 +105,8 @@ class Known:
 
     def _recognize(self) -> None:
         """What the tags name, as far as the state knows it, and else as the journal says."""
-        named, strange = self._look_at_tags(), []
+        self.named = named = self._look_at_tags()
+        strange = []
         for variant in self._job.variants:
             known = self._state.variants.get(variant.name)
             if known and known.digest and all(digest == known.digest for digest in named[variant.name]):

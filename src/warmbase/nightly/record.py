@@ -6,7 +6,8 @@ A record holds all that a run knew when it wrote it, and names the records that 
 
 No run locks another out. Whoever reads takes the newest record, and with it those that it does not name: a run that
 overlapped wrote them. They are merged (`state`), and the next record holds both. What ended long before the newest
-record (`retention.SETTLED`) was there when that run began, and is not looked at; `warmbase gc` deletes it.
+record (`retention.SETTLED`) was there when that run began, and is not looked at: whoever writes the next record deletes
+it, or else `warmbase gc` does.
 
 The copy on this machine is the last state that a run read or wrote here. Where it holds all records there are, nothing
 but their listing is asked for. It has quiet nights too, of which no record is written.
@@ -59,16 +60,17 @@ def write_state(place: Place, folder: Path, state: State, ended: datetime) -> St
 
     It is the newest record even where somebody's clock is ahead.
     """
-    young, _ = split_nights(state.records)
+    young, old = split_nights(state.records)
     newest = Stamp.parse(young[0]) if young else None
     moment = max(ended, newest.moment + timedelta(seconds=1)) if newest else ended
-    kept = replace(state, records=frozenset(young))
+    kept = replace(state, records=frozenset(young), unsent=False)
     document: Json = {"format": FORMAT, "time": format_time(moment), "tool": __version__}
     record = record_manifest(KIND, document, more=[pack(STATE, canonical_json(state_to_json(kept)))])
     tag = str(Stamp.make(STATE, moment, record.digest[7:]))
     write_record(place.registry, place.repository(NIGHTS), record, tag)
     kept = replace(kept, records=kept.records | {tag})
     keep_state(place, folder, kept)
+    _drop(place, old)
     return kept
 
 
@@ -79,6 +81,15 @@ def keep_state(place: Place, folder: Path, state: State) -> None:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(_copy_path(place, folder), content)
+
+
+def _drop(place: Place, old: Sequence[str]) -> None:
+    """Delete what nobody reads any more, where the registry can and lets us; `warmbase gc` does it otherwise."""
+    with suppress(RegistryError):
+        for tag in old:
+            found = place.registry.find_manifest(place.repository(NIGHTS), tag)
+            if found and not place.registry.delete_manifest(place.repository(NIGHTS), found.digest):
+                return
 
 
 def _list_records(place: Place, warn: Callable[[str], object]) -> Sequence[str]:

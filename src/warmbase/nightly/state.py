@@ -6,6 +6,7 @@ need no lock, and one that was lost costs the next one some requests, never corr
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -16,13 +17,14 @@ from warmbase.nightly.model import Broken, Failure, FoundationKey, Held, NightSu
 from warmbase.nightly.pages import IndexMemory
 from warmbase.oci.digests import canonical_json
 from warmbase.publish.baseline import keyed_pins_from_json, keyed_pins_to_json
+from warmbase.publish.journal import format_time, parse_time
 
 FORMAT = 1
 
 MOST_DAYS = 30
 """Of how many days a state remembers the nights in numbers."""
 
-_MOST_NIGHTS = 300
+_MOST_NIGHTS = 1200
 
 _Key = TypeVar("_Key")
 
@@ -40,7 +42,8 @@ class State:
     """All that is known: variants by their full names, the newest pins of foundations, what is remembered of indexes
     and archives, and the last nights, the oldest first.
 
-    `records` are the tags of the records that went into it (see `nightly.record`).
+    `records` are the tags of the records that went into it (see `nightly.record`). `unsent` says of this machine's copy
+    that it has what no record has.
     """
 
     variants: Mapping[str, VariantState] = field(default_factory=dict, hash=False)
@@ -49,6 +52,15 @@ class State:
     archives: ArchiveMemory = field(default_factory=ArchiveMemory)
     nights: tuple[NightSummary, ...] = ()
     records: frozenset[str] = frozenset()
+    unsent: bool = False
+
+
+def time_after(before: str, now: datetime) -> str:
+    """The RFC 3339 time of what is found out `now` about something that was last known at `before` ("" for never).
+
+    What is newer gets a later time, even where it was another machine, whose clock is ahead, that knew the older.
+    """
+    return format_time(max(now, parse_time(before) + timedelta(seconds=1)) if before else now)
 
 
 def merge_states(*states: State) -> State:
@@ -64,6 +76,7 @@ def _merge(one: State, other: State) -> State:
         archives=one.archives.merge(other.archives),
         nights=_last_nights((*one.nights, *other.nights)),
         records=one.records | other.records,
+        unsent=one.unsent or other.unsent,
     )
 
 
@@ -103,6 +116,7 @@ def state_to_json(state: State) -> dict[str, Any]:
         "archives": state.archives.to_json(),
         "nights": [asdict(night) for night in state.nights],
         "records": sorted(state.records),
+        **({"unsent": True} if state.unsent else {}),
     }
 
 
@@ -122,6 +136,7 @@ def state_from_json(document: Mapping[str, Any]) -> State:
             archives=ArchiveMemory.from_json(document["archives"]),
             nights=tuple(NightSummary(**night) for night in document["nights"]),
             records=frozenset(document["records"]),
+            unsent=bool(document.get("unsent", False)),
         )
     except (KeyError, TypeError, AttributeError, FoundationError) as error:
         raise ValueError(f"not what a night knows: {error}") from error

@@ -1,14 +1,21 @@
 """Claims of workers on variants: advisory, and never in the way."""
 
+import itertools
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from tests.publishing import DAY
 from tests.unit.publish.memory import MemoryRegistry
 
+from warmbase.cli.nightly import make_job
+from warmbase.cli.session import Session
 from warmbase.errors import RegistryError
+from warmbase.events import ignore
 from warmbase.nightly.claims import LASTS, Claims
 from warmbase.publish.model import CLAIMS, Place
 from warmbase.publish.retention import plan_claims
@@ -112,13 +119,77 @@ def test_a_registry_that_is_down_keeps_nobody_from_working(
     one.release(DATA)
 
 
-def test_what_has_ended_is_garbage_and_what_others_wrote_is_not_looked_at(
-    worker: Callable[[str], Claims], registry: MemoryRegistry, watch: Watch
-) -> None:
+def test_who_is_done_leaves_nothing_behind(worker: Callable[[str], Claims], registry: MemoryRegistry) -> None:
     one = worker("one")
+    assert one.take(DATA)
+    one.release(DATA)
+    assert registry.tags(f"bases/{CLAIMS}") == ()
+
+
+def test_where_nothing_can_be_deleted_a_claim_is_said_to_be_over_until_garbage_is_collected(watch: Watch) -> None:
+    """What others wrote there is not looked at."""
+    registry = MemoryRegistry(can_delete=False)
+    one, two = (Claims(Place(registry=registry, prefix="bases"), name, watch) for name in ("one", "two"))
     one.take(DATA)
     one.release(DATA)
     tags = registry.tags(f"bases/{CLAIMS}")
     assert len(tags) == 2, "a claim, and that it is over"
+    assert two.others([DATA]) == frozenset()
     assert plan_claims([*tags, "latest"], watch.now) == ()
     assert plan_claims([*tags, "latest"], watch.now + LASTS + timedelta(seconds=1)) == (min(tags),)
+    asked = registry.asked["DELETE"]
+    one.take(WEB)
+    one.release(WEB)
+    one.sweep()
+    assert registry.asked["DELETE"] == asked == 1, "it is not asked again"
+
+
+def test_what_lost_workers_left_is_deleted_by_who_comes_the_day_after(
+    worker: Callable[[str], Claims], registry: MemoryRegistry, watch: Watch
+) -> None:
+    assert worker("lost").take(DATA)
+    watch.now += timedelta(hours=23)
+    assert worker("late").take(WEB)
+    worker("one").sweep()
+    assert len(registry.tags(f"bases/{CLAIMS}")) == 2, "a clock may be wrong by hours"
+    watch.now += timedelta(hours=2)
+    worker("one").sweep()
+    (left,) = registry.tags(f"bases/{CLAIMS}")
+    assert left.startswith("web")
+
+
+def test_a_claim_is_made_anew_while_the_work_goes_on(registry: MemoryRegistry, watch: Watch) -> None:
+    """The clock stands still when the old claim has ended, as far as the others can see."""
+    place, renewals, done = Place(registry=registry, prefix="bases"), itertools.count(), threading.Event()
+    one, two = Claims(place, "one", watch, lasts=timedelta(seconds=1)), Claims(place, "two", watch)
+
+    def count(what: str, where: str) -> None:
+        if what == "PUT" and CLAIMS in where and next(renewals) == 1:
+            done.set()  # the one before it is there
+
+    assert one.take(DATA)
+    registry.before = count
+    watch.now += timedelta(minutes=1)
+    assert done.wait(60)
+    assert two.others([DATA]) == {DATA}
+    one.release(DATA)
+    assert registry.tags(f"bases/{CLAIMS}") == ()
+
+
+def test_a_claim_that_a_wrong_clock_lets_last_for_hours_does_not_count(
+    worker: Callable[[str], Claims], registry: MemoryRegistry, watch: Watch
+) -> None:
+    ahead = Claims(Place(registry=registry, prefix="bases"), "ahead", lambda: watch.now + timedelta(days=1))
+    assert ahead.take(DATA)
+    assert worker("one").take(DATA)
+
+
+def test_a_worker_is_known_by_what_says_nothing_of_its_machine(registry: MemoryRegistry, tmp_path: Path) -> None:
+    (tmp_path / "images.yaml").write_text(
+        "uv: 0.13.8\nfoundations: {trixie: {debian: trixie, python: '3.13'}}\n"
+        "defaults: {foundations: [trixie]}\nimages: {one: {description: One., requirements: [idna]}}\n"
+    )
+    session, place = Session(tmp_path / "images.yaml", ignore), Place(registry=registry, prefix="bases")
+    workers = {make_job(session, place).worker for _ in range(2)}
+    assert len(workers) == 2
+    assert not any(os.uname().nodename in worker for worker in workers)

@@ -4,12 +4,13 @@ Their images are empty and what is known of them is written down by hand, as the
 real ones would take half an hour. What the job then looks at is real: tags, index pages, foundations, its own state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.baseimages import system_blob, write_image
@@ -53,11 +54,17 @@ class Fleet:
 
     def bases(self, images: int) -> Bases:
         """A catalog of that many images, each on both foundations."""
-        bases = Bases(folder=self.folder / f"bases-{images}", cache=self.folder / f"cache-{images}")
+        return self.write(
+            images, {f"image-{number:03}": {"sets": [f"set-{number % SETS:02}"]} for number in range(images)}
+        )
+
+    def write(self, number: int, images: Mapping[str, Mapping[str, Any]]) -> Bases:
+        """The catalog with this number, of these images, each on both foundations."""
+        bases = Bases(folder=self.folder / f"bases-{number}", cache=self.folder / f"cache-{number}")
         bases.write_catalog(
-            {f"image-{number:03}": {"sets": [f"set-{number % SETS:02}"]} for number in range(images)},
+            images,
             uv=UV,
-            registry=self.place(images),
+            registry=self.place(number),
             sets=package_sets(),
             foundations={
                 name: {"image": f"{self.proxy.host}/team/python:{name}", "python": ["3.13"]} for name in FOUNDATIONS
@@ -85,13 +92,16 @@ class Fleet:
 
     def publish(self, images: int) -> None:
         """Let the registry have every variant of a catalog, and the job know it."""
-        job = self.job(images)
-        content = Index(manifests=(), annotations={"org.opencontainers.image.title": f"{images} images"}).to_bytes()
+        self.publish_all(self.job(images))
+
+    def publish_all(self, job: Job, taken: Mapping[str, str] | None = None) -> None:
+        """Let the registry have every variant of a job, and the job know it, and when each axis was last taken."""
+        content = Index(manifests=(), annotations={"org.opencontainers.image.title": str(job.place)}).to_bytes()
         client = client_of(self.registry.host)
         tags = [(job.place.repository(variant.image), tag) for variant in job.variants for tag in variant.tags]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda named: client.write_manifest(named[0], named[1], content, INDEX), tags))
-        state = _state_of(job, digest_of(content), self.answers)
+        state = _state_of(job, digest_of(content), self.answers, taken or {})
         self.answers = state.index
         write_state(job.place, job.folders.nights, state, BEGAN)
 
@@ -124,7 +134,7 @@ def open_fleet(folder: Path) -> Iterator[Fleet]:
 _CREATED = {"slim": "2026-10-01T00:00:00Z", "full": "2026-10-02T00:00:00Z"}
 
 
-def _state_of(job: Job, digest: str, answers: IndexMemory) -> State:
+def _state_of(job: Job, digest: str, answers: IndexMemory, taken: Mapping[str, str]) -> State:
     """What the job would know, had it published all of its variants as they are to be today."""
     then, ground = format_time(BEGAN), job.tools.ground()
     pins = {
@@ -151,6 +161,7 @@ def _state_of(job: Job, digest: str, answers: IndexMemory) -> State:
             tool=found.known.tool,
             packages=news[variant.name].fingerprint,
             pins=fingerprint_of_pins(own_pins(variant, pins)),
+            taken=taken,
         )
         for variant in job.variants
     }

@@ -4,12 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
-from tests.fleets import Fleet, open_fleet
+from tests.fleets import BEGAN, Fleet, open_fleet
+from tests.wheelhouse import make_wheel
 
 from warmbase.nightly.job import plan_night, run_night
 from warmbase.nightly.model import Night
+from warmbase.publish.journal import format_time
 from warmbase.publish.model import Place
 
 MANY, FEW = 250, 50
@@ -98,6 +101,19 @@ def test_what_has_never_been_published_is_planned_by_asking_for_everything_once(
     index = Counter(fleet.index.asked) - asked
     assert Counter(decision.verdict for decision in plan.decisions) == {"stale": 500}
     assert {path for path, times in index.items() if times > 1} == set()
+
+
+def test_what_is_from_an_image_that_waits_for_its_day_asks_for_no_page_again(fleet: Fleet) -> None:
+    others = {f"child-{number}": {"from": "core", "requirements": [f"package-{50 + number}"]} for number in range(4)}
+    weekly = {"requirements": ["package-49"], "refresh": {"packages": "weekly"}}
+    fleet.write(3, {"core": weekly, **others})
+    fleet.publish_all(fleet.job(3), {"packages": format_time(BEGAN)})
+    fleet.index.wheels.append(make_wheel("package-49", "1.1", {"package_49.py": ""}))
+    for days in (1, 2):
+        asked = Counter(fleet.index.asked)
+        plan = plan_night(fleet.job(3, BEGAN + timedelta(days=days)))
+        assert set((Counter(fleet.index.asked) - asked).values()) == {1}
+        assert {decision.verdict for decision in plan.decisions} == {"held"}
 
 
 def many_place(fleet: Fleet) -> Place:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from warmbase.lock.fingerprint import fingerprint_of_lock
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.restraint import restrain
-from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, survey_packages
+from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, open_inquiry, survey_packages
 from warmbase.nightly.pages import IndexMemory
 
 LIBC = {PLATFORM: ("glibc", "2.41")}
@@ -133,6 +134,28 @@ def test_variants_that_ask_the_same_are_resolved_once_and_all_pages_are_fetched_
     assert dict(survey.news["app:py3.13-trixie"].versions) == {"frame": "1.0", "lib": "1.0"}
     assert dict(survey.news["tool:py3.13-trixie"].versions) == {"extra": "1.0", "lib": "1.0", "tool": "1.0"}
     assert survey.news["twin:py3.13-trixie"] == survey.news["app:py3.13-trixie"]
+
+
+def test_what_is_asked_again_in_a_night_asks_for_no_page_again(world: World) -> None:
+    """A parent stays as it is: what is from it is asked about within its versions, and what is from that as well."""
+    child, grandchild = {"from": "app", "requirements": ["tool"]}, {"from": "child", "requirements": ["leaf"]}
+    world.catalog({"app": ["frame"], "child": child, "grandchild": grandchild})
+    world.release(wheel("lib", "1.1"), wheel("leaf", "1.0", ["lib"]))
+    variants = world.load().variants
+    questions = {variant.image: Question(variant=variant, libc=LIBC) for variant in variants}
+    with open_inquiry(variants, world.tools(), IndexMemory(), FIRST_NIGHT) as inquiry:
+        first = inquiry.ask(tuple(questions.values()))
+        assert {news.versions["lib"] for news in first.news.values()} == {"1.1"}
+        world.release(wheel("lib", "1.2"))
+        within = replace(questions["child"], base={"frame": "1.0", "lib": "1.0"})
+        second = inquiry.ask([within, questions["grandchild"]])
+    assert {name.partition(":")[0]: news.versions["lib"] for name, news in second.news.items()} == {
+        "app": "1.1",
+        "child": "1.0",
+        "grandchild": "1.0",
+    }
+    assert set(Counter(world.pages_asked()).values()) == {1}
+    assert len(second.memory.answers) == 5
 
 
 def test_where_nothing_changed_pages_say_so_and_uv_is_not_asked(world: World) -> None:

@@ -34,14 +34,15 @@ def own_share(session: "Session", names: Sequence[str], text: str, registry: str
     says; where neither names a registry, or nobody may read it, all cost the same. Ends the program where the part is
     empty. Raises SelectionError, RegistryError.
     """
-    from warmbase.nightly.shards import estimate_costs, find_shard, own_part
+    from warmbase.nightly.shards import find_shard, part_of_any
 
     shard = find_shard(text, {} if names else os.environ)
     if shard is None:
         return list(names)
     variants = session.select(names)
-    part = own_part(variants, estimate_costs(variants, _seconds(session, registry)), shard)
-    typer.echo(f"part {shard}: {len(part)} of {len(variants)} variants", err=True)
+    views, said = _views(session, registry)
+    part = part_of_any(variants, views, shard)
+    typer.echo(f"part {shard}: {len(part)} of {len(variants)} variants{said}", err=True)
     if not part:
         if as_json:
             print_json([])
@@ -49,19 +50,22 @@ def own_share(session: "Session", names: Sequence[str], text: str, registry: str
     return [variant.name for variant in part]
 
 
-def _seconds(session: "Session", registry: str) -> dict[str, float]:
-    """What the last build of each variant took that all machines of a run are sure to see as the last."""
+def _views(session: "Session", registry: str) -> tuple[list[dict[str, float]], str]:
+    """What the last build of each variant took, at each time that machines of this run may go by; and in words where
+    that is from, which is the same on all of them."""
     from warmbase.cli.publish import open_place
-    from warmbase.nightly.shards import SETTLED
+    from warmbase.nightly.shards import cut_offs
     from warmbase.publish.ledger import REFUSED, newest_entries
 
     if not (registry or session.catalog.registry):
-        return {}
-    names = [variant.name for variant in session.catalog.variants]
+        return [{}], ""
+    place, names = open_place(session, registry), [variant.name for variant in session.catalog.variants]
+    times = cut_offs(now())
     try:
-        entries = newest_entries(open_place(session, registry), names, session.folders.journal, before=now() - SETTLED)
+        found = [newest_entries(place, names, session.folders.journal, before=time) for time in times]
     except RegistryError as error:
         if error.status not in REFUSED:
             raise
-        return {}
-    return {name: entry.seconds for name, entry in entries.items()}
+        return [{}], f", all of the same cost: {place} says nothing of builds before"
+    said = " or ".join(f"{time:%Y-%m-%d}" for time in times)
+    return [{name: each.seconds for name, each in entries.items()} for entries in found], f", by builds before {said}"

@@ -1,23 +1,26 @@
 """Which part of a run's work is this machine's, by what each variant is likely to cost. Pure.
 
-All machines of a run have to come to the same parts without a word to each other. So these depend on nothing but the
-catalog and the seconds that the caller gives; who takes them from the journal leaves out what this run may have written
-itself (`SETTLED`).
+All machines of a run have to come to the same parts without a word to each other, whenever each of them begins. So
+these depend on nothing but the catalog and what the journal said at a time that is the same for all of them: the last
+Saturday noon (`cut_offs`). A machine that begins soon after it cannot know whether others began before it, and went by
+the week before: it does its part by either. What is done twice comes to the same; nothing is in nobody's part.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from warmbase.catalog.model import Variant
 from warmbase.catalog.parents import lineage
 from warmbase.errors import SelectionError
 
-SETTLED = timedelta(hours=6)
-"""How old an entry of the journal is, at least, whose seconds machines of one run that begin at different times may all
-be expected to see as the newest."""
+LONGEST = timedelta(hours=12)
+"""How long after the first machine of a run the last one begins, at most."""
+
+_EDGE = datetime(2026, 1, 3, 12, tzinfo=UTC)  # a Saturday: few runs begin then, and none at night
+_WEEK = timedelta(weeks=1)
 
 _FORM = re.compile(r"(\d{1,5})/(\d{1,5})")
 _LEAST = 1.0  # seconds: looking at a variant costs something too
@@ -100,9 +103,24 @@ def estimate_costs(variants: Sequence[Variant], seconds: Mapping[str, float]) ->
     return {v.name: known.get(v.name) or median(images.get(v.image, [overall])) for v in variants}
 
 
+def cut_offs(now: datetime) -> tuple[datetime, ...]:
+    """The times of which a machine that begins now asks what builds took before: one, or two where some machine of the
+    same run may have begun before the newer of them."""
+    newest = now - (now - _EDGE) % _WEEK
+    return (newest,) if now - newest >= LONGEST else (newest, newest - _WEEK)
+
+
 def own_part(variants: Sequence[Variant], costs: Mapping[str, float], shard: Shard) -> tuple[Variant, ...]:
     """What of `variants` is this shard's, in their order."""
     return split_by_cost(variants, costs, shard.count)[shard.index - 1]
+
+
+def part_of_any(variants: Sequence[Variant], views: Iterable[Mapping[str, float]], shard: Shard) -> tuple[Variant, ...]:
+    """What of `variants` is this shard's by any of `views`, which are what each variant took, as somebody sees it."""
+    names = {
+        variant.name for seconds in views for variant in own_part(variants, estimate_costs(variants, seconds), shard)
+    }
+    return tuple(variant for variant in variants if variant.name in names)
 
 
 def _ancestor(variant: Variant) -> str:

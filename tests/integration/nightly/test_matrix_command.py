@@ -109,7 +109,7 @@ def test_parts_of_a_build_cost_the_same_by_what_the_journal_says_of_older_builds
             )
             Ledger(fleet.job(IMAGES).place, variant.name).write(entry)
 
-    enter(50, timedelta(days=1))
+    enter(50, timedelta(days=15))
     by_cost = [own_share(session, [], f"{index}/2", as_json=False) for index in (1, 2)]
     assert [len(part) for part in by_cost] == [1, 5]
     assert by_cost[0] == [costliest]

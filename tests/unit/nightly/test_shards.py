@@ -1,6 +1,7 @@
 """Sharing out a run's work: all machines come to the same parts, and each part costs about the same."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,16 @@ from tests.publishing import describe_variant
 
 from warmbase.catalog.model import Variant
 from warmbase.errors import SelectionError
-from warmbase.nightly.shards import Shard, estimate_costs, find_shard, own_part, split_by_cost
+from warmbase.nightly.shards import (
+    LONGEST,
+    Shard,
+    cut_offs,
+    estimate_costs,
+    find_shard,
+    own_part,
+    part_of_any,
+    split_by_cost,
+)
 
 
 def variant(image: str, made_from: Variant | None = None) -> Variant:
@@ -80,6 +90,35 @@ def test_what_was_never_built_is_expected_to_cost_what_others_do() -> None:
 
 def test_a_build_of_no_time_is_not_known_to_be_free() -> None:
     assert estimate_costs(VARIANTS[:1], {VARIANTS[0].name: 0.0})[VARIANTS[0].name] > 0
+
+
+EDGE = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HOURS = st.timedeltas(timedelta(), LONGEST - timedelta(seconds=1))
+SECONDS = st.lists(st.integers(1, 99), min_size=16, max_size=16)
+
+
+@given(HOURS, HOURS, SECONDS)
+def test_whenever_the_machines_of_a_run_begin_nothing_is_in_nobodys_part(
+    before: timedelta, later: timedelta, seconds: list[int]
+) -> None:
+    """The journal has other seconds for each week; the last machine may begin in another week than the first."""
+    began = EDGE - before
+
+    def part(index: int, when: datetime) -> tuple[Variant, ...]:
+        weeks = [seconds[:8] if time <= began else seconds[8:] for time in cut_offs(when)]
+        views = [dict(zip((v.name for v in VARIANTS), week, strict=True)) for week in weeks]
+        return part_of_any(VARIANTS, views, Shard(index=index, count=2))
+
+    both = {*names(part(1, began)), *names(part(2, began + later))}
+    assert both == set("abcdefgh")
+
+
+@given(st.datetimes(EDGE.replace(tzinfo=None), timezones=st.just(UTC)))
+def test_on_most_days_all_machines_go_by_one_time(now: datetime) -> None:
+    times = cut_offs(now)
+    assert all(time <= now and (time.weekday(), time.hour) == (5, 12) for time in times)
+    assert len(times) == (2 if now - times[0] < LONGEST else 1)
+    assert cut_offs(times[0] - timedelta(seconds=1)) == (times[0] - timedelta(weeks=1),)
 
 
 @pytest.mark.parametrize(

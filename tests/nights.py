@@ -234,7 +234,12 @@ def _make_systems(bases: Bases, entry: Mapping[str, Any]) -> dict[str, Blob]:
     pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     (layer,) = make_foundation(wanted, pin, PLATFORM, ground, locked=True).layers
     whole = gzip.decompress(gzip_blob(bases.store, layer).content)
-    return {"thin": _without(whole, _SPARED), "slim": _without(whole, (*_SPARED, "etc/apt/sources.list"))}
+    return {"thin": _without(whole, _SPARED), "slim": thin_system(whole)}
+
+
+def thin_system(layer: bytes) -> Blob:
+    """A system's layer without what is big and not needed, which does not know the archive that it came from."""
+    return _without(layer, (*_SPARED, "etc/apt/sources.list"))
 
 
 def _without(layer: bytes, parts: Sequence[str]) -> Blob:

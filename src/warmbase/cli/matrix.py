@@ -34,7 +34,10 @@ def matrix(
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what is stale as the jobs of a CI system, each with the variants that it is to refresh. Changes nothing.
+    """Print what is stale as the jobs of a CI system, each with the variants that it is to refresh.
+
+    It begins the night of these jobs, and publishes nothing. What is known of the variants that are not stale is kept
+    beside the images, as none of the jobs looks at them: that they were up to date on the day of a weekly refresh, say.
 
     github: one line for `matrix: ${{ fromJSON(…) }}`, with `matrix.shard` and `matrix.variants`; its `include` is empty
     where nothing is stale. gitlab: a file with the hidden job .warmbase-matrix for jobs of a child pipeline that
@@ -44,13 +47,13 @@ def matrix(
     """
     from warmbase.cli.nightly import make_job
     from warmbase.cli.session import Session
-    from warmbase.nightly.job import plan_night
+    from warmbase.nightly.job import open_night
     from warmbase.nightly.matrix import MOST_OF_GITHUB, MOST_OF_GITLAB, plan_parts, to_github, to_gitlab, to_json
 
     with reporting(quiet=True) as report:
         session = Session(catalog, report)
         job = make_job(session, open_place(session, registry), variants or [])
-        night = plan_night(job)
+        night = open_night(job)
     seconds = {name: known.seconds for name, known in night.state.variants.items()}
     most = MOST_OF_GITLAB if form is MatrixFormat.GITLAB else MOST_OF_GITHUB
     parts = plan_parts(job.variants, night.decisions, seconds, count=shards, most=most)

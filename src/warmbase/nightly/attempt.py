@@ -2,9 +2,11 @@
 
 Everything happens in a scratch folder of locks and pins, so that nothing that was is lost, whatever becomes of it.
 Where a verification fails, and packages moved, the ones to blame are found by building with only some of them moved;
-the others are kept.
+the others are kept. An image that is `from` another has the packages of that one, and cannot be made without them: what
+of them is new is told with its failure.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from warmbase.catalog.model import Catalog, Variant
 from warmbase.catalog.parents import lineage
-from warmbase.errors import LockError, OverlapError, VerificationError, WarmbaseError
+from warmbase.errors import LockError, VerificationError
 from warmbase.events import Ended, Event
 from warmbase.foundation.pins import FoundationPin
 from warmbase.lock.files import read_lock, write_lock, write_pins
@@ -23,11 +25,13 @@ from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.restraint import restrain
 from warmbase.lock.stage import lock_variants, read_all_pins
-from warmbase.nightly.bisect import find_culprits
+from warmbase.nightly.blame import BREAKS, Refusal, Salvage, salvage
 from warmbase.nightly.changes import changed, lock_moves
-from warmbase.nightly.facts import own_keys
+from warmbase.nightly.decide import trial_key
+from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
 from warmbase.nightly.known import Basis
-from warmbase.nightly.model import Broken, Decision, FoundationKey
+from warmbase.nightly.messages import as_kept
+from warmbase.nightly.model import Broken, Decision, FoundationKey, Move
 from warmbase.nightly.setting import Job
 from warmbase.plan import plan_builds
 from warmbase.publish.baseline import Pins
@@ -37,14 +41,12 @@ from warmbase.publish.model import PublishableVariant
 if TYPE_CHECKING:
     from warmbase.pipeline import Outcome, Site
 
-_BREAKS = (VerificationError, OverlapError)
-"""What a package's new version may be to blame for."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
     """A verified variant, and what it was made from; `catalog` has its locks in the scratch folder, and `layout` its
-    blobs. `broken` are the packages that had to be left as they were."""
+    blobs. `broken` are the packages that had to be left as they were, `untried` the new versions of
+    those that were left because it is not known yet which of them have to be."""
 
     publishable: PublishableVariant
     lock: Lock
@@ -52,6 +54,7 @@ class Made:
     catalog: Catalog
     layout: Path
     broken: tuple[Broken, ...] = ()
+    untried: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,12 +85,14 @@ class Stages:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Materials:
     """What an attempt begins with: the variant's own basis and those of all that it is from, by name, and the pins of
-    today. Cooldowns and pins of the catalog count as of the time at which the night `began`. `may_go_on` says whether
-    there is time for another trial of a bisection."""
+    today. `facts` and `tool` are as in `VariantState`, of today. Cooldowns and pins count as of the time at which the
+    night `began`. `may_go_on` says whether there is time for another trial."""
 
     basis: Basis | None
     above: Mapping[str, Basis]
     pins: Mapping[FoundationKey, FoundationPin]
+    facts: str
+    tool: Mapping[str, str]
     resolver: Resolver
     site: "Callable[[], Site]"
     may_go_on: Callable[[], bool]
@@ -107,18 +112,23 @@ class Attempt:
         self._work = work
         self._stages = stages
         self._trials = 0
+        self._lock_made: Lock | None = None
         self.pins: dict[FoundationKey, FoundationPin] = {}
         """What its foundation was pinned to, also where nothing came of it."""
 
-    def make(self, broken: Sequence[Broken] = ()) -> Made:
-        """The verified image; `broken` are packages that are known not to work."""
+    def make(self, broken: Sequence[Broken] = ()) -> Made | None:
+        """The verified image; `broken` are packages that are known not to work. None where it did not work, and time
+        was over before anything did."""
         try:
             return self._try(self._movable(), broken)
-        except _BREAKS as error:
-            found = self._bisect(error, broken)
-            if found is None:
+        except BREAKS as error:
+            made = self._lock_made
+            if made is None or self._materials.basis is None:
                 raise
-            return found
+            try:
+                return self._salvage(error, made, broken)
+            except BREAKS as failed:
+                raise self._tell(failed, made) from failed
 
     def _movable(self) -> tuple[str, ...]:
         """The packages whose versions may move."""
@@ -129,12 +139,24 @@ class Attempt:
 
     def _try(self, moving: Collection[str], broken: Sequence[Broken]) -> Made:
         """Lock with `moving` free to move, build and verify."""
-        self._trials += 1
+        with self._folder() as work:
+            catalog = self._job.at(work / "locks")
+            self._lay_out(catalog)
+            self._lock_made = self._lock(catalog, moving, broken)
+            return self._build(catalog, self._lock_made, work / "layout")
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        """A folder for a trial, removed where that fails. Of the images that work only the last is wanted."""
+        before, self._trials = self._trials, self._trials + 1
         work = self._work / str(self._trials)
-        catalog = self._job.at(work / "locks")
-        self._lay_out(catalog)
-        lock = self._lock(catalog, moving, broken)
-        return self._build(catalog, lock, work / "layout")
+        try:
+            yield work
+        except BREAKS:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        for number in range(1, before + 1):
+            shutil.rmtree(self._work / str(number), ignore_errors=True)
 
     def _lay_out(self, catalog: Catalog) -> None:
         """Write what is known of locks and pins into the scratch folder of `catalog`."""
@@ -212,41 +234,47 @@ class Attempt:
 
         return replace(site, report=hear)
 
-    def _bisect(self, error: WarmbaseError, broken: Sequence[Broken]) -> Made | None:
-        """The image without the packages to blame for `error`; None where none are."""
-        basis = self._materials.basis
-        lock = read_lock(self._job.at(self._work / str(self._trials) / "locks"), self._variant)
-        if basis is None or lock is None:
+    def _salvage(self, error: Refusal, lock: Lock, broken: Sequence[Broken]) -> Made | None:
+        """The best image where that of `lock` was refused. Raises a refusal where no package of its own is to blame."""
+        moved = changed(self._moves(lock, inherited=False))
+        if not moved:
+            raise error
+        found = salvage(moved, lambda names: self._try(names, broken), error, self._materials.may_go_on)
+        if found is None:
             return None
-        inherited = {name for one in self._materials.above.values() for name in one.lock.versions()}
-        moved = [name for name in changed(lock_moves(basis.lock, lock)) if name not in inherited]
-        said: dict[frozenset[str], str] = {}
+        untried = {name: lock.versions()[name] for name in found.untried}
+        return replace(found.image, broken=self._blame(found, lock), untried=untried)
 
-        def works(names: frozenset[str]) -> bool | None:
-            if not self._materials.may_go_on():
-                raise error
-            try:
-                self._try(names, broken)
-            except _BREAKS as failed:
-                said[names] = _first_finding(failed)
-                return False
-            except LockError:
-                return None
-            return True
-
-        if not moved or not works(frozenset()):
-            return None
-        found = find_culprits(moved, works)
-        if not found.culprits:
-            return None
+    def _blame(self, found: Salvage[Made], lock: Lock) -> tuple[Broken, ...]:
         since, versions = format_time(self._job.clock()), lock.versions()
-        why = {name: next((text for names, text in said.items() if name in names), "") for name in found.culprits}
-        blamed = tuple(
-            Broken(package=name, version=versions[name], why=why[name] or _first_finding(error), since=since)
-            for name in found.culprits
+        pins = fingerprint_of_pins(own_pins(self._variant, self.pins))
+        found_with = trial_key(self._materials.facts, self._materials.tool, pins)
+        return tuple(
+            Broken(
+                package=name,
+                version=versions[name],
+                why=as_kept(_first_finding(said), self._job),
+                since=since,
+                found_with=found_with,
+            )
+            for name, said in found.culprits.items()
         )
-        made = self._try(found.kept, (*broken, *blamed))
-        return replace(made, broken=blamed)
+
+    def _moves(self, lock: Lock, *, inherited: bool) -> list[Move]:
+        """What moved to `lock`, of the packages of what the variant is from or of the others."""
+        basis = self._materials.basis
+        below = {name for one in self._materials.above.values() for name in one.lock.versions()}
+        return [move for move in lock_moves(basis.lock if basis else None, lock) if (move.name in below) is inherited]
+
+    def _tell(self, error: Refusal, lock: Lock) -> Refusal:
+        """A refusal, with what is new in what the variant is from."""
+        moved = self._moves(lock, inherited=True)
+        if not moved:
+            return error
+        said = ", ".join(f"{move.name} {move.old or '(new)'} → {move.new}" for move in moved)
+        return VerificationError(
+            f"{error.message}\nnew in {self._variant.parent}, which it is from: {said}", next_step=error.next_step
+        )
 
 
 def _publishable(variant: Variant, outcomes: "Sequence[Outcome]", seconds: float) -> PublishableVariant:
@@ -258,7 +286,7 @@ def _publishable(variant: Variant, outcomes: "Sequence[Outcome]", seconds: float
     return PublishableVariant(variant=variant, images=ordered, seconds=seconds)
 
 
-def _first_finding(error: WarmbaseError) -> str:
+def _first_finding(error: Refusal) -> str:
     """What failed, in a line."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     return " ".join(lines[1:3]) if len(lines) > 1 else lines[0]

@@ -6,8 +6,9 @@ until there is something else. A foundation is taken whole: where its security u
 new pin. An image that is `from` another has the foundation of that one, whatever its own `refresh` says. Of packages a
 security update (a release that was yanked) moves alone where the others are not due.
 
-An attempt is the hash of all that an image would be made of. The one that failed last is not tried again before its
-time (`backoff`), any other is.
+An attempt is the hash of all that an image would be made of, the same for every machine. The one that failed last is
+not tried again before its time (`backoff`), any other is. Of what nothing can be made of only the kind of the reason
+counts: finding out again costs nothing, and as soon as there is something to make that is another attempt.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,14 @@ from warmbase.catalog.refresh import is_due, next_due
 from warmbase.errors import WarmbaseError
 from warmbase.lock.model import hash_inputs
 from warmbase.nightly.backoff import is_waiting
-from warmbase.nightly.model import Axis, Decision, Held, HeldBy, PackageNews, Reason, VariantState
+from warmbase.nightly.model import Axis, Broken, Decision, Held, HeldBy, PackageNews, Reason, VariantState
 from warmbase.publish.journal import format_time, parse_time
 
 _BATCHED: tuple[Literal["security", "packages", "foundation"], ...] = ("security", "packages", "foundation")
 _ORDER: tuple[Axis, ...] = ("security", "catalog", "tool", "foundation", "packages")
 _FROM = "which it is from, is refreshed"
+_SYSTEM = ("security", "security")
+"""The axis and the note of an update of the system, which is the foundation's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,6 +133,25 @@ def attempt_key(facts: str, tool: Mapping[str, str], packages: str, pins: str) -
     return hash_inputs({"facts": facts, "tool": dict(tool), "packages": packages, "pins": pins})
 
 
+def trial_key(facts: str, tool: Mapping[str, str], pins: str) -> str:
+    """The hash of what a package's version is tried with, beside the other packages (`Broken.found_with`)."""
+    return attempt_key(facts, tool, "", pins)
+
+
+def still_broken(known: VariantState, key: str) -> tuple[Broken, ...]:
+    """What of a variant is not to be taken because it broke, where it would be tried with what has the hash `key`."""
+    return tuple(each for each in known.broken if each.found_with in ("", key))
+
+
+def own_reasons(decision: Decision, parent: Decision) -> tuple[Reason, ...]:
+    """The reasons to make a variant anew although what it is from stays as it is: those that are not of that one."""
+    return tuple(
+        reason
+        for reason in decision.reasons
+        if reason not in parent.reasons and reason.axis != "foundation" and (reason.axis, reason.note) != _SYSTEM
+    )
+
+
 def _how_often(refresh: Refresh, axis: Literal["security", "packages", "foundation"]) -> HowOften:
     match axis:
         case "security":
@@ -148,7 +170,7 @@ def _attempt(situation: Situation, *, takes_packages: bool, takes_foundation: bo
     moving = [] if takes_packages else sorted(news.yanked)
     parent = situation.parent.attempt if situation.parent and situation.parent.verdict == "stale" else ""
     if error or moving or parent:
-        packages = " ".join([packages, *moving, parent, error.message if error else ""])
+        packages = " ".join([packages, *moving, parent, type(error).__name__ if error else ""])
     return attempt_key(situation.facts, situation.tool, packages, pins)
 
 

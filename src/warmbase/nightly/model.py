@@ -17,10 +17,10 @@ from warmbase.foundation.pins import FoundationPin
 
 Axis = Literal["security", "packages", "foundation", "catalog", "tool"]
 
-HeldBy = Literal["cooldown", "pin", "wheels", "conflict", "broken", "refresh", "upstream", "rollback"]
+HeldBy = Literal["cooldown", "pin", "wheels", "conflict", "broken", "untried", "refresh", "upstream", "rollback"]
 """Why something newer is not taken: it is too young, pinned in the catalog, lacks a wheel for a platform, is excluded
-by another package or the catalog's own requirement, broke a verification, is not due by `refresh`, has to come with
-the foundation's own next image, or the variant was rolled back from it by somebody."""
+by another package or the catalog's own requirement, broke a verification, may be what broke one, is not due by
+`refresh`, has to come with the foundation's own next image, or the variant was rolled back from it by somebody."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,13 +63,15 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Broken:
-    """A package version that a verification failed with on a variant; it is not taken again. `why` is the first line of
-    what failed, `since` RFC 3339 text."""
+    """A package version that a verification failed with on a variant; it is not taken again as long as the rest is what
+    it was. `why` is the first line of what failed, `since` RFC 3339 text. `found_with` is the hash of what it was tried
+    with: catalog, checks, tool and foundation."""
 
     package: str
     version: str
     why: str
     since: str
+    found_with: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ journal already, below what the tags name. Publishing leaves the tags alone then
 knows better as long as the tags name what it began with: it writes a new entry, and the tags go back too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,13 +15,14 @@ from warmbase.catalog.model import Variant
 from warmbase.errors import PublishError, WarmbaseError
 from warmbase.events import Warned
 from warmbase.lock.fingerprint import fingerprint_of_lock
+from warmbase.lock.model import Lock
 from warmbase.nightly.attempt import Made, Stages
 from warmbase.nightly.changes import lock_moves
 from warmbase.nightly.commit import take_locks
 from warmbase.nightly.decide import mark_taken
 from warmbase.nightly.facts import fingerprint_of_pins, own_pins
 from warmbase.nightly.known import Basis, Known
-from warmbase.nightly.model import Broken, Decision, Held, Move, Reason, VariantResult, VariantState
+from warmbase.nightly.model import Axis, Broken, Decision, Held, Move, Reason, Status, VariantResult, VariantState
 from warmbase.nightly.releases import read_release, release_moves
 from warmbase.nightly.setting import Job
 from warmbase.oci.layout import read_layout
@@ -57,14 +58,14 @@ def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: St
         broken=broken,
         held=decision.held,
         failure=None,
-        taken=mark_taken(variant, before, decision.taken, began),
+        taken=mark_taken(variant, before, _settled_axes(decision, made), began),
         seconds=made.publishable.seconds,
     )
     result = VariantResult(
         variant=variant.name,
         status="refreshed",
-        reasons=tuple(reason for reason in decision.reasons if not _is_left(reason, made.broken)),
-        held=(*decision.held, *(_left(each, known.versions(variant)) for each in made.broken)),
+        reasons=true_reasons(decision, made.lock),
+        held=(*decision.held, *left_out(made.broken, made.untried, made.lock)),
         before=before.digest,
         broken=made.broken,
         size=basis.size,
@@ -95,7 +96,7 @@ def _publish(job: Job, made: Made, known: Known, stages: Stages, given: Given) -
     )
     result = replace(
         given.result,
-        status="refreshed" if entry.digest != before else "held" if made.broken else "fresh",
+        status="refreshed" if entry.digest != before else _status_of_the_same(made),
         digest=entry.digest,
         base=f"{job.place}/{variant.image}:{variant.tags[-1]}",
         dated=entry.dated,
@@ -196,11 +197,37 @@ def _still_counts(broken: Broken, made: Made) -> bool:
         return version is not None
 
 
-def _is_left(reason: Reason, broken: Sequence[Broken]) -> bool:
-    """Whether a reason is a package that had to stay as it was."""
-    return any((reason.subject, reason.new) == (each.package, each.version) for each in broken)
+def true_reasons(decision: Decision, lock: Lock) -> tuple[Reason, ...]:
+    """The reasons of a decision that were taken. Of packages those count that moved, and to what is in the new lock."""
+    versions = lock.versions()
+    found = []
+    for reason in decision.reasons:
+        is_package = reason.axis == "packages" or reason.subject in decision.moving
+        now = versions.get(reason.subject, "")
+        if not is_package or now == reason.new:
+            found.append(reason)
+        elif now != reason.old:
+            found.append(replace(reason, new=now))
+    return tuple(found)
 
 
-def _left(broken: Broken, versions: dict[str, str]) -> Held:
-    current = versions.get(broken.package, "")
-    return Held(subject=broken.package, current=current, offered=broken.version, by="broken", detail=broken.why)
+def left_out(broken: Sequence[Broken], untried: Mapping[str, str], lock: Lock) -> Iterator[Held]:
+    """What is held back because it broke the image, or because something of it did; `lock` is what was made."""
+    versions = lock.versions()
+    for each in broken:
+        current = versions.get(each.package, "")
+        yield Held(subject=each.package, current=current, offered=each.version, by="broken", detail=each.why)
+    for name, offered in untried.items():
+        said = f"it is not known yet which of {', '.join(untried)} breaks the image" if len(untried) > 1 else ""
+        yield Held(subject=name, current=versions.get(name, ""), offered=offered, by="untried", detail=said)
+
+
+def _settled_axes(decision: Decision, made: Made) -> tuple[Axis, ...]:
+    """What is up to date now. What was not tried is due until it was."""
+    packages: tuple[Axis, ...] = ("packages", "security")
+    return tuple(axis for axis in decision.taken if not made.untried or axis not in packages)
+
+
+def _status_of_the_same(made: Made) -> Status:
+    """What became of a variant whose image is what was published before."""
+    return "left" if made.untried else "held" if made.broken else "fresh"

@@ -7,10 +7,12 @@ nobody has claimed, and what two of them do twice comes to the same.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
 
 from warmbase.catalog.model import DockerfileFoundation, Variant
 from warmbase.catalog.parents import lineage
@@ -21,16 +23,25 @@ from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.stage import pin_foundations, read_all_pins
 from warmbase.nightly.attempt import Attempt, Materials, Stages
 from warmbase.nightly.backoff import record_failure
-from warmbase.nightly.claims import Claims
-from warmbase.nightly.decide import mark_taken
+from warmbase.nightly.decide import mark_taken, own_reasons
 from warmbase.nightly.facts import own_keys
 from warmbase.nightly.known import Basis
-from warmbase.nightly.model import Decision, FoundationKey, Night, NightSummary, Status, VariantResult, VariantState
+from warmbase.nightly.messages import as_kept
+from warmbase.nightly.model import (
+    Broken,
+    Decision,
+    FoundationKey,
+    Night,
+    NightSummary,
+    Status,
+    VariantResult,
+    VariantState,
+)
+from warmbase.nightly.queue import Queue
 from warmbase.nightly.record import keep_state, read_state, write_state
 from warmbase.nightly.release import give_away
 from warmbase.nightly.setting import Job
-from warmbase.nightly.shards import estimate_costs, own_part
-from warmbase.nightly.state import KnownPin
+from warmbase.nightly.state import KnownPin, time_after
 from warmbase.nightly.survey import look_around
 from warmbase.publish.journal import format_time
 
@@ -74,6 +85,7 @@ class Work:
         self._pins = dict(self._found.pins)
         self._resolver: Resolver | None = None
         self._unmade: Mapping[tuple[str, str], WarmbaseError] = {}
+        self._is_down = False
         self._settle()
 
     @property
@@ -86,36 +98,51 @@ class Work:
         decisions = {decision.variant: decision for decision in self.decisions}
         if not self._is_over():
             self._bake(decisions)
-        for variant in self._queue():
-            decision = decisions[variant.name]
-            if self._is_over():
-                self._results[variant.name] = untouched(decision, self._known.states.get(variant.name))
-            elif self._waits(variant, decisions):
-                self._wait(variant, decision)
-            else:
-                self._do(variant, decision)
+        queue = Queue(self._job, decisions, self._known, self._results, self._is_over)
+        with closing(queue.take()) as variants:
+            for variant in variants:
+                decision = decisions[variant.name]
+                if self._is_over():
+                    self._results[variant.name] = untouched(decision, self._known.states.get(variant.name))
+                elif what := self._on_what_is_there(variant, decisions):
+                    self._do(variant, what)
+                else:
+                    self._wait(variant, decision)
+        for name, why in queue.left.items():
+            result = untouched(decisions[name], self._known.states.get(name))
+            self._results[name] = replace(result, status="left", error=why)
         if any(result.status == "refreshed" for result in self._results.values()) and not self._is_over():
             self._look_again()
 
     def keep(self) -> None:
         """Keep what is known for the next night; where nothing changed, on this machine alone."""
         self.state = replace(self.state, nights=(*self.state.nights, self._summary()))
-        try:
-            if self._has_changed():
-                self.state = write_state(self._job.place, self._job.folders.nights, self.state, self._job.clock())
-                return
-        except RegistryError as error:  # everything in it can be found out anew
-            self._warn(f"the night's state could not be kept at {self._job.place}: {error.message}")
-        self.keep_to_itself()
+        if self._has_changed() or self._before.unsent:
+            self._send()
+        else:
+            keep_state(self._job.place, self._job.folders.nights, self.state)
 
-    def keep_to_itself(self) -> None:
-        """Keep what is known on this machine alone."""
-        keep_state(self._job.place, self._job.folders.nights, self.state)
+    def keep_for_others(self) -> None:
+        """Keep what is known of variants that others will not look at, as they are not stale; without any such news,
+        what the surveys read, on this machine alone."""
+        if self.state.variants != self._before.variants:
+            self._send()
+        else:
+            self.keep_memory()
 
     def keep_memory(self) -> None:
         """Keep on this machine what the surveys read, and nothing that a night would have decided."""
         memory = replace(self._before, index=self.state.index, archives=self.state.archives)
-        keep_state(self._job.place, self._job.folders.nights, memory)
+        unsent = memory != self._before or memory.unsent
+        keep_state(self._job.place, self._job.folders.nights, replace(memory, unsent=unsent))
+
+    def _send(self) -> None:
+        """Keep what is known in the registry; on this machine, until the next night, where that cannot be."""
+        try:
+            self.state = write_state(self._job.place, self._job.folders.nights, self.state, self._job.clock())
+        except RegistryError as error:  # everything in it can be found out anew
+            self._warn(f"the night's state could not be kept at {self._job.place}: {error.message}")
+            keep_state(self._job.place, self._job.folders.nights, replace(self.state, unsent=True))
 
     def night(self) -> Night:
         """The whole night. Of what is stale it has what this machine has done, or would have with more time."""
@@ -137,9 +164,12 @@ class Work:
     def _look_again(self) -> None:
         """Remember what the next night would have to find out first, of foundations that are new and packages that are
         not to be taken: if nothing happens until then it has nothing to tell other machines."""
-        with suppress(WarmbaseError):
+        try:
             found = look_around(self._job, self.state, self._job.clock())
-            self.state = replace(self.state, index=found.index, archives=found.archives)
+        except Exception as error:  # whatever it is: the night's work is done, and its report is still to come
+            self._warn(f"what the next night has to find out first is not known yet: {error}")
+            return
+        self.state = replace(self.state, index=found.index, archives=found.archives)
 
     def _bake(self, decisions: Mapping[str, Decision]) -> None:
         """Build all Dockerfiles of which only making them tells what they are, at once."""
@@ -161,49 +191,26 @@ class Work:
             )
             self._learn_pins(read_all_pins(catalog))
 
-    def _queue(self) -> Iterator[Variant]:
-        """The stale variants in the order in which this machine takes them, each claimed while it is at it."""
-        wanted = {decision.variant for decision in self.decisions if decision.verdict == "stale"}
-        stale = [variant for variant in self._job.variants if variant.name in wanted]
-        if self._job.shard is None:
-            yield from stale
-            return
-        claims = Claims(self._job.place, self._job.worker, self._job.clock)
-        costs = estimate_costs(stale, {name: known.seconds for name, known in self._known.states.items()})
-        mine = own_part(stale, costs, self._job.shard)
-        for variant in (*mine, *(variant for variant in stale if variant not in mine)):
-            if not self._is_ready(variant, wanted) or (variant not in mine and self._is_over()):
-                continue
-            if not claims.take(variant.name):
-                continue
-            try:
-                if not self._is_done_elsewhere(variant):
-                    yield variant
-            finally:
-                claims.release(variant.name)
-
-    def _is_ready(self, variant: Variant, stale: Collection[str]) -> bool:
-        """Whether all that a variant is from has been refreshed, here or by another machine."""
-        above = [one for one in lineage(variant)[:-1] if one.name in stale]
-        return all(one.name in self._results or self._is_done_elsewhere(one) for one in above)
-
-    def _is_done_elsewhere(self, variant: Variant) -> bool:
-        """Whether the rolling tag names something else than when the night began: another machine published it."""
-        known = self._known.states.get(variant.name)
-        found = self._job.place.registry.find_manifest(self._job.place.repository(variant.image), variant.tag)
-        return (found.digest if found else "") != (known.digest if known else "")
-
     def _is_over(self) -> bool:
         limit = self._job.max_seconds
-        return limit is not None and (self._job.clock() - self.began).total_seconds() >= limit
+        return self._is_down or (limit is not None and (self._job.clock() - self.began).total_seconds() >= limit)
 
-    def _waits(self, variant: Variant, decisions: Mapping[str, Decision]) -> bool:
-        """Whether what a variant is from did not come to be, or what is there of it is not what the catalog says."""
-        above = self._results.get(variant.parent)
-        if above:
-            return above.status not in _DONE
-        waits = bool(variant.parent) and decisions[variant.parent].verdict == "waiting"
-        return waits and not self._known.is_current(variant.parent)
+    def _on_what_is_there(self, variant: Variant, decisions: Mapping[str, Decision]) -> Decision | None:
+        """What is done about a variant on what is there of the image that it is from; None where it has to wait.
+
+        Where that one did not come to be its published image serves for what else there is to do, as long as that is
+        what the catalog says of it.
+        """
+        decision, parent = decisions[variant.name], variant.parent
+        above = self._results.get(parent)
+        if not parent or (above and above.status in _DONE):
+            return decision
+        if above is None:
+            waits = decisions[parent].verdict == "waiting" and not self._known.is_current(parent)
+            return None if waits else decision
+        own = own_reasons(decision, decisions[parent])
+        serves = above.status == "failed" and self._known.is_current(parent)
+        return replace(decision, reasons=own) if own and serves else None
 
     def _wait(self, variant: Variant, decision: Decision) -> None:
         above = self._results.get(variant.parent)
@@ -214,20 +221,25 @@ class Work:
         self._results[variant.name] = result
 
     def _do(self, variant: Variant, decision: Decision) -> None:
-        """Make a variant and give it away; a failure is an outcome too."""
+        """Make a variant and give it away; a failure is an outcome too. What costs time to find out is kept at once."""
         stages = Stages()
         try:
-            self._make(variant, decision, stages)
+            broken = self._make(variant, decision, stages)
         except WarmbaseError as error:
             self._fail(variant, decision, error, stages)
+            broken = ()
         except OSError as error:  # the disk is full, say: no reason to give up the other variants
             told = StoreError(
-                f"{error.filename or 'the machine'}: {error.strerror or error}",
+                f"{Path(str(error.filename)).name if error.filename else 'the machine'}: {error.strerror or error}",
                 next_step="see that the disk and /dev/shm have room and can be written",
             )
             self._fail(variant, decision, told, stages)
+            broken = ()
+        if (broken or self._results[variant.name].status == "failed") and not decision.error:
+            self._keep_meanwhile()
 
-    def _make(self, variant: Variant, decision: Decision, stages: Stages) -> None:
+    def _make(self, variant: Variant, decision: Decision, stages: Stages) -> tuple[Broken, ...]:
+        """Returns what broke it and was left."""
         error = decision.error or self._unmade.get((variant.foundation.name, variant.python))
         if error:
             raise error
@@ -237,6 +249,8 @@ class Work:
             basis=self._known.basis(variant),
             above={one.name: self._basis(one) for one in lineage(variant)[:-1]},
             pins=self._pins,
+            facts=self._known.facts[variant.name],
+            tool=self._known.tool,
             resolver=self._resolver,
             site=self._job.tools.site,
             may_go_on=lambda: not self._is_over(),
@@ -248,20 +262,47 @@ class Work:
                 made = attempt.make(known.broken if known else ())
             finally:
                 self._learn_pins(attempt.pins)
+            if made is None:  # time was over
+                self._results[variant.name] = untouched(decision, known)
+                return ()
             given = give_away(self._job, made, decision, self._known, stages, self.began)
         self._bases[variant.name] = given.basis
         self._results[variant.name] = given.result
         self._learn(variant.name, given.state)
+        return made.broken
 
     def _fail(self, variant: Variant, decision: Decision, error: WarmbaseError, stages: Stages) -> None:
         known = self._known.states.get(variant.name) or VariantState(time="")
-        failure = record_failure(known.failure, attempt=decision.attempt, message=error.message, now=self._job.clock())
         result = untouched(decision, known)
+        if isinstance(error, RegistryError) and not self._answers(variant):
+            self._is_down = True
+            self._results[variant.name] = replace(result, status="left")
+            self._warn(f"{self._job.place} no longer answers; what is not done yet is left: {error.message}")
+            return
+        message, next_step = (as_kept(text, self._job) for text in (error.message, error.next_step))
+        failure = record_failure(
+            known.failure, attempt=decision.attempt, message=message, now=self._job.clock(), next_step=next_step
+        )
+        told = str(WarmbaseError(message, next_step=next_step))
         self._results[variant.name] = replace(
-            result, status="failed", failure=failure, error=str(error), stages=dict(stages.seconds)
+            result, status="failed", failure=failure, error=told, stages=dict(stages.seconds)
         )
         self._learn(variant.name, replace(known, failure=failure))
-        self._warn(f"failed: {error.message}", variant.name)
+        self._warn(f"failed: {message}", variant.name)
+
+    def _answers(self, variant: Variant) -> bool:
+        """Whether the place does, whatever it says."""
+        place = self._job.place
+        try:
+            place.registry.find_manifest(place.repository(variant.image), variant.tag)
+        except RegistryError as error:
+            return 0 < error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status != HTTPStatus.TOO_MANY_REQUESTS
+        return True
+
+    def _keep_meanwhile(self) -> None:
+        """Keep what is known so far: nobody has to find it out again, however this night ends."""
+        with suppress(RegistryError):  # the end of the night tells
+            self.state = write_state(self._job.place, self._job.folders.nights, self.state, self._job.clock())
 
     def _basis(self, variant: Variant) -> Basis:
         """What the image that another one is from is made from by now. Raises LockError where there is none."""
@@ -305,7 +346,7 @@ class Work:
                 seconds=known.seconds,
             )  # fmt: skip
         if replace(known, time=before.time) != before:
-            new = replace(known, time=format_time(self._job.clock()))
+            new = replace(known, time=time_after(before.time, self._job.clock()))
             self.state = replace(self.state, variants={**self.state.variants, name: new})
 
     def _learn_pins(self, pins: Mapping[FoundationKey, FoundationPin]) -> None:
@@ -313,9 +354,9 @@ class Work:
         self._pins = {**pins, **self._pins}
         if self._job.mode == "commit":  # the pins beside the catalog count
             return
-        now, known = format_time(self.began), self.state.pins
+        known = self.state.pins
         new = {
-            key: KnownPin(time=now, pin=pin)
+            key: KnownPin(time=time_after(known[key].time if key in known else "", self.began), pin=pin)
             for key, pin in self._pins.items()
             if key not in known or known[key].pin != pin
         }
@@ -341,6 +382,7 @@ class Work:
             counts=dict(Counter(result.status for result in results)),
             sent=sum(result.sent for result in results),
             seconds=(self._job.clock() - self.began).total_seconds(),
+            variants=len(self._job.variants),
         )
 
     def _requests_of_registry(self) -> int:

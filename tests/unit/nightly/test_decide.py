@@ -9,7 +9,7 @@ from tests.publishing import describe_variant
 from warmbase.catalog.model import HowOften, Refresh
 from warmbase.errors import LockError
 from warmbase.nightly.backoff import record_failure
-from warmbase.nightly.decide import Ground, Situation, decide, mark_taken
+from warmbase.nightly.decide import Ground, Situation, decide, mark_taken, own_reasons, still_broken, trial_key
 from warmbase.nightly.model import Axis, Broken, Decision, Held, PackageNews, Reason, VariantState
 
 MONDAY = datetime(2026, 11, 23, 2, tzinfo=UTC)
@@ -229,6 +229,45 @@ def test_what_cannot_be_resolved_is_tried_and_then_waits() -> None:
     failure = record_failure(None, attempt=decision.attempt, message=error.message, now=MONDAY)
     failed = replace(broken, known=replace(KNOWN, failure=failure))
     assert decide(failed, MONDAY + timedelta(hours=1)).verdict == "waiting"
+
+
+def test_another_explanation_of_the_same_failure_is_no_other_attempt() -> None:
+    said = "numpy was filtered by `exclude-newer` to only include packages uploaded before 2026-11-{}T02:00:00Z"
+    errors = [LockError(f"in /machines/{day}: {said.format(day)}") for day in (20, 21)]
+    monday, tuesday = (decide(replace(AS_IT_WAS, packages=PackageNews(error=error)), MONDAY) for error in errors)
+    assert monday.attempt == tuesday.attempt
+    assert monday.attempt != decide(replace(AS_IT_WAS, packages=PackageNews(fingerprint="")), MONDAY).attempt
+
+
+def test_what_cannot_be_resolved_waits_until_it_can_be() -> None:
+    failed = decide(replace(AS_IT_WAS, packages=PackageNews(error=LockError("too young"))), MONDAY)
+    failure = record_failure(None, attempt=failed.attempt, message="too young", now=MONDAY)
+    known = replace(KNOWN, failure=failure)
+    again = replace(AS_IT_WAS, packages=PackageNews(error=LockError("still too young")), known=known)
+    assert decide(again, MONDAY + timedelta(hours=1)).verdict == "waiting"
+    assert decide(replace(again, packages=NEW_NUMPY), MONDAY + timedelta(hours=1)).verdict == "stale"
+
+
+@pytest.mark.parametrize("changed", [("f2", {"uv": "1"}, "g1"), ("f1", {"uv": "2"}, "g1"), ("f1", {"uv": "1"}, "g2")])
+def test_what_broke_is_tried_again_when_anything_else_changed(changed: tuple[str, dict[str, str], str]) -> None:
+    key = trial_key("f1", {"uv": "1"}, "g1")
+    broken = Broken(package="numpy", version="2.5.6", why="no", since="", found_with=key)
+    known = replace(KNOWN, broken=(broken,))
+    assert still_broken(known, key) == (broken,)
+    assert still_broken(known, trial_key(*changed)) == ()
+
+
+def test_a_childs_own_reasons_are_those_that_its_parent_has_not() -> None:
+    news = PackageNews(fingerprint="p2", versions={"numpy": "2.5.6", "six": "1.17.0"})
+    parent = decide(replace(AS_IT_WAS, packages=news, ground=Ground(pins="g2", reasons=(OPENSSL, TZDATA))), WEDNESDAY)
+    more = PackageNews(fingerprint="p3", versions={"numpy": "2.5.6", "six": "1.18.0"})
+    older = replace(OPENSSL, old="3.5.0-1")
+    ground = Ground(pins="g2", reasons=(older, TZDATA))
+    kid = replace(AS_IT_WAS, variant=describe_variant("kid"), parent=parent, packages=more, ground=ground, facts="f2")
+    said = own_reasons(decide(kid, WEDNESDAY), parent)
+    assert [str(reason) for reason in said] == ["what the catalog says of it", "six 1.17.0 → 1.18.0"]
+    nothing = replace(kid, packages=news, facts="f1")
+    assert own_reasons(decide(nothing, WEDNESDAY), parent) == ()
 
 
 def test_a_child_is_refreshed_with_what_it_is_from() -> None:

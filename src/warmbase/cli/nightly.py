@@ -3,9 +3,10 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from warmbase.plan import Existing
     from warmbase.publish.model import Place
     from warmbase.publish.release import Clock
+
+Mode = Literal["publish", "commit", "plan"]
 
 ALL_FAILED, SOME_FAILED, OUT_OF_TIME = 1, 3, 75  # 75: EX_TEMPFAIL
 
@@ -87,8 +90,10 @@ def nightly(
 
     Naming variants adds what they are `from`. Exit codes: 0 all is fresh, refreshed or held back as the catalog says;
     3 some variants failed or wait after a failure, and the others are well; 1 none is well; 75 time ran out with work
-    left, and nothing failed. A plan ends with 0. What is published by then stays, whatever ends a night, and the next
-    one goes on from it.
+    left, and nothing failed. A plan ends with 0. What ends a night before or in the middle of it has codes of its own:
+    64 a wrong option or variant, 65 a wrong catalog, 69 the registry does not answer, 74 no room on the disk, 130
+    interrupted, 143 ended by SIGTERM. The report is written all the same, what is published by then stays, and the next
+    night goes on from it.
 
     Example: warmbase nightly --max-time 2h --report report
     """
@@ -98,7 +103,8 @@ def nightly(
     seconds = parse_time(max_time)
     if plan and commit:
         raise SelectionError("--plan does nothing, and --commit writes locks", next_step="say one of the two")
-    with reporting(quiet=as_json) as report:
+    mode: Mode = "plan" if plan else "commit" if commit else "publish"
+    with reporting(quiet=as_json) as report, reported(report_folder, mode) as tell:
         session = Session(catalog, report, engine=engine, builder=builder)
         job = make_job(
             session,
@@ -111,8 +117,7 @@ def nightly(
             share_layers=share_layers,
             jobs=jobs,
         )
-        night = _spend(job, is_plan=plan)
-        _write(night, report_folder)
+        night = _spend(job, tell, is_plan=plan)
     _print(night, as_json=as_json)
     sys.exit(exit_code(night))
 
@@ -189,10 +194,36 @@ def exit_code(night: "Night") -> int:
     return OUT_OF_TIME if night.of("left") else 0
 
 
-def _spend(job: "Job", *, is_plan: bool) -> "Night":
+def _spend(job: "Job", tell: "Callable[[Night], None]", *, is_plan: bool) -> "Night":
     from warmbase.nightly.job import plan_night, run_night, show_plan
 
-    return show_plan(job, plan_night(job)) if is_plan else run_night(job)
+    if not is_plan:
+        return run_night(job, tell)
+    night = show_plan(job, plan_night(job))
+    tell(night)
+    return night
+
+
+@contextmanager
+def reported(folder: Path | None, mode: Mode, clock: "Clock" = now) -> "Iterator[Callable[[Night], None]]":
+    """Gives what writes a night's report into `folder`. Where something ends the night before it is told, a report says
+    what; that it cannot be written either is no news then."""
+    began, told = clock(), False
+
+    def tell(night: "Night") -> None:
+        nonlocal told
+        told = True
+        _write(night, folder)
+
+    try:
+        yield tell
+    except BaseException as error:
+        if not told:
+            from warmbase.nightly.job import night_without_results
+
+            with suppress(OSError):
+                _write(night_without_results(error, mode, began, clock()), folder)
+        raise
 
 
 def _write(night: "Night", folder: Path | None) -> None:

@@ -14,6 +14,7 @@ from warmbase.events import Event, Started
 from warmbase.lock.files import read_lock
 from warmbase.nightly.claims import Claims
 from warmbase.nightly.job import run_night
+from warmbase.nightly.model import Night
 from warmbase.nightly.shards import Shard
 
 CATALOG = {
@@ -89,8 +90,12 @@ def test_an_interrupted_night_keeps_what_it_did(published: World) -> None:
         if isinstance(event, Started) and (event.subject, event.stage) == ("kid:py3.13-slim", "image"):
             raise KeyboardInterrupt
 
+    nights: list[Night] = []
     with pytest.raises(KeyboardInterrupt):
-        run_night(replace(published.job(), report=interrupt))
+        run_night(replace(published.job(), report=interrupt), nights.append)
+    [night] = nights
+    assert [result.status for result in night.results] == ["refreshed", "left"]
+    assert any(note.startswith("It was interrupted") for note in night.notes)
     assert told(published.night()) == {"kid": "refreshed: alpha 1.0 → 1.1"}
     published.evening += timedelta(days=1)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from warmbase.catalog.model import Catalog
     from warmbase.cli.session import Session
     from warmbase.layers.remote import RegistryLayers
+    from warmbase.lock.model import Lock
     from warmbase.pipeline import Outcome
     from warmbase.plan import Plan
 
@@ -51,6 +52,15 @@ def plan(
     catalog: CatalogOption = Path("images.yaml"),
     platform: PlatformOption = None,
     output: OutputOption = DEFAULT_OUTPUT,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="CATALOG",
+            help="Say what this catalog and its locks make of other things than that one, in a checkout of another"
+            " branch, and what moved.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a build would do, and why. Changes nothing.
@@ -59,6 +69,9 @@ def plan(
     """
     from warmbase.cli.session import Session
 
+    if against:
+        _compare(catalog, against, variants or [], platform or [], output, as_json=as_json)
+        return
     with reporting(quiet=as_json) as report:
         session = Session(catalog, report)
         planned = session.plan(variants or [], platform or [], output, locked=False, relock=False)
@@ -80,6 +93,47 @@ def plan(
             typer.echo(f"error: {variant.name}: {error}", err=True)
     if planned.unlocked:
         sys.exit(1)
+
+
+def _compare(
+    catalog: Path, against: Path, names: list[str], platforms: list[str], output: Path, *, as_json: bool
+) -> None:
+    """Print which images have another recipe than those of `against`, and why; ends with 1 where a lock is damaged."""
+    from warmbase.cli.session import Session
+
+    with reporting(quiet=as_json) as report:
+        before, session = Session(against, report), Session(catalog, report)
+        old = before.plan([], platforms, output, locked=False, relock=False)
+        new = session.plan(names, platforms, output, locked=False, relock=False)
+    known = {(step.variant.name, step.platform): step for step in old.steps}
+    steps = {(step.variant.name, step.platform): step for step in new.steps}
+    rows = _plan_rows(new, session.catalog, platforms)
+    changed = []
+    for row in rows:
+        key = row["variant"], row["platform"]
+        there = known.get(key)
+        if key in steps:
+            if there and there.recipe == row["recipe"]:
+                continue
+            row["reason"] = _describe_moves(there.lock, steps[key].lock) if there else "new"
+        changed.append(row)
+    if as_json:
+        print_json(changed)
+    else:
+        print_table(
+            ("variant", "platform", "recipe", "what moved"),
+            [(r["variant"], r["platform"], r["recipe"][:12] or "-", r["reason"]) for r in changed],
+        )
+        typer.echo(f"\n{len(changed)} of {len(rows)} images are made of other things than those of {against}")
+    if new.unlocked:
+        sys.exit(1)
+
+
+def _describe_moves(old: "Lock", new: "Lock") -> str:
+    from warmbase.nightly.changes import lock_moves
+
+    moves = [f"{move.name} {move.old or '(new)'} → {move.new or '(gone)'}" for move in lock_moves(old, new)]
+    return ", ".join(moves) or "no package of Python: the foundation, or what the catalog says"
 
 
 def _plan_rows(planned: "Plan", catalog: "Catalog", platforms: list[str]) -> list[dict[str, str]]:

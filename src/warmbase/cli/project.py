@@ -32,6 +32,7 @@ class Workflow(StrEnum):
 
 _FOR_GITHUB = {
     ".github/actions/warmbase/action.yml": "github/action.yml",
+    ".github/workflows/bases-clean.yml": "github/clean.yml",
     ".github/workflows/bases-pull-request.yml": "github/pull-request.yml",
 }
 _WORKFLOWS: Mapping[Workflow, Mapping[str, str]] = {
@@ -44,6 +45,7 @@ _WORKFLOWS: Mapping[Workflow, Mapping[str, str]] = {
     Workflow.GITLAB: {".gitlab-ci.yml": "gitlab/pipeline.yml"},
     Workflow.KUBERNETES: {
         "deploy/Dockerfile": "kubernetes/Dockerfile",
+        "deploy/clean.yaml": "kubernetes/clean.yaml",
         "deploy/nightly.yaml": "kubernetes/nightly.yaml",
     },
 }
@@ -113,12 +115,16 @@ def starting_files() -> dict[str, bytes]:
 
 
 def workflow_files(workflows: Sequence[Workflow]) -> dict[str, bytes]:
-    """What `init --ci` writes, by path."""
+    """What `init --ci` writes, by path. The workflows install the warmbase that wrote them: another one may make all
+    images anew, which is to be somebody's decision."""
     from importlib.resources import files
+
+    from warmbase import __version__
 
     templates = files("warmbase") / "init" / "ci"
     wanted = {path: template for workflow in workflows for path, template in _WORKFLOWS[workflow].items()}
-    return {path: (templates / template).read_bytes() for path, template in wanted.items()}
+    version = __version__.encode()
+    return {path: (templates / name).read_bytes().replace(b"@VERSION@", version) for path, name in wanted.items()}
 
 
 def _differs(path: Path, content: bytes) -> bool:

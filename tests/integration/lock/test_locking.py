@@ -236,6 +236,31 @@ def test_a_plan_shows_what_is_to_be_locked_first_and_changes_nothing(bases: Make
     assert lock_files(made) == before
 
 
+def test_a_plan_against_another_checkout_says_what_its_locks_make_otherwise(bases: MakeBases, mirror: Mirror) -> None:
+    """As a pull request of locks has it: what merging makes, and nothing that is newer than its locks."""
+    made = bases("a", mirror, {"app": ["tiny-app"], "lib": ["tiny-lib"], "else": ["tiny-extra"]})
+    made.run("lock")
+    before = shutil.copytree(made.folder, made.folder.with_name("before"))
+    assert json.loads(made.run("plan", "--json", "--against", before / "images.yaml").stdout) == []
+    mirror.wheels.append(make_wheel("tiny-lib", "1.1", {"tiny_lib.py": "VERSION = 2\n"}))
+    made.run("lock", "lib", "--upgrade-package", "tiny-lib")
+    made.write_catalog(
+        {"app": ["tiny-app"], "lib": ["tiny-lib"], "else": ["tiny-extra", "tiny-app"], "new": ["tiny-app"]}
+    )
+    made.run("lock", "new")
+    mirror.wheels.append(make_wheel("tiny-lib", "1.2", {"tiny_lib.py": "VERSION = 3\n"}))
+    rows = json.loads(made.run("plan", "--json", "--against", before / "images.yaml").stdout)
+    assert [(row["variant"], row["reason"]) for row in rows] == [
+        ("lib:py3.13-trixie", "tiny-lib 1.0 → 1.1"),
+        (
+            "else:py3.13-trixie",
+            "to be locked first: its lock was made from something else than the catalog asks for now",
+        ),
+        ("new:py3.13-trixie", "new"),
+    ]
+    assert "3 of 4 images are made of other things" in made.run("plan", "--against", before / "images.yaml").stdout
+
+
 def test_a_damaged_lock_hides_no_other_in_a_plan_and_in_a_list(bases: MakeBases, mirror: Mirror) -> None:
     made = bases("a", mirror, {"app": ["tiny-app"], "lib": ["tiny-lib"]})
     made.run("lock")

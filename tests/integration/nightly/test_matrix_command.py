@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fleets import Fleet, open_fleet
+from tests.fleets import BEGAN, Fleet, open_fleet
+from tests.nights import open_job
 from tests.wheelhouse import make_wheel
 from typer.testing import CliRunner
 
@@ -18,9 +19,12 @@ from warmbase.cli.app import app
 from warmbase.cli.session import Session
 from warmbase.cli.shards import own_share
 from warmbase.events import ignore
+from warmbase.nightly.job import NightPlan, open_night, plan_night
+from warmbase.nightly.setting import Job
 from warmbase.oci.digests import digest_of
 from warmbase.publish.journal import Entry, format_time
 from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import NIGHTS
 
 _ = matrix  # it registers its command
 
@@ -115,3 +119,30 @@ def test_parts_of_a_build_cost_the_same_by_what_the_journal_says_of_older_builds
     assert by_cost[0] == [costliest]
     enter(10, timedelta(minutes=1))
     assert [own_share(session, [], f"{index}/2", as_json=False) for index in (1, 2)] == by_cost
+
+
+def test_a_quiet_monday_counts_for_the_week_where_jobs_get_stale_variants_alone(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan says nothing for the week; the matrix does, with which a night of many machines begins. None of them is
+    the machine that it began on."""
+    bases = fleet.write(1, {"weekly": {"sets": ["set-40"], "refresh": {"packages": "weekly"}}})
+    monday = BEGAN + timedelta(weeks=1)
+    fleet.publish_all(fleet.job(1), {"packages": format_time(BEGAN)})
+
+    def plan(when: datetime, machine: str, look: Callable[[Job], NightPlan]) -> set[str]:
+        monkeypatch.setenv("WARMBASE_CACHE_DIR", str(fleet.folder / machine))
+        return {decision.verdict for decision in look(open_job(bases.catalog, fleet.place(1), when)).decisions}
+
+    def records() -> int:
+        place = fleet.job(1).place
+        return len(place.registry.tags(place.repository(NIGHTS)))
+
+    assert plan(monday, "planner", plan_night) == {"fresh"}
+    assert records() == 1
+    assert plan(monday, "begins", open_night) == {"fresh"}
+    assert plan(monday, "begins", open_night) == {"fresh"}
+    assert records() == 2
+    fleet.index.wheels.append(make_wheel("package-40", "2.0", {"package_40.py": ""}))
+    assert plan(monday + timedelta(days=2), "another", plan_night) == {"held"}
+    assert plan(monday + timedelta(weeks=1), "another", plan_night) == {"stale"}

@@ -31,7 +31,8 @@ build: .venv/run ## Build the images that are not up to date into dist/ and veri
 publish: .venv/run ## Build what is not up to date and publish it to REGISTRY, or where the catalog says.
 	$(bin)/warmbase publish $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) $(OPTIONS)
 
-# 75: time ran out with --max-time and nothing failed; the next run goes on.
+# 75: time ran out with --max-time and nothing failed; the next run goes on. make itself ends with 2 whatever failed:
+# `warmbase nightly --help` has the codes, and report.json what became of each variant.
 .PHONY: nightly
 nightly: .venv/run ## Rebuild, verify and publish what is stale, and report it in REPORT; OPTIONS=--plan only says it.
 	$(bin)/warmbase nightly $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) --report $(REPORT) $(OPTIONS) || [ $$? -eq 75 ]

@@ -69,11 +69,12 @@ def to_gitlab(parts: Sequence[Part]) -> str:
     """A file to include in a child pipeline, whose jobs say `extends: .warmbase-matrix` and then have the variable
     WARMBASE_VARIANTS.
 
-    GitLab knows no matrix without a job: where nothing is stale it has one with no variants, which finds nothing to do.
-    A part whose names are too long for the name of a job is several jobs.
+    GitLab knows no matrix without a job: where nothing is stale it has one that ends at once, if .warmbase-matrix is
+    the last that it `extends` (no variants would mean all of them). A part whose names are too long for the name of a
+    job is several jobs.
     """
     jobs = [names for part in parts for names in _short_enough(part)] or [""]
-    lines = [".warmbase-matrix:", "  parallel:", "    matrix:"]
+    lines = [".warmbase-matrix:", *(() if parts else ("  before_script: [exit 0]",)), "  parallel:", "    matrix:"]
     return "\n".join([*lines, *(f"      - WARMBASE_VARIANTS: {json.dumps(names)}" for names in jobs)])
 
 

@@ -87,6 +87,12 @@ def test_gitlab_gets_one_job_where_nothing_is_stale_as_it_knows_no_empty_matrix(
     assert matrix_of(to_gitlab(())) == [{"WARMBASE_VARIANTS": ""}]
 
 
+def test_that_job_ends_before_it_takes_no_variants_for_all_of_them() -> None:
+    assert yaml.safe_load(to_gitlab(()))[".warmbase-matrix"]["before_script"] == ["exit 0"]
+    some = yaml.safe_load(to_gitlab(plan_parts(CATALOG, decide("stale", WEB), {}, count=1)))
+    assert "before_script" not in some[".warmbase-matrix"]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_job_of_gitlab_has_a_name_that_is_too_long(count: int) -> None:
     long = [describe_variant(f"an-image-with-a-rather-long-name-{number:03}") for number in range(40)]

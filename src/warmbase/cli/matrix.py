@@ -41,7 +41,7 @@ def matrix(
 
     github: one line for `matrix: ${{ fromJSON(…) }}`, with `matrix.shard` and `matrix.variants`; its `include` is empty
     where nothing is stale. gitlab: a file with the hidden job .warmbase-matrix for jobs of a child pipeline that
-    `extends` it and then have WARMBASE_VARIANTS; where nothing is stale, that is one job without variants.
+    `extends` it last and then have WARMBASE_VARIANTS; where nothing is stale, that is one job that ends at once.
 
     Example: warmbase matrix --format github --shards 4
     """

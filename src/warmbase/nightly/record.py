@@ -55,6 +55,25 @@ def read_state(place: Place, folder: Path, warn: Callable[[str], object] = lambd
     return merge_states(state, *_read_records(place, [tag for tag in young if tag not in state.records], warn))
 
 
+def save_state(
+    place: Place, folder: Path, before: State, state: State, ended: datetime, warn: Callable[[str], object]
+) -> State:
+    """Keep what is known when a night ends that began with `before`; the state with its record's tag.
+
+    Where nothing is new but the night's numbers, it is kept in `folder` alone. So it is where the registry does not
+    take it: `warn` hears of that, and the next night on this machine sends it, whatever happens until then.
+    """
+    if replace(state, nights=()) == replace(before, nights=()) and not before.unsent:
+        keep_state(place, folder, state)
+        return state
+    try:
+        return write_state(place, folder, state, ended)
+    except RegistryError as error:
+        warn(f"what is known now could not be kept at {place}: {error.message}")
+        keep_state(place, folder, replace(state, unsent=True))
+        return state
+
+
 def write_state(place: Place, folder: Path, state: State, ended: datetime) -> State:
     """Keep a state in the registry and in `folder`; the state with the record's tag. Raises RegistryError.
 

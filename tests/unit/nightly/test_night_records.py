@@ -120,6 +120,26 @@ def test_a_record_is_the_newest_though_somebodys_clock_is_ahead(place: Place, ma
     assert digests(read_state(place, machine())) == {"data": "1", "web": "4"}
 
 
+def test_who_writes_a_record_deletes_what_nobody_reads_any_more(
+    place: Place, registry: MemoryRegistry, machine: Callable[[], Path]
+) -> None:
+    """Each night is another machine's, as in CI systems."""
+    for day in range(30):
+        own = machine()
+        write_state(place, own, learn(read_state(place, own), day, f"image{day}"), DAY + timedelta(days=day))
+    assert len(registry.tags(f"bases/{NIGHTS}")) <= 4
+    assert len(read_state(place, machine()).variants) == 30
+
+
+def test_where_records_cannot_be_deleted_nights_go_on(machine: Callable[[], Path]) -> None:
+    place = Place(registry=MemoryRegistry(can_delete=False), prefix="bases")
+    for day in range(6):
+        own = machine()
+        write_state(place, own, learn(read_state(place, own), day, f"image{day}"), DAY + timedelta(days=day))
+    assert len(place.registry.tags(place.repository(NIGHTS))) == 6
+    assert len(read_state(place, machine()).variants) == 6
+
+
 def test_states_of_different_places_are_kept_apart(place: Place, machine: Callable[[], Path]) -> None:
     own = machine()
     write_state(place, own, learn(State(), 1, "data"), DAY)

@@ -36,7 +36,7 @@ from tests.bench.publishing import (
     measure_second_machine,
     measure_transfer_memory,
 )
-from tests.bench.refreshing import ALONE, measure_many, measure_moved, measure_quiet
+from tests.bench.refreshing import TOGETHER, measure_many, measure_moved, measure_quiet
 from tests.bench.reporting import MEASURED
 from tests.bench.usage import Elsewhere
 from tests.bench.workbench import Workbench, open_workbench
@@ -74,7 +74,7 @@ ALL_CASES = CASES | DOCKER_CASES
 COMPARED = {
     "packing": ("packing", "tar | zstd -1 -T2"),
     "push": ("push", "skopeo copy"),
-    "nightly-moved": ("nightly: one moved", ALONE),
+    "nightly-moved": ("nightly: one moved", TOGETHER),
     "docker": ("cold builds of W, child with bytecode", GUIDE),
     "docker-child": ("child", f"{GUIDE} on slim"),
     "docker-small": ("small package moved", GUIDE),
@@ -100,14 +100,14 @@ def main() -> None:
         _say(f"\n!  other programs used {BUSY:g} cores or more meanwhile: times are longer than they are here alone")
     measured = Measured(day=datetime.now(UTC).date().isoformat(), machine=machine, rows=tuple(rows))
     write_run(measured, options.json or (None if options.only else MEASURED))
-    sys.exit(any(row.met is None for row in rows))
+    sys.exit(any(row.value is None for row in rows))
 
 
 def write_run(measured: Measured, target: Path | None) -> None:
     """Write a run; one that is not whole does not take the place of the committed one."""
     if target is None:
         return
-    lost = [row.case for row in measured.rows if row.met is None]
+    lost = [row.case for row in measured.rows if row.value is None]
     if lost and target == MEASURED:
         _say(f"\n{target.name} stays as it was: not measured: {', '.join(lost)}; --json FILE writes what there is")
         return

@@ -59,6 +59,8 @@ class Row:
     @property
     def result(self) -> str:
         """What came of it, in a word."""
+        if self.met is None and self.value is not None:
+            return "no target"
         return {True: "met", False: "MISSED", None: "not measured"}[self.met]
 
     @property

@@ -58,8 +58,16 @@ def attest(step: BuildStep, manifest: bytes, blobs: object) -> Attested:
 
 
 def package(name: str, version: str) -> LockedPackage:
+    """A package that is installed on AMD64, and whose file nobody needs."""
     return LockedPackage(
-        name=name, version=version, use="venv", requires_dist=(), requires_python="", extras=(), files=()
+        name=name,
+        version=version,
+        use="venv",
+        requires_dist=(),
+        requires_python="",
+        extras=(),
+        files=(),
+        wheels=((AMD64, f"{name}-{version}-py3-none-any.whl"),),
     )
 
 

@@ -100,7 +100,7 @@ def decide(situation: Situation, now: datetime) -> Decision:
     )
     if error or decision.verdict == "waiting":
         return decision
-    if taken and known and known.refused == attempt:
+    if taken and situation.known and attempt in situation.known.refused:
         refused = tuple(_hold(reason, "rollback", "it was rolled back from") for reason in taken)
         return replace(decision, verdict="held", reasons=(), held=(*held, *refused))
     if taken:

@@ -7,14 +7,17 @@ with it what it was made from. Nothing but the tags is asked of a variant that i
 A rollback is somebody's decision against what was there before. That is remembered as refused, and not made again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from itertools import takewhile
 
 from warmbase import __version__
 from warmbase.catalog.model import Variant
 from warmbase.catalog.parents import lineage
-from warmbase.errors import WarmbaseError
+from warmbase.errors import RegistryError, WarmbaseError
 from warmbase.lock.files import lock_fits, read_lock
 from warmbase.lock.fingerprint import fingerprint_of_lock
 from warmbase.lock.model import Lock
@@ -27,7 +30,7 @@ from warmbase.nightly.setting import Job
 from warmbase.nightly.state import State
 from warmbase.publish.baseline import Pins, read_baseline
 from warmbase.publish.journal import Entry
-from warmbase.publish.ledger import Ledger, newest_entries
+from warmbase.publish.ledger import REFUSED, Ledger, newest_entries
 
 _REQUESTS_AT_ONCE = 16
 
@@ -45,7 +48,8 @@ class Known:
     """What is known of a job's variants, and what they were made from, which is read when it is first asked for.
 
     `states` are by full name, and lack what nothing is known of; `strays` are the variants with a rolling tag that does
-    not name what the journal says; `named` is what the tags of each name. Raises RegistryError.
+    not name what the journal says; `named` is what the tags of each name. `errors` are of variants of which that cannot
+    be read: theirs alone, as long as the place answers, and raised as RegistryError where it does not.
     """
 
     def __init__(self, job: Job, state: State) -> None:
@@ -56,6 +60,7 @@ class Known:
         self.facts = {variant.name: facts_of(variant, smokes) for variant in job.variants}
         self.tool = tool_of(job.catalog.uv)
         self.strays: set[str] = set()
+        self.errors: dict[str, RegistryError] = {}
         self.named: Mapping[str, tuple[str, ...]] = {}
         self.states: dict[str, VariantState] = {}
         if job.mode == "publish":
@@ -70,7 +75,10 @@ class Known:
         """What a variant was made from; None where nothing is published, or nobody knows from what."""
         if variant.name not in self._bases:
             known = self.states.get(variant.name)
-            self._bases[variant.name] = self._read(known.entry) if known and known.entry else None
+            self._bases[variant.name] = None
+            if known and known.entry:
+                with self._alone(variant):
+                    self._bases[variant.name] = self._read(known.entry)
         return self._bases[variant.name]
 
     def read_bases(self, variants: Iterable[Variant]) -> None:
@@ -98,10 +106,29 @@ class Known:
         return {key: pin for basis in self._bases.values() if basis for key, pin in basis.pins.items()}
 
     def _read(self, tag: str) -> Basis | None:
-        baseline = read_baseline(self._job.place, tag)
+        baseline = read_baseline(self._job.place, tag, self._job.folders.journal)
         if baseline is None:
             return None
         return Basis(lock=baseline.lock, pins=baseline.pins, size=baseline.entry.size)
+
+    def answers(self, variant: Variant) -> bool:
+        """Whether the place does, whatever it says of a variant."""
+        place = self._job.place
+        try:
+            place.registry.find_manifest(place.repository(variant.image), variant.tag)
+        except RegistryError as error:
+            return 0 < error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status != HTTPStatus.TOO_MANY_REQUESTS
+        return True
+
+    @contextmanager
+    def _alone(self, variant: Variant) -> Iterator[None]:
+        """Let an error of the registry be that of `variant`, if it answers."""
+        try:
+            yield
+        except RegistryError as error:
+            if not self.answers(variant):
+                raise
+            self.errors[variant.name] = error
 
     def _recognize(self) -> None:
         """What the tags name, as far as the state knows it, and else as the journal says."""
@@ -109,22 +136,40 @@ class Known:
         strange = []
         for variant in self._job.variants:
             known = self._state.variants.get(variant.name)
-            if known and known.digest and all(digest == known.digest for digest in named[variant.name]):
+            same = known and known.digest and all(digest == known.digest for digest in named[variant.name])
+            if known and (same or variant.name in self.errors):
                 self.states[variant.name] = known
-            else:
+            elif variant.name not in self.errors:
                 strange.append(variant)
-        if not strange:
-            return
-        entries = newest_entries(self._job.place, [variant.name for variant in strange], self._job.folders.journal)
+        entries = self._newest_entries(strange)
         for variant in strange:
             entry = entries.get(variant.name)
             known = self._state.variants.get(variant.name)
             if entry:
-                self.states[variant.name] = self._adopt(variant, entry)
+                with self._alone(variant):
+                    self.states[variant.name] = self._adopt(variant, entry)
                 if any(digest != entry.digest for digest in named[variant.name]):
                     self.strays.add(variant.name)
-            elif known:
+            if known and variant.name in self.errors:
+                self.states[variant.name] = known
+            elif known and not entry:
                 self.states[variant.name] = replace(known, digest="", entry="", facts="", packages="", pins="")
+
+    def _newest_entries(self, variants: Sequence[Variant]) -> Mapping[str, Entry]:
+        """The newest entries of variants in the journal: all at once, or one by one where one cannot be read."""
+        place, folder = self._job.place, self._job.folders.journal
+        if not variants:
+            return {}
+        try:
+            return newest_entries(place, [variant.name for variant in variants], folder)
+        except RegistryError as error:
+            if error.status in REFUSED or not self.answers(variants[0]):
+                raise
+        found: dict[str, Entry] = {}
+        for variant in variants:
+            with self._alone(variant):
+                found |= newest_entries(place, [variant.name], folder)
+        return found
 
     def _look_at_tags(self) -> dict[str, tuple[str, ...]]:
         """The digests that the rolling tags of each variant name, by HEAD requests alone."""
@@ -132,11 +177,15 @@ class Known:
         wanted = [(v, place.repository(v.image), tag) for v in self._job.variants for tag in v.tags]
 
         def look(asked: tuple[Variant, str, str]) -> str:
-            found = place.registry.find_manifest(*asked[1:])
+            found = None
+            with self._alone(asked[0]):
+                found = place.registry.find_manifest(*asked[1:])
             return found.digest if found else ""
 
         with ThreadPoolExecutor(max_workers=_REQUESTS_AT_ONCE, thread_name_prefix="look") as executor:
             digests = list(executor.map(look, wanted))
+        if self.errors and len(self.errors) == len(self._job.variants):  # it is not about them
+            raise next(iter(self.errors.values()))
         named: dict[str, tuple[str, ...]] = {}
         for (variant, _, _), digest in zip(wanted, digests, strict=True):
             named[variant.name] = (*named.get(variant.name, ()), digest)
@@ -148,6 +197,7 @@ class Known:
         basis = self._bases[variant.name] = self._read(entry.id)
         own = VariantState(
             time=entry.time,
+            refused=self._refused(variant, entry, known) if entry.action == "rollback" else (),
             digest=entry.digest,
             entry=entry.id,
             taken=known.taken if known else {},
@@ -165,7 +215,6 @@ class Known:
             tool=tool,
             packages=fingerprint_of_lock(basis.lock),
             pins=fingerprint_of_pins(own_pins(variant, basis.pins)),
-            refused=self._refused(variant, entry) if entry.action == "rollback" else "",
         )
 
     def _facts_of_entry(self, variant: Variant, basis: Basis, entry: Entry) -> tuple[str, Mapping[str, str]]:
@@ -190,12 +239,19 @@ class Known:
         native = self._job.tools.native
         return makes_content(self._job.catalog, variant, locks, basis.pins, content=content, native=native)
 
-    def _refused(self, variant: Variant, entry: Entry) -> str:
-        """The attempt that would make what somebody rolled back from; "" where it would not be made now."""
+    def _refused(self, variant: Variant, entry: Entry, known: VariantState | None) -> tuple[str, ...]:
+        """The attempts that would make what somebody rolled back from, in one rollback after the other; `known` may
+        have some that the journal has no more."""
         journal = Ledger(self._job.place, variant.name).read()
-        left = journal.find(entry.previous)
-        basis = self._read(left.id) if left else None
-        if left is None or basis is None or not self._makes(variant, basis, left.content):
+        rollbacks = takewhile(lambda each: each.action == "rollback", reversed(journal.entries))
+        left = dict.fromkeys(each.previous for each in rollbacks if each.previous != entry.digest)
+        attempts = (self._attempt(variant, published) for digest in left if (published := journal.find(digest)))
+        return tuple(dict.fromkeys(filter(None, (*attempts, *(known.refused if known else ())))))
+
+    def _attempt(self, variant: Variant, published: Entry) -> str:
+        """The attempt that would make what was published; "" where it would not be made now."""
+        basis = self._read(published.id)
+        if basis is None or not self._makes(variant, basis, published.content):
             return ""
         pins = fingerprint_of_pins(own_pins(variant, basis.pins))
         return attempt_key(self.facts[variant.name], self.tool, fingerprint_of_lock(basis.lock), pins)
@@ -218,7 +274,7 @@ class Known:
                 tool=self.tool | {"uv": lock.uv.version},
                 packages=fingerprint_of_lock(lock),
                 pins=fingerprint_of_pins(own_pins(variant, pins)),
-                refused="",
+                refused=(),
             )
 
 

@@ -98,7 +98,7 @@ class VariantState:
     `digest` is the index that its rolling tags named, `entry` the tag of the journal's entry that published it. `facts`
     is the hash of all in the catalog that decides its image but for lock and pins, `tool` says the same of warmbase and
     uv in words. `packages` is the fingerprint of its lock (`lock.fingerprint`), `pins` that of its foundation's pins.
-    `refused` is the attempt (`Decision.attempt`) that somebody rolled back from, `taken` when each axis that is not
+    `refused` are the attempts (`Decision.attempt`) that somebody rolled back from, `taken` when each axis that is not
     taken every night was last brought up to date. `seconds` is how long its last build took.
     """
 
@@ -109,7 +109,7 @@ class VariantState:
     tool: Mapping[str, str] = field(default_factory=dict, hash=False)
     packages: str = ""
     pins: str = ""
-    refused: str = ""
+    refused: tuple[str, ...] = ()
     taken: Mapping[str, str] = field(default_factory=dict, hash=False)
     broken: tuple[Broken, ...] = ()
     held: tuple[Held, ...] = ()

@@ -163,6 +163,7 @@ def _variant_from_json(document: Mapping[str, Any]) -> VariantState:
     return VariantState(
         **{
             **document,
+            "refused": tuple(document.get("refused", ())),
             "broken": tuple(Broken(**each) for each in document.get("broken", ())),
             "held": tuple(Held(**each) for each in document.get("held", ())),
             "failure": Failure(**failure) if failure else None,

@@ -127,14 +127,19 @@ class _View:
         moves = self._moves(variant)
         if moves:
             news = replace(news, yanked=self._yanked(variant))
+        ground = self._ground(variant, parent)
+        versions = self._known.versions(variant) if moves or news.yanked else {}
+        known = self._known.states.get(variant.name)
+        if error := self._known.errors.get(variant.name):  # known by now, if anything had to be read
+            news, known = PackageNews(error=error), replace(known, packages="") if known else None
         return Situation(
             variant=variant,
             facts=self._known.facts[variant.name],
             tool=self._known.tool,
             packages=news,
-            ground=self._ground(variant, parent),
-            known=self._known.states.get(variant.name),
-            versions=self._known.versions(variant) if moves or news.yanked else {},
+            ground=ground,
+            known=known,
+            versions=versions,
             parent=parent,
             strays=variant.name in self._known.strays,
         )

@@ -6,9 +6,12 @@ published, and what is rolled back to or promoted brings its own along. Entries 
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from warmbase.effects.files import replace_file
 from warmbase.effects.registry.records import read_packed
 from warmbase.errors import FoundationError, RegistryError
 from warmbase.events import Report, Warned
@@ -21,6 +24,9 @@ from warmbase.publish.ledger import read_tagged
 from warmbase.publish.model import Place, PublishableVariant
 
 LOCK, PINS = "lock", "pins"
+
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, FoundationError)
+_LENGTH = 8  # bytes that say how long a kept lock is, before it and the pins
 
 Pins = Mapping[tuple[str, str, str], FoundationPin]
 """As in `lock.stage`: by foundation name, platform and Python version."""
@@ -68,19 +74,46 @@ def carry_origin(place: Place, entry: Entry, report: Report) -> Layers:
         return ()
 
 
-def read_baseline(place: Place, tag: str) -> Baseline | None:
+def read_baseline(place: Place, tag: str, folder: Path | None = None) -> Baseline | None:
     """The baseline of the journal's entry with this tag (`Entry.id`); None where there is no such entry, or an older
-    version of warmbase wrote it. Raises RegistryError."""
-    origin = {layer.media_type: content for layer, content in read_origin(place, tag)}
-    entry = read_tagged(place, [tag]).get(tag)
-    if entry is None or len(origin) < len((LOCK, PINS)):
+    version of warmbase wrote it. What was read once is kept in `folder`, if there is one. Raises RegistryError."""
+    entry = read_tagged(place, [tag], folder).get(tag)
+    if entry is None:
         return None
+    path = folder / f"{tag}.origin" if folder else None
+    kept = _read_kept(path, entry) if path else None
+    if kept:
+        return kept
+    origin = {layer.media_type: content for layer, content in read_origin(place, tag)}
+    if len(origin) < len((LOCK, PINS)):
+        return None
+    lock, pins = origin[packed_type(LOCK)], origin[packed_type(PINS)]
     try:
-        lock = lock_from_json(unpack(origin[packed_type(LOCK)]).decode())
-        pins = keyed_pins_from_json(json.loads(unpack(origin[packed_type(PINS)])))
-    except (ValueError, KeyError, TypeError, AttributeError, FoundationError) as error:
+        baseline = _parse(entry, lock, pins)
+    except _UNREADABLE as error:
         raise _damaged(place, tag, error) from error
-    return Baseline(entry=entry, lock=lock, pins=pins)
+    if path:
+        with suppress(OSError):  # it only saves requests
+            replace_file(path, len(lock).to_bytes(_LENGTH) + lock + pins)
+    return baseline
+
+
+def _read_kept(path: Path, entry: Entry) -> Baseline | None:
+    try:
+        content = path.read_bytes()
+        end = _LENGTH + int.from_bytes(content[:_LENGTH])
+        return _parse(entry, content[_LENGTH:end], content[end:])
+    except (OSError, *_UNREADABLE):
+        return None
+
+
+def _parse(entry: Entry, lock: bytes, pins: bytes) -> Baseline:
+    """Raises one of `_UNREADABLE`."""
+    return Baseline(
+        entry=entry,
+        lock=lock_from_json(unpack(lock).decode()),
+        pins=keyed_pins_from_json(json.loads(unpack(pins))),
+    )
 
 
 def keyed_pins_to_json(pins: Pins) -> dict[str, Any]:

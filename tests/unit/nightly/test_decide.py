@@ -191,14 +191,14 @@ def test_what_broke_is_told_with_why_and_since_when() -> None:
 
 def test_what_somebody_rolled_back_from_is_not_made_again() -> None:
     news = replace(AS_IT_WAS, packages=NEW_NUMPY)
-    refused = replace(KNOWN, refused=decide(news, WEDNESDAY).attempt)
+    refused = replace(KNOWN, refused=(decide(news, WEDNESDAY).attempt,))
     decision = decide(replace(news, known=refused), WEDNESDAY)
     assert (decision.verdict, decision.reasons) == ("held", ())
     assert [(held.subject, held.by) for held in decision.held] == [("numpy", "rollback")]
 
 
 def test_something_else_than_what_was_rolled_back_from_is_made() -> None:
-    refused = replace(KNOWN, refused=decide(replace(AS_IT_WAS, packages=NEW_NUMPY), WEDNESDAY).attempt)
+    refused = replace(KNOWN, refused=(decide(replace(AS_IT_WAS, packages=NEW_NUMPY), WEDNESDAY).attempt,))
     newer = PackageNews(fingerprint="p3", versions={"numpy": "2.5.7", "six": "1.17.0"})
     assert decide(replace(AS_IT_WAS, packages=newer, known=refused), WEDNESDAY).verdict == "stale"
 

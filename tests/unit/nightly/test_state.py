@@ -12,8 +12,16 @@ from tests.publishing import DAY
 
 from warmbase.foundation.pins import ArchiveState, DebianPin, ImagePin, ManagedPin
 from warmbase.nightly.model import Broken, Failure, Held, NightSummary, VariantState
-from warmbase.nightly.state import MOST_DAYS, KnownPin, State, merge_states, state_from_json, state_to_json
-from warmbase.publish.journal import format_time
+from warmbase.nightly.state import (
+    MOST_DAYS,
+    KnownPin,
+    State,
+    merge_states,
+    state_from_json,
+    state_to_json,
+    time_after,
+)
+from warmbase.publish.journal import format_time, parse_time
 
 DATA = "data:py3.13-trixie"
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
@@ -125,3 +133,24 @@ def test_the_nights_of_the_last_days_are_known_of_all_machines() -> None:
     assert len(kept) == 3 * MOST_DAYS
     assert [each.sent for each in kept[:3]] == [0, 1, 2]
     assert kept[0].began == format_time(DAY + timedelta(days=10))
+
+
+@given(st.integers(-(10**6), 10**6))
+def test_what_is_found_out_now_is_newer_than_what_was_known_whatever_the_clock_says(seconds: int) -> None:
+    before = format_time(DAY + timedelta(seconds=seconds))
+    after = time_after(before, DAY)
+    assert after > before
+    assert parse_time(after) >= DAY
+    old, new = VariantState(time=before, digest="old"), VariantState(time=after, digest="new")
+    assert merge_states(State(variants={DATA: new}), State(variants={DATA: old})).variants[DATA] == new
+
+
+def test_what_was_never_known_has_the_time_at_which_it_is_found_out() -> None:
+    assert time_after("", DAY) == format_time(DAY)
+
+
+def test_a_copy_with_news_that_are_in_no_record_says_so_and_so_does_what_is_merged_with_it() -> None:
+    unsent = replace(FULL, unsent=True)
+    assert state_from_json(state_to_json(unsent)) == unsent
+    assert merge_states(State(), unsent, FULL).unsent
+    assert "unsent" not in state_to_json(FULL)

@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from warmbase.plan import Existing
     from warmbase.publish.model import Place
     from warmbase.publish.release import Clock
+
+    Tell = Callable[[Night], None]
 
 Mode = Literal["publish", "commit", "plan"]
 
@@ -117,7 +120,12 @@ def nightly(
             share_layers=share_layers,
             jobs=jobs,
         )
-        night = _spend(job, tell, is_plan=plan)
+        if plan:
+            night = _show(job, tell)
+        elif commit:
+            night = _propose(job, tell, report_folder)
+        else:
+            night = _run(job, tell)
     _print(night, as_json=as_json)
     sys.exit(exit_code(night))
 
@@ -194,18 +202,43 @@ def exit_code(night: "Night") -> int:
     return OUT_OF_TIME if night.of("left") else 0
 
 
-def _spend(job: "Job", tell: "Callable[[Night], None]", *, is_plan: bool) -> "Night":
-    from warmbase.nightly.job import plan_night, run_night, show_plan
+def _show(job: "Job", tell: "Tell") -> "Night":
+    from warmbase.nightly.job import plan_night, show_plan
 
-    if not is_plan:
-        return run_night(job, tell)
     night = show_plan(job, plan_night(job))
     tell(night)
     return night
 
 
+def _run(job: "Job", tell: "Tell") -> "Night":
+    from warmbase.nightly.job import run_night
+
+    return run_night(job, tell)
+
+
+def _propose(job: "Job", tell: "Tell", folder: Path | None) -> "Night":
+    """Write new locks; `folder` gets the message and the changelog of all of them that are not committed."""
+    from warmbase.effects.git import read_uncommitted
+    from warmbase.lock.files import locks_folder
+    from warmbase.nightly.commit import write_messages
+    from warmbase.nightly.job import run_night
+    from warmbase.nightly.proposal import changed_locks, name_uncommitted, whole_proposal
+
+    locks = locks_folder(job.catalog)
+    notes = name_uncommitted(job.catalog, read_uncommitted(locks))
+    for note in notes:
+        job.report(Warned(subject="nightly", message=note))
+
+    def told(night: "Night") -> None:
+        tell(replace(night, notes=(*notes, *night.notes)))
+        if folder:
+            write_messages(whole_proposal(night, changed_locks(job.catalog, read_uncommitted(locks))), folder)
+
+    return run_night(job, told)
+
+
 @contextmanager
-def reported(folder: Path | None, mode: Mode, clock: "Clock" = now) -> "Iterator[Callable[[Night], None]]":
+def reported(folder: Path | None, mode: Mode, clock: "Clock" = now) -> "Iterator[Tell]":
     """Gives what writes a night's report into `folder`. Where something ends the night before it is told, a report says
     what; that it cannot be written either is no news then."""
     began, told = clock(), False
@@ -229,12 +262,9 @@ def reported(folder: Path | None, mode: Mode, clock: "Clock" = now) -> "Iterator
 def _write(night: "Night", folder: Path | None) -> None:
     if folder is None:
         return
-    from warmbase.nightly.commit import write_messages
     from warmbase.nightly.report.stage import write_report
 
     write_report(night, folder)
-    if night.mode == "commit":
-        write_messages(night, folder)
 
 
 def _print(night: "Night", *, as_json: bool) -> None:

@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.bases import Bases
 from tests.nights import World, open_world, told
 
 from warmbase.catalog.load import load_catalog
+from warmbase.cli.nightly import OUT_OF_TIME, exit_code
+from warmbase.effects.process import run_process
 from warmbase.events import Event, Started
 from warmbase.lock.files import read_lock
-from warmbase.nightly.claims import Claims
+from warmbase.nightly.claims import LASTS, Claims
 from warmbase.nightly.job import run_night
 from warmbase.nightly.model import Night
+from warmbase.nightly.setting import Job
 from warmbase.nightly.shards import Shard
+from warmbase.publish.ledger import Ledger
 
 CATALOG = {
     "images": {"app": {"requirements": ["alpha"]}, "kid": {"from": "app", "requirements": ["beta"]}},
@@ -56,6 +62,17 @@ def test_locks_to_review_are_written_and_nothing_is_published(committed: World) 
     assert told(committed.night(commit=True)) == {}
 
 
+def test_a_repeated_run_proposes_all_locks_that_are_not_committed(committed: World, tmp_path: Path) -> None:
+    git = ("git", "-C", committed.bases.folder, "-c", "user.name=a", "-c", "user.email=a@b.invalid")
+    run_process((*git, "init", "--quiet"))
+    run_process((*git, "add", committed.bases.catalog))
+    run_process((*git, "commit", "--quiet", "--message", "Begin"))
+    said = committed.bases.run("nightly", "--commit", "--report", str(tmp_path))
+    assert "not committed in bases/" in said.stderr
+    assert "Refresh 2 bases" in (tmp_path / "message.txt").read_text()
+    assert "not committed in bases/" in (tmp_path / "report.md").read_text()
+
+
 def test_a_night_says_where_its_images_are(published: World) -> None:
     night = published.night()
     assert told(night) == {}
@@ -71,14 +88,21 @@ def test_a_machine_without_memory_knows_that_nothing_is_to_do(
     assert {one.method for one in published.proxy.seen} <= {"GET", "HEAD"}
 
 
-def test_what_another_worker_has_claimed_is_left_to_it(published: World) -> None:
+def test_what_another_worker_has_claimed_is_left_to_it_and_taken_if_it_is_lost(published: World) -> None:
     published.release("beta", "1.1")
     job = published.job(shard=Shard(index=1, count=2))
     theirs = Claims(job.place, "another worker", job.clock)
     assert theirs.take("kid:py3.13-slim")
-    assert [result.variant for result in published.night(shard=Shard(index=1, count=2)).results] == ["app:py3.13-slim"]
+    night = published.night(shard=Shard(index=1, count=2))
+    assert [result.variant for result in night.of("fresh")] == ["app:py3.13-slim"]
+    assert told(night)["kid"].startswith("left: beta 1.0 → 1.1, another machine is at it until")
+    assert exit_code(night) == OUT_OF_TIME
     theirs.release("kid:py3.13-slim")
+    lost = Claims(job.place, "lost", job.clock)
+    assert lost.take("kid:py3.13-slim")
+    published.evening += LASTS + timedelta(minutes=1)
     night = published.night(shard=Shard(index=2, count=2))
+    lost.release("kid:py3.13-slim")
     assert told(night) == {"kid": "refreshed: beta 1.0 → 1.1"}
     published.evening += timedelta(days=1)
 
@@ -106,3 +130,49 @@ def test_the_command_reports_in_three_forms_and_in_its_exit_code(published: Worl
     assert json.loads((tmp_path / "report.json").read_text())["mode"] == "plan"
     published.edit("app", requirements=["alpha", "nowhere"])
     assert "nowhere" in published.bases.run("nightly", code=1).stdout
+
+
+MACHINES = 2
+
+
+def machine(world: World, number: int) -> Job:
+    """The job of one of the machines, each of which has a cache of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WARMBASE_CACHE_DIR", str(world.bases.folder / f"machine-{number}"))
+        return world.job(shard=Shard(index=number, count=MACHINES))
+
+
+@pytest.fixture(scope="module")
+def shared(world: World) -> World:
+    """The same world with a catalog of two images that have nothing to do with each other."""
+    bases = Bases(folder=world.bases.folder.parent / "shared", cache=world.bases.cache)
+    bases.folder.mkdir()
+    images = {"core": {"requirements": ["alpha"]}, "data": {"requirements": ["beta"]}}
+    foundations = {"slim": world.catalog["foundations"]["slim"]}
+    shared = replace(world, bases=bases, catalog={**world.catalog, "images": images, "foundations": foundations})
+    shared.write()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def nights(shared: World) -> list[Night]:
+    """The first night of these images, on all machines at once."""
+    jobs = [machine(shared, number) for number in range(1, MACHINES + 1)]
+    with ThreadPoolExecutor(max_workers=MACHINES) as executor:
+        return list(executor.map(run_night, jobs))
+
+
+def test_every_image_is_published_once_though_all_machines_saw_all_of_them(shared: World, nights: list[Night]) -> None:
+    assert set(shared.tags()) == {"core", "data"}
+    for variant in machine(shared, 1).variants:
+        entries = Ledger(machine(shared, 1).place, variant.name).read().entries
+        assert [entry.digest for entry in entries] == [shared.tags()[variant.image]]
+
+
+def test_together_the_machines_did_all_of_it_and_nothing_failed(nights: list[Night]) -> None:
+    """Who is ready first may take what the other one has not claimed yet, and has to leave what it is still at."""
+    done = [{result.variant for result in night.of("refreshed", "fresh")} for night in nights]
+    assert set().union(*done) == {"core:py3.13-slim", "data:py3.13-slim"}
+    for night, others in zip(nights, reversed(done), strict=True):
+        assert {result.variant for result in night.of("left")} <= others
+        assert not night.of("failed", "waiting", "held")

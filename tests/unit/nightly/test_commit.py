@@ -12,10 +12,12 @@ from tests.reports import NUMPY, busy_night, quiet_night, refreshed
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog
 from warmbase.errors import LockError
-from warmbase.lock.files import pin_path, read_lock, read_pins, write_lock, write_pins
-from warmbase.lock.model import Lock, LockedFile, LockedPackage
+from warmbase.lock.files import lock_paths, pin_path, read_lock, read_pins, write_lock, write_pins
+from warmbase.lock.model import Lock, LockedFile, LockedPackage, lock_to_json
+from warmbase.nightly.changes import lock_moves
 from warmbase.nightly.commit import changelog_text, message_text, take_locks, write_messages
-from warmbase.nightly.model import Night, Reason
+from warmbase.nightly.model import Night, Reason, VariantResult
+from warmbase.nightly.proposal import changed_locks, name_uncommitted, whole_proposal
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
 
@@ -147,3 +149,56 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     changelog, message = write_messages(committed(), tmp_path / "report")
     assert changelog.read_text() == changelog_text(committed())
     assert message.read_text() == message_text(committed())
+
+
+# What several runs have made
+
+
+def test_a_repeated_run_proposes_what_the_one_before_it_wrote(catalogs: Pair) -> None:
+    """An interrupted run has relocked `app`; the next one finds that fresh, and relocks `web`."""
+    scratch, target = catalogs
+    app, web = target.variants
+    committed_files = {
+        lock_paths(target, variant)[1]: lock_to_json(lock(variant.name, "1")).encode() for variant in (app, web)
+    }
+    take_locks(scratch, target, (app, web))
+    moved = Reason(axis="packages", subject="it", old="1", new="2")
+    tonight = replace(refreshed(web.name, moved), moves=lock_moves(lock(web.name, "1"), lock(web.name, "2")))
+    results = (VariantResult(variant=app.name, status="fresh"), tonight)
+    night = whole_proposal(replace(committed(), results=results), changed_locks(target, committed_files))
+    assert message_text(night).startswith("Refresh 2 bases: it 2\n")
+    assert "- it 1 → 2 (taken by an earlier run): app:py3.13-trixie" in message_text(night)
+    assert "| it | 1 | 2 | up |" in changelog_text(night)
+    assert night.results[1] == tonight
+
+
+def test_what_moved_twice_before_it_is_committed_is_proposed_as_one_move(catalogs: Pair) -> None:
+    scratch, target = catalogs
+    app = target.variants[0]
+    files = {lock_paths(target, app)[1]: lock_to_json(lock(app.name, "0")).encode()}
+    take_locks(scratch, target, (app,))
+    tonight = replace(refreshed(app.name, NUMPY), moves=lock_moves(lock(app.name, "1"), lock(app.name, "2")))
+    night = whole_proposal(replace(committed(), results=(tonight,)), changed_locks(target, files))
+    assert "| it | 0 | 2 | up |" in changelog_text(night)
+
+
+def test_a_lock_that_the_last_commit_has_not_is_proposed_too(catalogs: Pair) -> None:
+    _, target = catalogs
+    app = target.variants[0]
+    night = replace(committed(), results=(VariantResult(variant=app.name, status="fresh"),))
+    text = message_text(whole_proposal(night, changed_locks(target, {lock_paths(target, app)[1]: None})))
+    assert "- a lock that an earlier run wrote: app:py3.13-trixie" in text
+
+
+def test_what_is_committed_is_not_proposed_again(catalogs: Pair) -> None:
+    _, target = catalogs
+    assert changed_locks(target, {}) == {}
+    assert whole_proposal(committed(), {}) == committed()
+
+
+def test_edits_that_are_not_committed_are_not_written_over_without_a_word(catalogs: Pair) -> None:
+    _, target = catalogs
+    assert name_uncommitted(target, ()) == ()
+    [note] = name_uncommitted(target, lock_paths(target, target.variants[0]))
+    assert "2 files are not committed in bases/ (app/py3.13-trixie.txt, app/py3.13-trixie.json)" in note
+    assert "writes over them" in note

@@ -6,6 +6,10 @@ until there is something else. A foundation is taken whole: where its security u
 new pin. An image that is `from` another has the foundation of that one, whatever its own `refresh` says. Of packages a
 security update (a release that was yanked) moves alone where the others are not due.
 
+Where an index or a foundation's archive cannot be asked, or packages cannot be resolved, that axis stays as it is, and
+what is new on the others is taken; only where there is nothing else, or the catalog wants something else, has the
+variant failed.
+
 An attempt is the hash of all that an image would be made of, the same for every machine. The one that failed last is
 not tried again before its time (`backoff`), any other is. Of what nothing can be made of only the kind of the reason
 counts: finding out again costs nothing, and as soon as there is something to make that is another attempt.
@@ -63,6 +67,11 @@ class Situation:
     strays: bool = False
 
     @property
+    def error(self) -> WarmbaseError | None:
+        """Why it is not known what the variant would be."""
+        return self.ground.error or self.packages.error
+
+    @property
     def published(self) -> VariantState | None:
         """What is known of an image that is there; None where nothing but failures is known."""
         return self.known if self.known and self.known.packages else None
@@ -74,14 +83,17 @@ def decide(situation: Situation, now: datetime) -> Decision:
     It is `held` where all that is newer waits for its day or was rolled back from. What the resolution itself left
     alone (a cooldown, a conflict) is in `held` of a fresh variant too.
     """
-    known, ground, news = situation.published, situation.ground, situation.packages
-    due = due_axes(situation.variant.refresh, known, now)
-    error = ground.error or news.error
-    found = () if error else _reasons(situation)
+    known, error = situation.published, situation.error
+    whole = due_axes(situation.variant.refresh, known, now)
+    due = tuple(axis for axis in whole if not (axis == "packages" and situation.packages.error))
+    situation = _as_it_was(situation)
+    ground, news = situation.ground, situation.packages
+    found = () if situation.error else _reasons(situation)
     taken = _choose(found, situation, due) if known else found
     takes_foundation = known is None or any(reason in ground.reasons for reason in taken)
     takes_packages = known is None or "packages" in due
-    attempt = _attempt(situation, takes_packages=takes_packages, takes_foundation=takes_foundation, error=error)
+    nothing = error if not taken else None
+    attempt = _attempt(situation, takes_packages=takes_packages, takes_foundation=takes_foundation, error=nothing)
     failure = situation.known.failure if situation.known else None
     left = tuple(reason for reason in found if reason not in taken)
     broken = (_remind(held, situation.known) for held in news.held)
@@ -95,10 +107,10 @@ def decide(situation: Situation, now: datetime) -> Decision:
         takes_foundation=takes_foundation,
         moving=tuple(sorted(news.yanked)) if "security" in due else (),
         attempt=attempt,
-        taken=due,
+        taken=tuple(axis for axis in whole if not error or axis in ("catalog", "tool")),
         error=error,
     )
-    if error or decision.verdict == "waiting":
+    if nothing or decision.verdict == "waiting":
         return decision
     if taken and situation.known and attempt in situation.known.refused:
         refused = tuple(_hold(reason, "rollback", "it was rolled back from") for reason in taken)
@@ -106,6 +118,18 @@ def decide(situation: Situation, now: datetime) -> Decision:
     if taken:
         return decision
     return replace(decision, verdict="held" if found else "fresh")
+
+
+def _as_it_was(situation: Situation) -> Situation:
+    """A situation in which nothing is new on an axis that could not be asked, where that can be left."""
+    known, ground, news = situation.published, situation.ground, situation.packages
+    if known is None or known.facts != situation.facts:
+        return situation
+    if ground.error:
+        ground = Ground(pins=known.pins, held=ground.held)
+    if news.error:
+        news = PackageNews(fingerprint=known.packages, versions=situation.versions, yanked=news.yanked)
+    return replace(situation, ground=ground, packages=news)
 
 
 def due_axes(refresh: Refresh, known: VariantState | None, now: datetime) -> tuple[Axis, ...]:
@@ -240,8 +264,13 @@ def _choose(found: tuple[Reason, ...], situation: Situation, due: tuple[Axis, ..
     return tuple(
         reason
         for reason in found
-        if (whole if reason in ground.reasons else reason.axis in due or reason.note == _FROM)
+        if (whole if reason in ground.reasons else _is_due(reason, due) or reason.note == _FROM)
     )
+
+
+def _is_due(reason: Reason, due: tuple[Axis, ...]) -> bool:
+    """Whether a reason is taken. A package that was yanked moves with all others too."""
+    return reason.axis in due or (reason.axis == "security" and reason.note != _SYSTEM[1] and "packages" in due)
 
 
 def _batched(left: tuple[Reason, ...], refresh: Refresh, now: datetime) -> tuple[Held, ...]:

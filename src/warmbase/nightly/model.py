@@ -163,8 +163,8 @@ class Decision:
 
     `reasons` is what is taken. `takes_packages` says whether its packages are resolved anew (else only what is in
     `moving` moves); `takes_foundation` whether it gets the foundation's new pin. `attempt` is the hash of everything
-    that went in, as in `Failure`; `taken` the axes that are up to date once this is done. With `error` it is known
-    already that nothing can come of it.
+    that went in, as in `Failure`; `taken` the axes that are up to date once this is done. With `error` something
+    could not be asked; without any reason nothing can come of it then.
     """
 
     variant: str

@@ -72,8 +72,13 @@ def give_away(job: Job, made: Made, decision: Decision, known: Known, stages: St
         size_before=_size_before(known, variant),
     )
     if job.mode == "commit":
-        take_locks(made.catalog, job.catalog, [variant])
-        result = replace(result, moves=_lock_moves(known, variant, made), stages=dict(stages.seconds))
+        changed = take_locks(made.catalog, job.catalog, [variant])
+        result = replace(
+            result,
+            status="refreshed" if changed else _status_of_the_same(made),
+            moves=_lock_moves(known, variant, made),
+            stages=dict(stages.seconds),
+        )
         return Given(result=result, state=state, basis=basis)
     return _publish(job, made, known, stages, Given(result=result, state=state, basis=basis))
 
@@ -93,10 +98,11 @@ def _publish(job: Job, made: Made, known: Known, stages: Stages, given: Given) -
         tool=known.tool,
         packages=fingerprint_of_lock(made.lock),
         pins=fingerprint_of_pins(own_pins(variant, made.pins)),
+        seconds=(given.state.seconds if entry.digest != before else known.states[variant.name].seconds),
     )
     result = replace(
         given.result,
-        status="refreshed" if entry.digest != before else _status_of_the_same(made),
+        status="refreshed" if entry.digest != before or variant.name in known.strays else _status_of_the_same(made),
         digest=entry.digest,
         base=f"{job.place}/{variant.image}:{variant.tags[-1]}",
         dated=entry.dated,

@@ -14,17 +14,16 @@ from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
-from warmbase.catalog.model import DockerfileFoundation, Variant
+from warmbase.catalog.model import Variant
 from warmbase.catalog.parents import lineage
 from warmbase.errors import LockError, RegistryError, StoreError, WarmbaseError
 from warmbase.events import Warned
 from warmbase.foundation.pins import FoundationPin
-from warmbase.lock.resolve import Resolver, Upgrade
-from warmbase.lock.stage import pin_foundations, read_all_pins
+from warmbase.lock.resolve import Resolver
 from warmbase.nightly.attempt import Attempt, Materials, Stages
 from warmbase.nightly.backoff import record_failure
+from warmbase.nightly.baking import Baked, bake
 from warmbase.nightly.decide import mark_taken, own_reasons
-from warmbase.nightly.facts import own_keys
 from warmbase.nightly.known import Basis
 from warmbase.nightly.messages import as_kept
 from warmbase.nightly.model import (
@@ -38,7 +37,7 @@ from warmbase.nightly.model import (
     VariantState,
 )
 from warmbase.nightly.queue import Queue
-from warmbase.nightly.record import keep_state, read_state, write_state
+from warmbase.nightly.record import keep_state, read_state, save_state, write_state
 from warmbase.nightly.release import give_away
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import KnownPin, time_after
@@ -51,7 +50,7 @@ _DONE = ("refreshed", "fresh", "held")
 def untouched(decision: Decision, known: VariantState | None) -> VariantResult:
     """The result of a variant with which nothing was done; what is stale is left, unless nothing could come of it."""
     digest = known.digest if known else ""
-    undone: Status = "failed" if decision.error else "left"
+    undone: Status = "failed" if decision.error and not decision.reasons else "left"
     return VariantResult(
         variant=decision.variant,
         status=undone if decision.verdict == "stale" else decision.verdict,
@@ -84,8 +83,9 @@ class Work:
         self._bases: dict[str, Basis] = {}
         self._pins = dict(self._found.pins)
         self._resolver: Resolver | None = None
-        self._unmade: Mapping[tuple[str, str], WarmbaseError] = {}
+        self._baked = Baked()
         self._is_down = False
+        self._asked_again: Mapping[str, int] = {}
         self._settle()
 
     @property
@@ -97,7 +97,8 @@ class Work:
         """Take one stale variant after the other, as long as there is time."""
         decisions = {decision.variant: decision for decision in self.decisions}
         if not self._is_over():
-            self._bake(decisions)
+            self._baked = bake(self._job, decisions, self._pins)
+            self._learn_pins(self._baked.pins)
         queue = Queue(self._job, decisions, self._known, self._results, self._is_over)
         with closing(queue.take()) as variants:
             for variant in variants:
@@ -117,16 +118,13 @@ class Work:
     def keep(self) -> None:
         """Keep what is known for the next night; where nothing changed, on this machine alone."""
         self.state = replace(self.state, nights=(*self.state.nights, self._summary()))
-        if self._has_changed() or self._before.unsent:
-            self._send()
-        else:
-            keep_state(self._job.place, self._job.folders.nights, self.state)
+        self._save()
 
     def keep_for_others(self) -> None:
         """Keep what is known of variants that others will not look at, as they are not stale; without any such news,
         what the surveys read, on this machine alone."""
         if self.state.variants != self._before.variants:
-            self._send()
+            self._save()
         else:
             self.keep_memory()
 
@@ -136,13 +134,9 @@ class Work:
         unsent = memory != self._before or memory.unsent
         keep_state(self._job.place, self._job.folders.nights, replace(memory, unsent=unsent))
 
-    def _send(self) -> None:
-        """Keep what is known in the registry; on this machine, until the next night, where that cannot be."""
-        try:
-            self.state = write_state(self._job.place, self._job.folders.nights, self.state, self._job.clock())
-        except RegistryError as error:  # everything in it can be found out anew
-            self._warn(f"the night's state could not be kept at {self._job.place}: {error.message}")
-            keep_state(self._job.place, self._job.folders.nights, replace(self.state, unsent=True))
+    def _save(self) -> None:
+        job = self._job
+        self.state = save_state(job.place, job.folders.nights, self._before, self.state, job.clock(), self._warn)
 
     def night(self) -> Night:
         """The whole night. Of what is stale it has what this machine has done, or would have with more time."""
@@ -159,7 +153,8 @@ class Work:
 
     def requests(self) -> dict[str, int]:
         """What was asked so far, of whom."""
-        return {**self._found.requests, "registry": self._requests_of_registry() - self._requests_before}
+        asked = Counter(self._found.requests) + Counter(self._asked_again)
+        return {**self._found.requests, **asked, "registry": self._requests_of_registry() - self._requests_before}
 
     def _look_again(self) -> None:
         """Remember what the next night would have to find out first, of foundations that are new and packages that are
@@ -170,26 +165,7 @@ class Work:
             self._warn(f"what the next night has to find out first is not known yet: {error}")
             return
         self.state = replace(self.state, index=found.index, archives=found.archives)
-
-    def _bake(self, decisions: Mapping[str, Decision]) -> None:
-        """Build all Dockerfiles of which only making them tells what they are, at once."""
-        unknown = [
-            variant
-            for variant in self._job.variants
-            if isinstance(variant.foundation, DockerfileFoundation)
-            and decisions[variant.name].verdict == "stale"
-            and decisions[variant.name].takes_foundation
-            and any(key not in self._pins for key in own_keys(variant))
-        ]
-        if not unknown:
-            return
-        tools = self._job.tools
-        with tools.ground().store.workspace() as folder:
-            catalog = self._job.at(folder)
-            self._unmade = pin_foundations(
-                catalog, unknown, ground=tools.ground, upgrade=Upgrade(), report=self._job.report, native=tools.native
-            )
-            self._learn_pins(read_all_pins(catalog))
+        self._asked_again = found.requests
 
     def _is_over(self) -> bool:
         limit = self._job.max_seconds
@@ -235,14 +211,16 @@ class Work:
             )
             self._fail(variant, decision, told, stages)
             broken = ()
-        if (broken or self._results[variant.name].status == "failed") and not decision.error:
+        if (broken or self._results[variant.name].status == "failed") and (decision.reasons or not decision.error):
             self._keep_meanwhile()
 
     def _make(self, variant: Variant, decision: Decision, stages: Stages) -> tuple[Broken, ...]:
         """Returns what broke it and was left."""
-        error = decision.error or self._unmade.get((variant.foundation.name, variant.python))
-        if error:
+        unmade = self._baked.unmade.get((variant.foundation.name, variant.python))
+        if error := unmade or (None if decision.reasons else decision.error):
             raise error
+        if decision.error:
+            self._warn(f"what else was new was taken in spite of this: {as_kept(decision.error.message, self._job)}")
         self._resolver = self._resolver or replace(self._job.tools.resolver(), fresh=self._found.moved)
         known = self._known.states.get(variant.name)
         materials = Materials(
@@ -363,9 +341,6 @@ class Work:
         if new:
             self.state = replace(self.state, pins={**known, **new})
 
-    def _has_changed(self) -> bool:
-        return replace(self.state, nights=()) != replace(self._before, nights=())
-
     def _all_results(self) -> tuple[VariantResult, ...]:
         rest = {
             decision.variant: untouched(decision, self._known.states.get(decision.variant))
@@ -391,5 +366,5 @@ class Work:
 
     def _warn(self, message: str, subject: str = "nightly") -> None:
         if subject == "nightly":
-            self.notes.append(message)
+            self.notes += [message] if message not in self.notes else []
         self._job.report(Warned(subject=subject, message=message))

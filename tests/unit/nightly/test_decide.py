@@ -7,7 +7,7 @@ import pytest
 from tests.publishing import describe_variant
 
 from warmbase.catalog.model import HowOften, Refresh
-from warmbase.errors import LockError
+from warmbase.errors import FoundationError, LockError
 from warmbase.nightly.backoff import record_failure
 from warmbase.nightly.decide import Ground, Situation, decide, mark_taken, own_reasons, still_broken, trial_key
 from warmbase.nightly.model import Axis, Broken, Decision, Held, PackageNews, Reason, VariantState
@@ -229,6 +229,54 @@ def test_what_cannot_be_resolved_is_tried_and_then_waits() -> None:
     failure = record_failure(None, attempt=decision.attempt, message=error.message, now=MONDAY)
     failed = replace(broken, known=replace(KNOWN, failure=failure))
     assert decide(failed, MONDAY + timedelta(hours=1)).verdict == "waiting"
+
+
+DOWN = LockError("the index cannot be asked")
+AWAY = FoundationError("the archive cannot be asked")
+
+
+def test_while_an_index_is_down_the_system_is_updated() -> None:
+    ground = Ground(pins="g2", reasons=(OPENSSL,))
+    decision = decide(replace(AS_IT_WAS, ground=ground, packages=PackageNews(error=DOWN)), WEDNESDAY)
+    assert (decision.verdict, decision.reasons, decision.error) == ("stale", (OPENSSL,), DOWN)
+    assert (decision.takes_foundation, decision.takes_packages, decision.moving) == (True, False, ())
+
+
+def test_while_an_archive_is_down_packages_are_updated() -> None:
+    decision = decide(replace(AS_IT_WAS, ground=Ground(error=AWAY), packages=NEW_NUMPY), WEDNESDAY)
+    assert (decision.verdict, words(decision), decision.error) == ("stale", ["numpy 2.5.5 → 2.5.6"], AWAY)
+    assert (decision.takes_foundation, decision.takes_packages) == (False, True)
+
+
+@pytest.mark.parametrize(("ground", "news"), [(None, DOWN), (AWAY, None), (AWAY, DOWN)])
+def test_what_could_not_be_asked_is_told_where_nothing_else_is_new(
+    ground: FoundationError | None, news: LockError | None
+) -> None:
+    asked = replace(AS_IT_WAS.packages, error=news) if news else AS_IT_WAS.packages
+    decision = decide(replace(AS_IT_WAS, ground=Ground(pins="g1", error=ground), packages=asked), WEDNESDAY)
+    assert (decision.verdict, decision.reasons, decision.error) == ("stale", (), ground or news)
+
+
+def test_what_the_catalog_wants_is_not_made_of_half_of_what_is_known() -> None:
+    wanted = replace(AS_IT_WAS, facts="f2", ground=Ground(pins="g2", reasons=(OPENSSL,)))
+    decision = decide(replace(wanted, packages=PackageNews(error=DOWN)), WEDNESDAY)
+    assert (decision.reasons, decision.error) == ((), DOWN)
+
+
+def test_what_could_not_be_asked_is_not_up_to_date() -> None:
+    batched = refreshed(AS_IT_WAS, packages="weekly", security="weekly")
+    asked = replace(batched, ground=Ground(pins="g2", reasons=(TZDATA,)), packages=PackageNews(error=DOWN))
+    assert set(decide(asked, MONDAY).taken) == {"catalog", "tool"}
+    assert set(decide(batched, MONDAY).taken) > {"packages", "security"}
+
+
+def test_a_yanked_release_goes_where_packages_are_due_though_security_is_not() -> None:
+    batched = taken_on(refreshed(AS_IT_WAS, security="weekly"), MONDAY, "security")
+    yanked = PackageNews(fingerprint="p2", versions={"numpy": "2.5.4", "six": "1.17.0"}, yanked={"numpy": "broken"})
+    decision = decide(replace(batched, packages=yanked), WEDNESDAY)
+    assert (words(decision), decision.held) == (["numpy 2.5.5 → 2.5.4 (yanked: broken)"], ())
+    system = replace(batched, ground=Ground(pins="g2", reasons=(OPENSSL,)))
+    assert decide(system, WEDNESDAY).verdict == "held"
 
 
 def test_another_explanation_of_the_same_failure_is_no_other_attempt() -> None:

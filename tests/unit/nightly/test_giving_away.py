@@ -1,24 +1,26 @@
 """What is told and remembered of a variant that was made: what it has, and not what was wanted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.pinned import DEBIAN_PIN
-from tests.publishing import AMD64, Shelf, lock_of
+from tests.publishing import AMD64, Clock, Shelf, attest, lock_of
 from tests.unit.nightly.jobs import idle_job
 
 from warmbase.catalog.load import load_catalog
 from warmbase.lock.files import write_lock, write_pins
+from warmbase.nightly import release
 from warmbase.nightly.attempt import Made, Stages
 from warmbase.nightly.known import Known
 from warmbase.nightly.model import Broken, Decision, Reason, VariantState
 from warmbase.nightly.release import Given, give_away, true_reasons
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import State
+from warmbase.oci.manifest import INDEX
 
 SUNDAY = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 NEWS = (
@@ -116,3 +118,45 @@ def test_what_was_not_tried_is_held_and_stays_due(job: Job) -> None:
         f"numpy 2.0, not 2.1: untried, {said}",
         f"six 1.0, not 1.1: untried, {said}",
     ]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Where images come from instead of a layout."""
+    shelf = Shelf(folder=tmp_path / "blobs")
+    monkeypatch.setattr(release, "read_layout", lambda _: shelf)
+    monkeypatch.setattr(release, "attest", attest)
+    return shelf
+
+
+def publish(job: Job, shelf: Shelf, layers: Sequence[str], state: State, *, seconds: float) -> Given:
+    """Give away a variant of these layers, in a night that begins with a state."""
+    made = Made(
+        publishable=replace(shelf.variant("data", layers=layers), seconds=seconds),
+        lock=lock_of({"numpy": f"{len(layers)}.0"}),
+        pins={},
+        catalog=job.catalog,
+        layout=shelf.folder,
+    )
+    return give_away(job, made, DECISION, Known(job, state), Stages(), SUNDAY)
+
+
+def test_what_came_to_the_same_changes_nothing_that_is_known(tmp_path: Path, shelf: Shelf) -> None:
+    job = idle_job(tmp_path, clock=Clock())
+    first = publish(job, shelf, ["one"], State(), seconds=7)
+    state = State(variants={DECISION.variant: first.state})
+    again = publish(job, shelf, ["one"], state, seconds=9)
+    assert (first.result.status, again.result.status) == ("refreshed", "fresh")
+    assert replace(again.state, time=first.state.time) == first.state
+
+
+def test_tags_that_were_put_back_are_told(tmp_path: Path, shelf: Shelf) -> None:
+    job = idle_job(tmp_path, clock=Clock())
+    old = publish(job, shelf, ["one"], State(), seconds=7)
+    new = publish(job, shelf, ["one", "two"], State(variants={DECISION.variant: old.state}), seconds=7)
+    index = job.place.registry.read_manifest("bases/data", old.state.digest)
+    assert index
+    job.place.registry.write_manifest("bases/data", job.variants[0].tag, index.content, INDEX)
+    state = State(variants={DECISION.variant: new.state})
+    again = publish(job, shelf, ["one", "two"], state, seconds=7)
+    assert (again.result.status, again.result.digest) == ("refreshed", new.result.digest)

@@ -4,7 +4,7 @@ is blamed for a registry that went down."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from tests.publishing import describe_variant
@@ -12,18 +12,21 @@ from tests.unit.nightly.jobs import idle_job
 from tests.unit.publish.memory import MemoryRegistry
 
 from warmbase.catalog.model import Variant
+from warmbase.cli.nightly import OUT_OF_TIME, exit_code
 from warmbase.errors import LockError, RegistryError, VerificationError, WarmbaseError
 from warmbase.nightly import work
 from warmbase.nightly.archives import ArchiveMemory
 from warmbase.nightly.attempt import Stages
+from warmbase.nightly.claims import Claims
 from warmbase.nightly.known import Known
 from warmbase.nightly.model import Broken, Decision, Night, Reason, Status, VariantResult, VariantState
 from warmbase.nightly.pages import IndexMemory
-from warmbase.nightly.record import read_state
+from warmbase.nightly.record import read_state, write_state
 from warmbase.nightly.setting import Job
-from warmbase.nightly.state import state_to_json
+from warmbase.nightly.shards import Shard
+from warmbase.nightly.state import State, state_to_json
 from warmbase.nightly.survey import Surroundings
-from warmbase.nightly.work import Work
+from warmbase.nightly.work import Work, untouched
 
 ALPHA = Reason(axis="packages", subject="alpha", old="1", new="2")
 BETA = Reason(axis="packages", subject="beta", old="1", new="2")
@@ -43,9 +46,10 @@ class Nights:
     patch: pytest.MonkeyPatch
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     made: list[Decision] = field(default_factory=list)
+    shard: Shard | None = None
 
     def job(self, *variants: Variant) -> Job:
-        return idle_job(self.folder, *variants, registry=self.registry)
+        return idle_job(self.folder, *variants, registry=self.registry, shard=self.shard)
 
     def work(self, decisions: Mapping[Variant, Decision], make: Making) -> Work:
         """A night's work that has decided so. `make` makes a variant, raises, or says with None that time is over."""
@@ -198,11 +202,18 @@ def test_what_a_bisection_found_is_known_however_the_night_ends(nights: Nights) 
 
 def test_what_costs_nothing_to_find_out_again_is_not_kept_at_once(nights: Nights) -> None:
     error = LockError("nowhere is in no index")
-    decisions = {variant: replace(one, error=error) for variant, one in all_stale("a", "b", "c").items()}
+    decisions = {variant: replace(one, reasons=(), error=error) for variant, one in all_stale("a", "b", "c").items()}
     night = nights.work(decisions, failing(error, "a", "b", "c"))
     nights.registry.asked.clear()
     night.do_all()
     assert nights.registry.asked["PUT"] == 0
+
+
+def test_an_error_that_leaves_something_to_do_fails_nothing(nights: Nights) -> None:
+    down = LockError("the index cannot be asked")
+    decision = replace(stale(CORE, ALPHA), error=down)
+    assert untouched(decision, None).status == "left"
+    assert untouched(replace(decision, reasons=()), None).status == "failed"
 
 
 def test_nothing_of_the_machine_is_kept_of_a_failure(nights: Nights) -> None:
@@ -244,3 +255,57 @@ def test_a_child_is_not_made_upon_what_the_catalog_no_longer_says(nights: Nights
     night._known.states[CORE.name] = replace(night._known.states[CORE.name], facts="before")
     night.do_all()
     assert statuses(night.night()) == {"core": "failed", "kit": "waiting"}
+
+
+def test_a_night_that_is_done_is_told_whatever_happens_after_it(nights: Nights) -> None:
+    night = nights.work(all_stale("one"), failing(LockError("no")))
+
+    def fail(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    nights.patch.setattr(work, "look_around", fail)
+    night.do_all()
+    night.keep()
+    assert statuses(night.night()) == {"one": "refreshed"}
+    assert "No space left" in " ".join(night.night().notes)
+
+
+def test_what_could_not_be_sent_is_sent_by_the_next_night_though_nothing_happened_on_it(nights: Nights) -> None:
+    def refuse(what: str, where: str) -> None:
+        if what == "PUT":
+            raise RegistryError("no more room")
+
+    nights.registry.before = refuse
+    first = nights.work({CORE: Decision(variant=CORE.name, verdict="fresh")}, failing(LockError("no")))
+    first._learn(CORE.name, VariantState(time="", broken=(BROKEN,)))
+    first.keep()
+    nights.registry.let_pass()
+    assert nights.remembered() == {}
+
+    def spend_quiet_night() -> None:
+        quiet = nights.work({}, failing(LockError("no")))
+        quiet.keep()
+
+    spend_quiet_night()
+    assert nights.remembered()[CORE.name].broken == (BROKEN,)
+    nights.registry.asked.clear()
+    spend_quiet_night()
+    assert nights.registry.asked["PUT"] == 0
+
+
+def test_what_is_newer_is_kept_though_the_clock_that_told_the_older_was_ahead(nights: Nights) -> None:
+    job = nights.job()
+    old = VariantState(time="2026-12-01T00:00:00Z", digest="sha256:old")
+    write_state(job.place, nights.folder / "ahead", State(variants={CORE.name: old}), job.clock())
+    nights.spend({CORE: stale(CORE)}, failing(LockError("no")))
+    assert nights.remembered()[CORE.name].digest == "sha256:aa"
+
+
+def test_what_another_machine_is_at_is_left_and_told(nights: Nights) -> None:
+    nights.shard = Shard(index=1, count=1)
+    assert Claims(nights.job().place, "another", nights.job().clock).take("one:py3.13-trixie")
+    night = nights.spend(all_stale("one", "two"), failing(LockError("no")))
+    assert statuses(night) == {"one": "left", "two": "refreshed"}
+    assert night.results[0].error.startswith("another machine is at it until")
+    assert night.results[0].reasons == (ALPHA,)
+    assert exit_code(night) == OUT_OF_TIME

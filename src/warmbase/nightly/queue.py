@@ -75,7 +75,8 @@ class Queue:
         yield from self._offer(own, claims, until_the_end=True)
         yield from self._offer(self._stale, claims)
         yield from self._offer([variant for variant in self._stale if variant.name in self.left], claims)
-        claims.sweep()
+        if not self._is_over():
+            claims.sweep()
 
     def _own_part(self, shard: Shard) -> tuple[Variant, ...]:
         costs = estimate_costs(self._stale, {name: known.seconds for name, known in self._known.states.items()})

@@ -88,9 +88,13 @@ def sha256(content: bytes) -> str:
 
 def gzip_blob(store: LayerStore, layer: Layer) -> Blob:
     """A layer of the store as most registries have theirs."""
+    return Blob(content=gzip.compress(read_tar(store, layer), 1, mtime=0), media_type=GZIP, diff_id=layer.diff_id)
+
+
+def read_tar(store: LayerStore, layer: Layer) -> bytes:
+    """A layer of the store as a tar."""
     with store.blob_path(layer.digest).open("rb") as file:
-        plain = b"".join(decompress(file, layer.media_type))
-    return Blob(content=gzip.compress(plain, 1, mtime=0), media_type=GZIP, diff_id=layer.diff_id)
+        return b"".join(decompress(file, layer.media_type))
 
 
 def tar_blob(members: Iterable[Member], *, compressed: bool = True) -> Blob:

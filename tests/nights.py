@@ -8,7 +8,6 @@ they set: a month of nights takes as long as its builds. What a night did is tol
 does one night in a process of its own, which can be killed.
 """
 
-import gzip
 import io
 import json
 import os
@@ -24,7 +23,7 @@ from typing import Any
 
 import pytest
 from tests.archives import Archive, serve_archive
-from tests.baseimages import Blob, gzip_blob, tar_blob, write_image
+from tests.baseimages import Blob, read_tar, tar_blob, write_image
 from tests.bases import PLATFORM, Bases
 from tests.faults import FaultProxy, fault_proxy
 from tests.grounds import UV, ground_at
@@ -233,7 +232,7 @@ def _make_systems(bases: Bases, entry: Mapping[str, Any]) -> dict[str, Blob]:
     ground = ground_at(bases.cache)
     pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     (layer,) = make_foundation(wanted, pin, PLATFORM, ground, locked=True).layers
-    whole = gzip.decompress(gzip_blob(bases.store, layer).content)
+    whole = read_tar(bases.store, layer)
     return {"thin": _without(whole, _SPARED), "slim": thin_system(whole)}
 
 

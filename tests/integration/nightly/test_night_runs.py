@@ -93,10 +93,12 @@ def test_what_another_worker_has_claimed_is_left_to_it_and_taken_if_it_is_lost(p
     job = published.job(shard=Shard(index=1, count=2))
     theirs = Claims(job.place, "another worker", job.clock)
     assert theirs.take("kid:py3.13-slim")
+    before = published.tags()
     night = published.night(shard=Shard(index=1, count=2))
     assert [result.variant for result in night.of("fresh")] == ["app:py3.13-slim"]
     assert told(night)["kid"].startswith("left: beta 1.0 → 1.1, another machine is at it until")
     assert exit_code(night) == OUT_OF_TIME
+    assert published.tags() == before
     theirs.release("kid:py3.13-slim")
     lost = Claims(job.place, "lost", job.clock)
     assert lost.take("kid:py3.13-slim")

@@ -120,6 +120,12 @@ def test_what_was_not_tried_is_held_and_stays_due(job: Job) -> None:
     ]
 
 
+def test_locks_to_review_that_say_what_the_committed_ones_do_are_no_refreshed_base(job: Job) -> None:
+    assert give(job, {"numpy": "2.0", "six": "1.0"}).result.status == "refreshed"
+    assert give(job, {"numpy": "2.0", "six": "1.0"}).result.status == "fresh"
+    assert give(job, {"numpy": "2.0", "six": "1.0"}, BROKEN).result.status == "held"
+
+
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     """Where images come from instead of a layout."""

@@ -8,11 +8,16 @@ from datetime import timedelta
 
 import pytest
 from tests.fleets import BEGAN, Fleet, open_fleet
+from tests.registries import client_of
 from tests.wheelhouse import make_wheel
 
+from warmbase.effects.registry.records import write_record
 from warmbase.nightly.job import plan_night, run_night
 from warmbase.nightly.model import Night
-from warmbase.publish.journal import format_time
+from warmbase.oci.digests import digest_of
+from warmbase.oci.manifest import INDEX, Index
+from warmbase.oci.records import record_manifest
+from warmbase.publish.journal import KIND, Entry, format_time, record_entry
 from warmbase.publish.model import Place
 
 MANY, FEW = 250, 50
@@ -114,6 +119,33 @@ def test_what_is_from_an_image_that_waits_for_its_day_asks_for_no_page_again(fle
         plan = plan_night(fleet.job(3, BEGAN + timedelta(days=days)))
         assert set((Counter(fleet.index.asked) - asked).values()) == {1}
         assert {decision.verdict for decision in plan.decisions} == {"held"}
+
+
+def test_a_variant_whose_journal_cannot_be_read_fails_alone_and_waits_then(fleet: Fleet) -> None:
+    """Somebody published it with what this version does not understand."""
+    fleet.write(2, {name: {"requirements": [f"package-{number}"]} for name, number in (("data", 70), ("web", 71))})
+    job = fleet.job(2)
+    fleet.publish_all(job)
+    [strange] = [variant for variant in job.variants if variant.name == "data:py3.13-slim"]
+    content = Index(manifests=(), annotations={"org.opencontainers.image.title": "of tomorrow"}).to_bytes()
+    client = client_of(fleet.registry.host)
+    client.write_manifest(job.place.repository("data"), strange.tag, content, INDEX)
+    entry = Entry(
+        variant=strange.name,
+        action="publish",
+        time=format_time(BEGAN),
+        digest=digest_of(content),
+        rolling=strange.tags,
+        content=f"{strange.tag}-000000000000",
+    )
+    write_record(client, job.place.journal, record_manifest(KIND, {"format": 2}), record_entry(entry)[1])
+    for days, status in ((1, "failed"), (1, "waiting")):
+        night = run_night(fleet.job(2, BEGAN + timedelta(days=days)))
+        told = {result.variant: result.status for result in night.results}
+        assert told.pop(strange.name) == status
+        assert set(told.values()) == {"fresh"}
+        (failure,) = (result.failure for result in night.results if result.failure)
+        assert "format 2 instead of 1" in failure.message
 
 
 def many_place(fleet: Fleet) -> Place:

@@ -245,7 +245,7 @@ class Night:
     """A whole night: its results in catalog order, and the summaries of the nights before it, the oldest first.
 
     `mode` is "publish", "commit" (new locks, for review) or "plan" (nothing was done). `requests` counts what was asked
-    of registries, indexes and archives.
+    of registries, indexes and archives; `received` are bytes from registries (foundations and shared layers above all).
     """
 
     began: str
@@ -255,6 +255,7 @@ class Night:
     results: tuple[VariantResult, ...]
     before: tuple[NightSummary, ...] = ()
     requests: Mapping[str, int] = field(default_factory=dict, hash=False)
+    received: int = 0
     notes: tuple[str, ...] = ()
 
     def of(self, *statuses: Status) -> tuple[VariantResult, ...]:

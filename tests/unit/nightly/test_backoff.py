@@ -44,6 +44,11 @@ def test_a_failure_says_since_when_and_how_often() -> None:
     assert failure.last > failure.since
 
 
+def test_what_to_do_about_it_is_kept_with_a_failure() -> None:
+    failure = record_failure(None, attempt="same", message="no", now=NIGHT, next_step="loosen it")
+    assert failure.next_step == "loosen it"
+
+
 def test_another_failure_of_a_variant_that_never_was_well_between_counts_on() -> None:
     failure = record_failure(fail(2), attempt="other", message="no again", now=NIGHT + timedelta(days=5))
     assert (failure.since, failure.count, failure.attempt) == ("2026-11-21T02:00:00Z", 3, "other")

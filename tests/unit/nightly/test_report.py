@@ -171,6 +171,13 @@ def test_markdown_of_a_plan_says_why_and_claims_nothing() -> None:
     assert "sent to" not in text
 
 
+def test_what_came_from_registries_is_told_beside_what_was_sent_there() -> None:
+    night = replace(busy_night(), received=12_300_000)
+    assert "- Received from registries: 12.3 MB" in night_to_markdown(night)
+    assert "12.3 MB came from registries." in read_page(night_to_page(night)).text()
+    assert night_to_json(night)["received"] == 12_300_000
+
+
 def test_what_others_wrote_stays_text_in_markdown() -> None:
     text = night_to_markdown(evil_night())
     outside = re.sub(r"^(`{3,}|~~~~~~)$.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)

@@ -28,6 +28,7 @@ def night_to_json(night: Night) -> dict[str, Any]:
         "counts": dict(summary.counts),
         "seconds": summary.seconds,
         "sent": summary.sent,
+        "received": night.received,
         "requests": dict(night.requests),
         "stages": _rounded(stage_seconds(night)),
         "notes": list(night.notes),

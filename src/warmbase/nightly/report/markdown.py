@@ -194,6 +194,7 @@ def _numbers(night: Night) -> Iterator[str]:
     yield from ("## Numbers", "")
     yield from ([f"- Time by stage: {stages}"] if stages else [])
     yield from ([f"- Requests: {asked}"] if asked else [])
+    yield from ([f"- Received from registries: {in_bytes(night.received)}"] if night.received else [])
     yield f"- The last nights, this one last: {squares} ({_LEGEND})"
     yield ""
 

@@ -232,8 +232,10 @@ def _numbers(night: Night) -> Iterator[Markup]:
         for stage, seconds in stages.items()
     ]
     asked = [(what, tag("span", str(count), class_="number")) for what, count in night.requests.items()]
+    came = f"{in_bytes(night.received)} came from registries."
     parts = [tag("h2", "Time by stage"), _table(("stage", "in all variants together", "took"), bars)] if bars else []
     parts += [tag("h2", "Requests"), _table(("to", "how many"), asked)] if asked else []
+    parts += [tag("p", came, class_="quiet")] if night.received else []
     if parts:
         yield tag("section", *parts, class_="card stages")
 

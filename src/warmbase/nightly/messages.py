@@ -14,7 +14,7 @@ _MOST_LINES = 40
 _MOST_LETTERS = 4000
 _OWN = re.compile(r"^.*\bUsing C?Python .*\n?", re.MULTILINE)
 """With what uv ran on this machine."""
-_SCRATCH = re.compile(r"(?:/[^\s:'\"`/]+)*/(?:warmbase|mmdebstrap)-[^\s:'\"`/]+/?")
+_SCRATCH = re.compile(r"(?<![\w.\]/-])(?:/[^\s:'\"`/]+)*/(?:warmbase|mmdebstrap)-[^\s:'\"`/]+/?")
 """A temporary folder of warmbase's own, wherever temporary files are."""
 
 

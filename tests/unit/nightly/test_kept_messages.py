@@ -45,6 +45,11 @@ def test_nobodys_name_is_told(job_in: Callable[[str], Job]) -> None:
     assert as_kept(f"{Path.home()}/netrc cannot be read", job_in("one")) == "~/netrc cannot be read"
 
 
+def test_the_names_of_repositories_stay(job_in: Callable[[str], Job]) -> None:
+    said = "registry.example:5000/bases/warmbase-journal:data-py3.13: format 2 instead of 1"
+    assert as_kept(said, job_in("one")) == said
+
+
 @pytest.mark.parametrize("text", ["/srv/cat2/x", "/mnt/srv/cat/x", "/srv/cat-x", "/srv/cat.old/x", "https://srv/cat"])
 def test_a_path_that_only_looks_alike_stays(text: str) -> None:
     assert without_folders(text, [Path("/srv/cat")]) == text

@@ -15,10 +15,10 @@ from warmbase.effects.registry.records import write_record
 from warmbase.errors import RegistryError
 from warmbase.foundation.pins import DebianPin
 from warmbase.lock.fingerprint import fingerprint_of_lock
-from warmbase.nightly.decide import Ground, Situation, attempt_key, decide
+from warmbase.nightly.decide import Ground, Situation, attempt_key, decide, trial_key
 from warmbase.nightly.facts import fingerprint_of_pins
 from warmbase.nightly.known import Known
-from warmbase.nightly.model import Failure, PackageNews, VariantState
+from warmbase.nightly.model import Broken, Failure, PackageNews, VariantState
 from warmbase.nightly.setting import Job
 from warmbase.nightly.state import State
 from warmbase.oci.manifest import INDEX
@@ -298,3 +298,16 @@ def test_what_is_gone_from_the_registry_is_made_again_and_its_failures_stay_know
     gone = VariantState(time="2026-11-20T02:00:00Z", digest="sha256:aa", packages="p", pins="g", failure=FAILURE)
     state = Known(job_of(registry, tmp_path), state_of({NAME: gone})).states[NAME]
     assert (state.digest, state.packages, state.failure) == ("", "", FAILURE)
+
+
+def test_what_broke_is_forgotten_when_people_mend_the_catalog(
+    registry: MemoryRegistry, publish: Publish, tmp_path: Path
+) -> None:
+    publish("2.0")
+    known = Known(job_of(registry, tmp_path), State())
+    found_with = trial_key(known.facts[NAME], known.tool, known.states[NAME].pins)
+    broken = Broken(package="numpy", version="2.1", why="no", since="2026-11-20T02:00:00Z", found_with=found_with)
+    remembered = state_of({NAME: replace(known.states[NAME], broken=(broken,))})
+    assert Known(job_of(registry, tmp_path), remembered).states[NAME].broken == (broken,)
+    mended = replace(VARIANT, labels=(("team", "science"),))
+    assert Known(job_of(registry, tmp_path, mended), remembered).states[NAME].broken == ()

@@ -180,7 +180,8 @@ class Decision:
 
 
 Status = Literal["fresh", "refreshed", "held", "waiting", "failed", "left"]
-"""What became of a variant in a night; `left` is stale, and time ran out before it was begun."""
+"""What became of a variant in a night; `left` is stale, and time ran out before it was begun, or another
+machine is at it: then `VariantResult.error` says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

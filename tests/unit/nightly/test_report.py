@@ -500,3 +500,12 @@ def test_a_terminal_gets_what_was_done_the_errors_and_what_to_build_on() -> None
 
 def test_a_quiet_night_is_one_line() -> None:
     assert night_to_text(quiet_night()) == "All 8 variants are fresh; 1.0 s, 0 B sent to registry.example/bases\n"
+
+
+def test_what_another_machine_is_at_is_told_as_that() -> None:
+    said = "another machine is at it until 2026-11-21T02:38:00Z"
+    night = quiet_night()
+    left = replace(night.results[0], status="left", reasons=(NUMPY,), error=said)
+    night = replace(night, results=(left, *night.results[1:]))
+    for text in (night_to_text(night), night_to_markdown(night), night_to_page(night)):
+        in_order(text, left.variant, "numpy", "another machine is at it until")

@@ -26,6 +26,7 @@ from warmbase.nightly.report.reading import (
     taken,
     waiting,
     why_failed,
+    why_left,
 )
 from warmbase.nightly.report.room import Block, as_block, fit
 from warmbase.nightly.report.tables import KIND_WORDS, code, count_moves, fenced, moves_table, plain, table
@@ -183,7 +184,7 @@ def _waiting(night: Night) -> Iterator[Block]:
 
 def _left(night: Night) -> Iterator[Block]:
     left = night.of("left") if night.mode != "plan" else ()
-    rows = [(code(result.variant), plain(", ".join(map(reason_words, result.reasons)))) for result in left]
+    rows = [(code(result.variant), plain(why_left(result))) for result in left]
     yield from _section("Left for the next run", ("variant", "why it is stale"), rows)
 
 

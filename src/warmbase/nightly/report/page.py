@@ -33,6 +33,7 @@ from warmbase.nightly.report.reading import (
     verdict,
     waiting,
     why_failed,
+    why_left,
 )
 from warmbase.nightly.report.tables import KIND_WORDS, count_moves, is_web
 from warmbase.oci.sizes import in_bytes
@@ -214,7 +215,7 @@ def _waiting(night: Night) -> Iterator[Markup]:
 
 def _left(night: Night) -> Iterator[Markup]:
     left = night.of("left") if night.mode != "plan" else ()
-    rows = [(tag("code", result.variant), ", ".join(map(reason_words, result.reasons))) for result in left]
+    rows = [(tag("code", result.variant), why_left(result)) for result in left]
     if rows:
         title = "Left for the next run"
         yield tag("section", tag("h2", title), _table(("variant", "why it is stale"), rows), class_="card")

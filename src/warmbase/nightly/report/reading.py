@@ -250,6 +250,12 @@ def reason_words(reason: Reason) -> str:
     return _cut(_DIGEST.sub(r"sha256:\1…", str(reason)), _LONGEST)
 
 
+def why_left(result: VariantResult) -> str:
+    """Why a variant is stale, and why nothing was done about it, where it is not time that ran out."""
+    words = ", ".join(map(reason_words, result.reasons))
+    return f"{words} ({why_failed(result)})" if result.error else words
+
+
 def why_failed(result: VariantResult) -> str:
     """Why a variant fails, in one line: what it says first, and the cause, where it names one."""
     said = result.error or (result.failure.message if result.failure else "")

@@ -36,7 +36,8 @@ def variant_words(result: VariantResult) -> str:
         return f"{why_failed(result)}{since}{again}"
     said = [str(held) for held in result.held] if result.status == "held" else [*map(reason_words, result.reasons)]
     more = [f"{len(said) - _MOST_REASONS} more"] if len(said) > _MOST_REASONS else []
-    return ", ".join([*said[:_MOST_REASONS], *more])
+    left = [why_failed(result)] if result.status == "left" and result.error else []
+    return ", ".join([*said[:_MOST_REASONS], *more, *left])
 
 
 def _lines(night: Night) -> Iterator[str]:

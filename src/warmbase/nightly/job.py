@@ -109,10 +109,10 @@ def night_without_results(
 def ended_early(error: BaseException) -> tuple[str, ...]:
     """What ended a night, in notes of a line each, and what to do about it."""
     if isinstance(error, KeyboardInterrupt):
-        return ("It was interrupted: what is not done is left for the next run, which goes on from here.",)
+        return ("The night was interrupted: what is not done is left for the next run, which goes on from here.",)
     if not isinstance(error, WarmbaseError):
-        return (f"It was ended by an error: {type(error).__name__}.",)
+        return (f"The night was ended by an error: {type(error).__name__}.",)
     return (
-        f"It could not go on: {' '.join(error.message.split())}",
+        f"The night could not go on: {' '.join(error.message.split())}",
         *([f"Next: {error.next_step}"] if error.next_step else []),
     )

@@ -121,7 +121,7 @@ def test_an_interrupted_night_keeps_what_it_did(published: World) -> None:
         run_night(replace(published.job(), report=interrupt), nights.append)
     [night] = nights
     assert [result.status for result in night.results] == ["refreshed", "left"]
-    assert any(note.startswith("It was interrupted") for note in night.notes)
+    assert any(note.startswith("The night was interrupted") for note in night.notes)
     assert told(published.night()) == {"kid": "refreshed: alpha 1.0 → 1.1"}
     published.evening += timedelta(days=1)
 

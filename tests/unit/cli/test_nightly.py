@@ -77,6 +77,7 @@ def test_a_night_that_could_not_begin_has_a_report_that_says_why(tmp_path: Path)
         assert "No variant was looked at" in text
         assert "registry.example does not answer" in text
         assert "Next: see that it runs" in text
+        assert " sent" not in text
     assert json.loads(files["report.json"])["variants"] == []
 
 

@@ -68,7 +68,8 @@ def _title(night: Night) -> str:
 
 def _in_numbers(night: Night) -> str:
     summary = summarize(night)
-    sent = f", {in_bytes(summary.sent)} sent to {plain(night.place)}" if night.mode == "publish" else ""
+    is_sent = night.mode == "publish" and night.results
+    sent = f", {in_bytes(summary.sent)} sent to {plain(night.place)}" if is_sent else ""
     return f"It took {in_time(summary.seconds)}{sent}."
 
 
@@ -189,6 +190,8 @@ def _left(night: Night) -> Iterator[Block]:
 
 
 def _numbers(night: Night) -> Iterator[str]:
+    if not night.results:  # it could not begin, and knows of no other
+        return
     stages = " · ".join(f"{plain(stage)} {in_time(seconds)}" for stage, seconds in notable_stages(night).items())
     asked = " · ".join(f"{plain(what)} {count}" for what, count in night.requests.items())
     squares = "".join(_square(summary.counts) for summary in last_nights(night))
@@ -197,7 +200,6 @@ def _numbers(night: Night) -> Iterator[str]:
     yield from ([f"- Requests: {asked}"] if asked else [])
     yield from ([f"- Received from registries: {in_bytes(night.received)}"] if night.received else [])
     yield f"- The last nights, this one last: {squares} ({_LEGEND})"
-    yield ""
 
 
 def _square(counts: Mapping[str, int]) -> str:

@@ -59,9 +59,10 @@ def night_to_page(night: Night) -> str:
         tag("title", f"{title}: {headline(night)}"),
         tag("style", Markup(STYLE_PATH.read_text(encoding="utf-8"))),
     )
-    nights = tag("section", tag("h2", "The last nights"), draw_nights(last_nights(night)), class_="card")
+    picture = tag("section", tag("h2", "The last nights"), draw_nights(last_nights(night)), class_="card")
+    nights = [picture] if night.results else []  # one that could not begin knows of no other
     sections = (_failed, _broken, _why, _refreshed, _held, _waiting, _left, _numbers)
-    main = tag("main", _header(night), nights, *(one for section in sections for one in section(night)))
+    main = tag("main", _header(night), *nights, *(one for section in sections for one in section(night)))
     return f"<!doctype html>\n{tag('html', head, tag('body', main), lang='en')}\n"
 
 
@@ -69,12 +70,13 @@ def _header(night: Night) -> Markup:
     began, ended = parse_time(night.began), parse_time(night.ended)
     summary = summarize(night)
     when = f"{began:%A}, {began.day} {began:%B %Y}, {_clock(began)} to {_clock(ended)} UTC"
-    sent = f"{in_bytes(summary.sent)} sent in " if night.mode == "publish" else ""
+    sent = f"{in_bytes(summary.sent)} sent in " if night.mode == "publish" and night.results else ""
+    where = f" · {night.place}" if night.place else ""
     return tag(
         "header",
         tag("p", _TITLES[night.mode], class_="kind"),
         tag("h1", verdict(night)),
-        tag("p", f"{when} · {sent}{in_time(summary.seconds)} · {night.place}", class_="quiet"),
+        tag("p", f"{when} · {sent}{in_time(summary.seconds)}{where}", class_="quiet"),
         *(tag("p", note, class_="note") for note in night.notes),
         tag("ul", *_tiles(night), class_="tiles"),
     )

@@ -58,8 +58,8 @@ class Fleet:
             images, {f"image-{number:03}": {"sets": [f"set-{number % SETS:02}"]} for number in range(images)}
         )
 
-    def write(self, number: int, images: Mapping[str, Mapping[str, Any]]) -> Bases:
-        """The catalog with this number, of these images, each on both foundations."""
+    def write(self, number: int, images: Mapping[str, Mapping[str, Any]], **said: Any) -> Bases:
+        """The catalog with this number, of these images, each on both foundations, which may say more."""
         bases = Bases(folder=self.folder / f"bases-{number}", cache=self.folder / f"cache-{number}")
         bases.write_catalog(
             images,
@@ -70,6 +70,7 @@ class Fleet:
                 name: {"image": f"{self.proxy.host}/team/python:{name}", "python": ["3.13"]} for name in FOUNDATIONS
             },
             defaults={"foundations": list(FOUNDATIONS), "backends": []},
+            **said,
         )
         return bases
 

@@ -123,7 +123,7 @@ class _View:
         )
 
     def _situation(self, variant: Variant, parent: Decision | None) -> Situation:
-        news = self.packages.news.get(variant.name, PackageNews())
+        news = self.packages.news.get(variant.name) or self._unasked(variant)
         moves = self._moves(variant)
         if moves:
             news = replace(news, yanked=self._yanked(variant))
@@ -143,6 +143,11 @@ class _View:
             parent=parent,
             strays=variant.name in self._known.strays,
         )
+
+    def _unasked(self, variant: Variant) -> PackageNews:
+        """What is said of the packages of a variant that cannot be asked about yet: nothing."""
+        known = self._published(variant)
+        return PackageNews(fingerprint=known.packages if known else "")
 
     def _published(self, variant: Variant) -> VariantState | None:
         known = self._known.states.get(variant.name)
@@ -228,8 +233,11 @@ class _View:
         if pins == known.pins:
             return Ground(pins=pins, held=held)
         reasons = tuple(dict.fromkeys(reason for key in keys for reason in self._moved(variant, key)))
-        said = reasons or (Reason(axis="foundation", subject=variant.foundation.name, note="pinned anew"),)
-        return Ground(pins=pins, reasons=said, held=held)
+        if not reasons:
+            missing = ", ".join(key[1] for key, each in news.items() if each.pin is None)
+            note = f"not pinned yet for {missing}" if missing else "pinned anew"
+            reasons = (Reason(axis="foundation", subject=variant.foundation.name, note=note),)
+        return Ground(pins=pins, reasons=reasons, held=held)
 
     def _moved(self, variant: Variant, key: FoundationKey) -> tuple[Reason, ...]:
         """How a foundation differs from the one that a variant stands on."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from tests.bases import FOREIGN, PLATFORM
 from tests.fleets import BEGAN, Fleet, open_fleet
 from tests.registries import client_of
 from tests.wheelhouse import make_wheel
@@ -119,6 +120,18 @@ def test_what_is_from_an_image_that_waits_for_its_day_asks_for_no_page_again(fle
         plan = plan_night(fleet.job(3, BEGAN + timedelta(days=days)))
         assert set((Counter(fleet.index.asked) - asked).values()) == {1}
         assert {decision.verdict for decision in plan.decisions} == {"held"}
+
+
+def test_what_is_to_be_for_another_platform_too_has_no_other_reason(fleet: Fleet) -> None:
+    images = {"wide": {"requirements": ["package-72"]}}
+    fleet.write(1, images)
+    fleet.publish_all(fleet.job(1))
+    fleet.write(1, images, platforms=[PLATFORM, FOREIGN])
+    first, _ = plan_night(fleet.job(1)).decisions
+    assert [str(reason) for reason in first.reasons] == [
+        "what the catalog says of it",
+        f"slim (not pinned yet for {FOREIGN})",
+    ]
 
 
 def test_a_variant_whose_journal_cannot_be_read_fails_alone_and_waits_then(fleet: Fleet) -> None:

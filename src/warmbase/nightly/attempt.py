@@ -20,11 +20,11 @@ from warmbase.catalog.parents import lineage
 from warmbase.errors import LockError, VerificationError
 from warmbase.events import Ended, Event
 from warmbase.foundation.pins import FoundationPin
-from warmbase.lock.files import read_lock, write_lock, write_pins
+from warmbase.lock.files import lock_fits, read_lock, write_lock, write_pins
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.restraint import restrain
-from warmbase.lock.stage import lock_variants, read_all_pins
+from warmbase.lock.stage import lock_variants, pin_foundations, read_all_pins
 from warmbase.nightly.blame import BREAKS, Refusal, Salvage, salvage
 from warmbase.nightly.changes import changed, lock_moves
 from warmbase.nightly.decide import trial_key
@@ -185,23 +185,45 @@ class Attempt:
             packages=tuple(moving),
             restraint=restrain(variant, self._materials.began, basis.lock if basis else None, not_taken),
         )
+        tools = job.tools
         with self._stages.measure("lock"):
+            if basis and not moving and self._stays(basis, catalog, upgrade):
+                return basis.lock
             results = lock_variants(
                 catalog,
                 [variant],
                 resolver=lambda: self._materials.resolver,
-                ground=job.tools.ground,
+                ground=tools.ground,
                 upgrade=upgrade,
                 report=job.report,
-                native=job.tools.native,
+                native=tools.native,
                 clock=job.clock,
             )
-        self.pins = {key: pin for key, pin in read_all_pins(catalog).items() if key in own_keys(variant)}
+        self._read_pins(catalog)
         error = next((result.error for result in results if result.error), None)
         lock = read_lock(catalog, variant)
         if error or lock is None:
             raise error or LockError(f"{variant.name} has no lock", next_step=f"run `warmbase lock {variant.name}`")
         return lock
+
+    def _stays(self, basis: Basis, catalog: Catalog, upgrade: Upgrade) -> bool:
+        """Whether the lock is to be as it was, in a night in which an index may not answer: nobody is asked then but
+        for the foundation, which is pinned as `upgrade` says. Raises FoundationError."""
+        if not self._decision.error or not lock_fits(catalog, self._variant, basis.lock):
+            return False
+        ground, native = self._job.tools.ground, self._job.tools.native
+        failed = pin_foundations(
+            catalog, [self._variant], ground=ground, upgrade=upgrade, report=self._job.report, native=native
+        )
+        if failed:
+            raise next(iter(failed.values()))
+        self._read_pins(catalog)
+        before = own_pins(self._variant, basis.pins)  # wheels are chosen by the C library
+        return all(pin is not None and self.pins[key].libc == pin.libc for key, pin in before.items())
+
+    def _read_pins(self, catalog: Catalog) -> None:
+        own = own_keys(self._variant)
+        self.pins = {key: pin for key, pin in read_all_pins(catalog).items() if key in own}
 
     def _build(self, catalog: Catalog, lock: Lock, layout: Path) -> Made:
         from warmbase import pipeline

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from tests.publishing import AMD64, DAY, Shelf, describe_variant, lock_of
@@ -14,7 +14,9 @@ from warmbase.effects.uv import Uv
 from warmbase.errors import LockError, VerificationError
 from warmbase.foundation.pins import DebianPin
 from warmbase.lock.model import Lock
+from warmbase.lock.parents import lock_inputs
 from warmbase.lock.resolve import Resolver
+from warmbase.nightly import attempt as attempts
 from warmbase.nightly.attempt import Attempt, Made, Materials, Stages
 from warmbase.nightly.decide import trial_key
 from warmbase.nightly.facts import fingerprint_of_pins
@@ -27,6 +29,11 @@ KEY = ("trixie", AMD64, "3.13")
 PIN = DebianPin(suite="trixie", platform=AMD64, epoch=1, archives=(), packages=(("libc6", "2.41-12"),))
 OLD = {"alpha": "1.0", "beta": "1.0", "gamma": "1.0", "delta": "1.0"}
 NEW = {"alpha": "2.0", "beta": "2.0", "gamma": "2.0", "delta": "1.0"}
+
+
+def uv_nowhere(folder: Path) -> Uv:
+    """A uv that is not there."""
+    return Uv(binary=folder / "uv", version="0.13.8", environment={}, home=folder)
 
 
 @dataclass(slots=True)
@@ -54,14 +61,13 @@ class Bench:
         return Made(publishable=publishable, lock=lock, pins={}, catalog=catalog, layout=layout)
 
     def make(self, *, from_core: bool = False) -> Made | None:
-        uv = Uv(binary=self.folder / "uv", version="0.13.8", environment={}, home=self.folder)
         materials = Materials(
             basis=Basis(lock=lock_of(OLD | dict.fromkeys(self.inherited, "1.0")), pins={}),
             above={CORE.name: Basis(lock=lock_of(self.inherited), pins={})} if from_core else {},
             pins={},
             facts="facts",
             tool={"uv": "1"},
-            resolver=Resolver(uv=uv, cache=self.folder, ask_size=nobody_asks),
+            resolver=Resolver(uv=uv_nowhere(self.folder), cache=self.folder, ask_size=nobody_asks),
             site=nobody_asks,
             may_go_on=lambda: len(self.tried) < self.most,
             began=DAY,
@@ -163,3 +169,43 @@ def test_what_cannot_be_locked_is_not_searched(bench: Callable[..., Bench], monk
     with pytest.raises(LockError):
         tried.make()
     assert tried.tried == []
+
+
+def test_where_the_index_does_not_answer_a_foundation_moves_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = idle_job(tmp_path)
+    [variant] = job.variants
+    lock = replace(lock_of(OLD), variant=variant.name, inputs=lock_inputs(variant, "0.13.8", None))
+    moved = replace(PIN, packages=(("libc6", "2.41-12+deb13u1"),))
+    materials = Materials(
+        basis=Basis(lock=lock, pins={KEY: PIN}),
+        above={},
+        pins={KEY: moved},
+        facts="facts",
+        tool={},
+        resolver=Resolver(uv=uv_nowhere(tmp_path), cache=tmp_path, ask_size=nobody_asks),
+        site=nobody_asks,
+        may_go_on=lambda: True,
+        began=DAY,
+    )
+    built: list[tuple[Lock, object]] = []
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise LockError("the index is asked again")
+
+    def build(attempt: Attempt, catalog: Catalog, lock: Lock, layout: Path) -> Made:
+        built.append((lock, dict(attempt.pins)))
+        return Made(
+            publishable=Shelf(folder=tmp_path / "blobs").variant(), lock=lock, pins={}, catalog=catalog, layout=layout
+        )
+
+    monkeypatch.setattr(attempts, "pin_foundations", lambda *_, **__: {})  # it is pinned already
+    monkeypatch.setattr(attempts, "lock_variants", refuse)
+    monkeypatch.setattr(Attempt, "_build", build)
+    down = LockError("the index cannot be asked")
+    decision = Decision(variant=variant.name, verdict="stale", takes_foundation=True, error=down)
+    assert Attempt(job, variant, decision, materials, tmp_path / "work", Stages()).make()
+    assert built == [(lock, {KEY: moved})]
+    with pytest.raises(LockError, match="asked again"):
+        Attempt(job, variant, replace(decision, error=None), materials, tmp_path / "work", Stages()).make()

@@ -389,6 +389,7 @@ def test_a_night_of_which_nothing_is_recorded_keeps_its_place() -> None:
         ("2026-11-20", False),
         ("2026-11-21", True),
     ]
+    assert '<th scope="row">2026-11-19' not in night_to_page(night)
     assert "2026-11-19: nothing is recorded" in read_page(night_to_page(night)).text("title")
     assert "🟦⬜⬜🟥" in night_to_markdown(night)
 

@@ -39,7 +39,7 @@ _MOST_DETAILS = 20
 _MOST_HELD = 30
 _MOST_PLANNED, _MOST_PLANNED_BYTES = 600, 30_000
 _SECTION, _DETAIL = 1, 2  # what has room first
-_LEGEND = "🟥 something failed, 🟨 something left, 🟦 refreshed, ⬜ nothing to do"
+_LEGEND = "🟥 something failed, 🟨 something left, 🟦 refreshed, ⬜ nothing to do, or not recorded"
 _SQUARES: tuple[tuple[Status, str], ...] = (
     ("failed", "🟥"), ("waiting", "🟥"), ("left", "🟨"), ("refreshed", "🟦"), ("held", "⬜"), ("fresh", "⬜"),
 )  # fmt: skip

@@ -101,6 +101,7 @@ def _table(nights: Sequence[NightSummary]) -> Markup:
             tag("td", in_time(night.seconds)),
         )
         for night in reversed(nights)
+        if night.counts
     ]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="numbers"), class_="wide")
     return tag("details", tag("summary", "The same as a table"), table)

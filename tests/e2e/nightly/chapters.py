@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ IMAGES: dict[str, dict[str, Any]] = {
 }
 CATALOG = {"images": IMAGES, "defaults": {"foundations": ["slim"], "backends": []}}
 PACKAGES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "theta", "iota", "kappa", "mu", "nu", "omega")
+_PAUSE = Respond(503, {"Retry-After": "3600"})
 SMOKE = "import theta\n\nassert theta.VERSION\n"
 
 
@@ -222,16 +224,29 @@ def _(world: World) -> None:
     world.release("theta", "2.1")
 
 
-@night("the registry is down, and nothing is lost")
+@night(
+    "the registry is down, then it goes down in the middle, and nothing is lost and no variant's failure",
+    core="left: alpha 1.1 → 1.2",
+    kit=f"left: {_CORE}, alpha 1.1 → 1.2",
+    pinned=_PINNED,
+)
 def _(world: World) -> Told:
     world.release("alpha", "1.2", requires=["beta"])
-    world.proxy.fault = lambda _: Respond(503, {"Retry-After": "3600"})
     try:
+        world.proxy.fault = lambda _: _PAUSE
         with pytest.raises(RegistryError, match="asks for a pause"):
             world.night()
+        down = threading.Event()
+
+        def go_down(seen: Seen) -> Action | None:
+            if seen.method == "PUT" and seen.path.startswith("/v2/bases/core/manifests/"):
+                down.set()
+            return _PAUSE if down.is_set() else None
+
+        world.proxy.fault = go_down
+        return world.told(world.night())
     finally:
         world.proxy.fault = no_fault
-    return {}
 
 
 @night(
@@ -258,12 +273,26 @@ _MOVED = "refreshed: registry/team/python:thin image 2 → image 3"
 def _(world: World) -> Told:
     world.push_image("thin")
     other = world.bases.copy(world.bases.folder.parent / "other-machine")
-    with world.start(other.cache) as process:
-        here = world.told(world.night())
-        said, errors = process.communicate()
+    both_are_there = threading.Barrier(2)
+
+    def meet(seen: Seen) -> None:
+        """Let neither move the tag of `thin` before both have made it."""
+        if (seen.method, seen.path) == ("PUT", "/v2/bases/thin/manifests/py3.13"):
+            both_are_there.wait(timeout=100)
+
+    world.proxy.fault = meet
+    try:
+        with world.start(other.cache) as process:
+            here = world.told(world.night())
+            said, errors = process.communicate()
+    finally:
+        world.proxy.fault = no_fault
     assert process.returncode == 0, errors
     there = {image: world.named(words) for image, words in json.loads(said).items()}
-    # Who came later found it published, or published the same.
+    assert (here["thin"], there["thin"]) == (_MOVED, _MOVED)
+    # Who comes later to the next one finds it published, or publishes the same.
+    assert {told["thinner"].partition(":")[0] for told in (here, there)} <= {"refreshed", "fresh"}
+    assert [image for told in (here, there) for image in told if image not in ("thin", "thinner", "pinned")] == []
     return {image: max(here.get(image, ""), there.get(image, "")) for image in {*here, *there}}
 
 

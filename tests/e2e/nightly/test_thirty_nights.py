@@ -54,4 +54,5 @@ def test_the_report_has_the_last_nights_and_is_what_its_schema_says(story: Story
     story.record(30)
     document = night_to_json(story.world.night())
     jsonschema.validate(document, json.loads(SCHEMA_PATH.read_bytes()))
-    assert [one["began"][:10] for one in document["nights"]][-4:-1] == ["2026-11-29", "2026-11-30", "2026-12-01"]
+    # Of several runs of a night there is one.
+    assert [one["began"][:10] for one in document["nights"]][-3:] == ["2026-11-29", "2026-11-30", "2026-12-01"]

@@ -26,7 +26,7 @@ from warmbase.foundation.stage import pin_foundation
 from warmbase.lock.restraint import restrain
 from warmbase.nightly.facts import fingerprint_of_pins, own_keys, own_pins
 from warmbase.nightly.model import VariantState
-from warmbase.nightly.packages import PackageTools, Question, survey_packages
+from warmbase.nightly.packages import PackageTools, Question, open_inquiry
 from warmbase.nightly.pages import IndexMemory
 from warmbase.nightly.record import write_state
 from warmbase.nightly.setting import Job
@@ -153,7 +153,8 @@ def _state_of(job: Job, digest: str, answers: IndexMemory, taken: Mapping[str, s
         for variant in job.variants
     ]
     tools = PackageTools(uv=job.tools.uv(), folder=job.folders.nights)
-    news = survey_packages(questions, tools, found.index, BEGAN).news
+    with open_inquiry(job.variants, tools, found.index, BEGAN) as inquiry:
+        news = inquiry.ask(questions).news
     variants = {
         variant.name: VariantState(
             time=then,

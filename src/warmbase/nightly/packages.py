@@ -77,27 +77,14 @@ class PackageSurvey:
         return _yanked(self.memory, pins)
 
 
-def survey_packages(
-    questions: Sequence[Question], tools: PackageTools, memory: IndexMemory, now: datetime
-) -> PackageSurvey:
-    """Answer `questions`, at most one for a variant; errors are values, in the news of the variant that has them.
-
-    Nothing is downloaded of what is as it was, but a page that decided something and is not on this machine. Raises
-    PackagesError where uv's own settings name no index that can be asked.
-    """
-    if not questions:
-        return PackageSurvey(memory=memory)
-    with open_inquiry([question.variant for question in questions], tools, memory, now) as inquiry:
-        return inquiry.ask(questions)
-
-
 @contextmanager
 def open_inquiry(
     variants: Iterable[Variant], tools: PackageTools, memory: IndexMemory, now: datetime
 ) -> Iterator["Inquiry"]:
-    """A survey that `variants` can be asked about, more than once, while the context lasts.
+    """A survey in which `variants` can be asked about, more than once, while the context lasts.
 
-    Raises PackagesError as `survey_packages` does.
+    Nothing is downloaded of what is as it was, but a page that decided something and is not on this machine. Raises
+    PackagesError where uv's own settings name no index that can be asked.
     """
     with ExitStack() as stack:
         yield Inquiry(_indexes_of(tools.uv, variants), tools, memory, now, stack)
@@ -143,7 +130,8 @@ class Inquiry:
 
     def ask(self, questions: Sequence[Question]) -> PackageSurvey:
         """Answer questions, at most one for a variant; what everything that was asked so far came to. Of several
-        questions about a variant the last one counts, also for what is from it and is asked about then or later."""
+        questions about a variant the last one counts, also for what is from it and is asked about then or later. Errors
+        are values, in the news of the variant that has them."""
         by_name = {question.variant.name: question for question in questions}
         for generation in generations(question.variant for question in questions):
             self._answer([by_name[variant.name] for variant in generation])

@@ -27,7 +27,7 @@ from warmbase.lock.fingerprint import fingerprint_of_lock
 from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.restraint import restrain
-from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, open_inquiry, survey_packages
+from warmbase.nightly.packages import PackageSurvey, PackageTools, Question, open_inquiry
 from warmbase.nightly.pages import IndexMemory
 
 LIBC = {PLATFORM: ("glibc", "2.41")}
@@ -80,7 +80,8 @@ class World:
             Question(variant=variant, libc=LIBC, restraint=restrain(variant, self.night, None))
             for variant in catalog.variants
         ]
-        survey = survey_packages(questions, self.tools(), memory or self.memory, self.night)
+        with open_inquiry(catalog.variants, self.tools(), memory or self.memory, self.night) as inquiry:
+            survey = inquiry.ask(questions)
         self.memory = survey.memory
         return survey
 

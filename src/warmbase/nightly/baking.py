@@ -1,9 +1,12 @@
-"""Dockerfiles of which only making them tells what they are: all of a night's are built at once, before all else."""
+"""Dockerfiles of which only making them tells what they are: all of a night's are built at once, before all else.
 
-from collections.abc import Collection, Mapping
+Of machines that share a night each builds those of its own part so, and others when it takes what stands on them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from warmbase.catalog.model import DockerfileFoundation
+from warmbase.catalog.model import DockerfileFoundation, Variant
 from warmbase.errors import WarmbaseError
 from warmbase.lock.resolve import Upgrade
 from warmbase.lock.stage import pin_foundations, read_all_pins
@@ -21,16 +24,22 @@ class Baked:
     unmade: Mapping[tuple[str, str], WarmbaseError] = field(default_factory=dict, hash=False)
 
 
-def bake(job: Job, decisions: Mapping[str, Decision], known: Collection[FoundationKey]) -> Baked:
-    """Build the Dockerfiles that a night of these `decisions`, by variant, takes anew; of those `known` it is clear
-    what they are."""
+def takes_dockerfile(variant: Variant, decision: Decision) -> bool:
+    """Whether a decision takes anew what a Dockerfile makes: what a variant that is from another one stands on is what
+    that one does."""
+    is_own = isinstance(variant.foundation, DockerfileFoundation) and not variant.parent
+    return is_own and decision.verdict == "stale" and decision.takes_foundation
+
+
+def bake(
+    job: Job, variants: Iterable[Variant], decisions: Mapping[str, Decision], known: Collection[FoundationKey]
+) -> Baked:
+    """Build the Dockerfiles that `variants` take anew by these `decisions`; of those `known` it is clear what they
+    are."""
     unknown = [
         variant
-        for variant in job.variants
-        if isinstance(variant.foundation, DockerfileFoundation)
-        and decisions[variant.name].verdict == "stale"
-        and decisions[variant.name].takes_foundation
-        and any(key not in known for key in own_keys(variant))
+        for variant in variants
+        if takes_dockerfile(variant, decisions[variant.name]) and any(key not in known for key in own_keys(variant))
     ]
     if not unknown:
         return Baked()

@@ -44,7 +44,8 @@ class Queue:
     """The work of one machine on `job`, which began with what was `known`. `results` has what it has done so far; time
     is over where `is_over` says so.
 
-    `left` tells of each variant that other machines are at why nothing is done about it here.
+    `own` is the part that it begins with, all without other machines. `left` tells of each variant that other machines
+    are at why nothing is done about it here.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Queue:
         self._stale = by_urgency(job.variants, decisions, known.states)
         self._names = {variant.name for variant in self._stale}
         self._elsewhere: set[str] = set()
+        self.own = self._own_part(job.shard) if job.shard else self._stale
         self.left: dict[str, str] = {}
 
     def take(self) -> Generator[Variant, None, None]:
@@ -71,8 +73,7 @@ class Queue:
             yield from self._stale
             return
         claims = Claims(self._job.place, self._job.worker, self._job.clock)
-        own = self._own_part(self._job.shard)
-        yield from self._offer(own, claims, until_the_end=True)
+        yield from self._offer(self.own, claims, until_the_end=True)
         yield from self._offer(self._stale, claims)
         yield from self._offer([variant for variant in self._stale if variant.name in self.left], claims)
         if not self._is_over():

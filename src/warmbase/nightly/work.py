@@ -7,11 +7,10 @@ nobody has claimed, and what two of them do twice comes to the same.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
-from http import HTTPStatus
 from pathlib import Path
 
 from warmbase.catalog.model import Variant
@@ -22,7 +21,7 @@ from warmbase.foundation.pins import FoundationPin
 from warmbase.lock.resolve import Resolver
 from warmbase.nightly.attempt import Attempt, Materials, Stages
 from warmbase.nightly.backoff import record_failure
-from warmbase.nightly.baking import Baked, bake
+from warmbase.nightly.baking import bake, takes_dockerfile
 from warmbase.nightly.decide import mark_taken, own_reasons
 from warmbase.nightly.known import Basis
 from warmbase.nightly.messages import as_kept
@@ -75,6 +74,7 @@ class Work:
         self.began: datetime = job.clock()
         self.notes: list[str] = []
         self._requests_before = self._requests_of_registry()
+        self._received_before = self._received()
         self._before = read_state(job.place, job.folders.nights, self._warn)
         self.state = self._before
         self._found = look_around(job, self._before, self.began)
@@ -83,7 +83,7 @@ class Work:
         self._bases: dict[str, Basis] = {}
         self._pins = dict(self._found.pins)
         self._resolver: Resolver | None = None
-        self._baked = Baked()
+        self._unmade: dict[tuple[str, str], WarmbaseError] = {}
         self._is_down = False
         self._asked_again: Mapping[str, int] = {}
         self._settle()
@@ -96,10 +96,9 @@ class Work:
     def do_all(self) -> None:
         """Take one stale variant after the other, as long as there is time."""
         decisions = {decision.variant: decision for decision in self.decisions}
-        if not self._is_over():
-            self._baked = bake(self._job, decisions, self._pins)
-            self._learn_pins(self._baked.pins)
         queue = Queue(self._job, decisions, self._known, self._results, self._is_over)
+        if not self._is_over():
+            self._bake(queue.own)
         with closing(queue.take()) as variants:
             for variant in variants:
                 decision = decisions[variant.name]
@@ -148,6 +147,7 @@ class Work:
             results=self._all_results(),
             before=self._before.nights,
             requests=self.requests(),
+            received=self._received() - self._received_before,
             notes=tuple(self.notes),
         )
 
@@ -214,9 +214,19 @@ class Work:
         if (broken or self._results[variant.name].status == "failed") and (decision.reasons or not decision.error):
             self._keep_meanwhile()
 
+    def _bake(self, variants: Iterable[Variant]) -> None:
+        """Build Dockerfiles that variants take, and that nobody has tried yet."""
+        untried = [one for one in variants if (one.foundation.name, one.python) not in self._unmade]
+        decisions = {decision.variant: decision for decision in self.decisions}
+        baked = bake(self._job, untried, decisions, self._pins)
+        self._learn_pins(baked.pins)
+        self._unmade |= baked.unmade
+
     def _make(self, variant: Variant, decision: Decision, stages: Stages) -> tuple[Broken, ...]:
         """Returns what broke it and was left."""
-        unmade = self._baked.unmade.get((variant.foundation.name, variant.python))
+        self._bake([variant])
+        takes = takes_dockerfile(variant, decision)
+        unmade = self._unmade.get((variant.foundation.name, variant.python)) if takes else None
         if error := unmade or (None if decision.reasons else decision.error):
             raise error
         if decision.error:
@@ -252,7 +262,7 @@ class Work:
     def _fail(self, variant: Variant, decision: Decision, error: WarmbaseError, stages: Stages) -> None:
         known = self._known.states.get(variant.name) or VariantState(time="")
         result = untouched(decision, known)
-        if isinstance(error, RegistryError) and not self._answers(variant):
+        if isinstance(error, RegistryError) and not self._known.answers(variant):
             self._is_down = True
             self._results[variant.name] = replace(result, status="left")
             self._warn(f"{self._job.place} no longer answers; what is not done yet is left: {error.message}")
@@ -267,15 +277,6 @@ class Work:
         )
         self._learn(variant.name, replace(known, failure=failure))
         self._warn(f"failed: {message}", variant.name)
-
-    def _answers(self, variant: Variant) -> bool:
-        """Whether the place does, whatever it says."""
-        place = self._job.place
-        try:
-            place.registry.find_manifest(place.repository(variant.image), variant.tag)
-        except RegistryError as error:
-            return 0 < error.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.status != HTTPStatus.TOO_MANY_REQUESTS
-        return True
 
     def _keep_meanwhile(self) -> None:
         """Keep what is known so far: nobody has to find it out again, however this night ends."""
@@ -363,6 +364,9 @@ class Work:
     def _requests_of_registry(self) -> int:
         traffic = self._job.tools.traffic().get(self._job.place.registry.host)
         return sum(traffic.requests.values()) if traffic else 0
+
+    def _received(self) -> int:
+        return sum(traffic.received for traffic in self._job.tools.traffic().values())
 
     def _warn(self, message: str, subject: str = "nightly") -> None:
         if subject == "nightly":

@@ -127,6 +127,15 @@ def test_without_machines_to_share_with_nothing_is_claimed(night: Night) -> None
     assert night.registry.asked["PUT"] == 0
 
 
+def test_a_machine_knows_what_it_begins_with(night: Night) -> None:
+    parts = [Machine(night, shard).queue.own for shard in ("", "1/2", "2/2")]
+    assert [[variant.image for variant in part] for part in parts] == [
+        ["core", "kit", "data", "web"],
+        ["core", "kit"],
+        ["data", "web"],
+    ]
+
+
 def test_a_child_is_not_taken_while_its_parent_is_made_elsewhere(night: Night) -> None:
     first, second = Machine(night, "1/2"), Machine(night, "2/2")
 

@@ -22,6 +22,7 @@ from warmbase.nightly.model import Night
 from warmbase.nightly.setting import Job
 from warmbase.nightly.shards import Shard
 from warmbase.publish.ledger import Ledger
+from warmbase.publish.model import CLAIMS
 
 CATALOG = {
     "images": {"app": {"requirements": ["alpha"]}, "kid": {"from": "app", "requirements": ["beta"]}},
@@ -169,6 +170,11 @@ def test_every_image_is_published_once_though_all_machines_saw_all_of_them(share
     for variant in machine(shared, 1).variants:
         entries = Ledger(machine(shared, 1).place, variant.name).read().entries
         assert [entry.digest for entry in entries] == [shared.tags()[variant.image]]
+
+
+def test_machines_that_are_done_leave_no_claims(shared: World, nights: list[Night]) -> None:
+    place = machine(shared, 1).place
+    assert place.registry.tags(place.repository(CLAIMS)) == ()
 
 
 def test_together_the_machines_did_all_of_it_and_nothing_failed(nights: list[Night]) -> None:

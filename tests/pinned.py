@@ -1,6 +1,7 @@
-"""Pins of foundations for tests: a Debian suite and an image in a registry, both with Python 3.13.5."""
+"""Pins and locked packages for tests: a Debian suite and an image in a registry, both with Python 3.13.5."""
 
 from warmbase.foundation.pins import ArchiveState, DebianPin, ImagePin
+from warmbase.lock.model import LockedFile, LockedPackage
 
 PLATFORM = "linux/amd64"
 DEBIAN_PIN = DebianPin(
@@ -20,3 +21,18 @@ IMAGE_PIN = ImagePin(
     interpreter="/usr/local/bin/python3.13",
     libc=("glibc", "2.41"),
 )
+
+
+def package(name: str, version: str) -> LockedPackage:
+    """A package at a version, with one wheel for all."""
+    wheel = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256="a" * 64, path=f"packages/{name}")
+    return LockedPackage(
+        name=name,
+        version=version,
+        use="venv",
+        requires_dist=(),
+        requires_python="",
+        extras=(),
+        files=(wheel,),
+        wheels=((PLATFORM, wheel.name),),
+    )

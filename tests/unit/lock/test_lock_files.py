@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tests.pinned import package
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog, DebianFoundation, Variant
@@ -24,25 +25,11 @@ from warmbase.lock.files import (
     write_lock,
     write_pins,
 )
-from warmbase.lock.model import Lock, LockedFile, LockedPackage
+from warmbase.lock.model import Lock
 from warmbase.lock.resolve import Resolver, Upgrade
 from warmbase.lock.stage import Locked, lock_variants, read_all_pins, read_locks
 
 Break = Callable[[Path], object]
-
-
-def package(name: str, version: str) -> LockedPackage:
-    wheel = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256="a" * 64, path=f"packages/{name}")
-    return LockedPackage(
-        name=name,
-        version=version,
-        use="venv",
-        requires_dist=(),
-        requires_python="",
-        extras=(),
-        files=(wheel,),
-        wheels=(("linux/amd64", wheel.name),),
-    )
 
 
 def lock(version: str = "1.0") -> Lock:

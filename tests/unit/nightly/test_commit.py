@@ -6,34 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.pinned import DEBIAN_PIN
+from tests.pinned import DEBIAN_PIN, package
 from tests.reports import NUMPY, busy_night, quiet_night, refreshed
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.model import Catalog
 from warmbase.errors import LockError
 from warmbase.lock.files import lock_paths, pin_path, read_lock, read_pins, write_lock, write_pins
-from warmbase.lock.model import Lock, LockedFile, LockedPackage, lock_to_json
+from warmbase.lock.model import Lock, lock_to_json
 from warmbase.nightly.changes import lock_moves
 from warmbase.nightly.commit import changelog_text, message_text, take_locks, write_messages
 from warmbase.nightly.model import Night, Reason, VariantResult
 from warmbase.nightly.proposal import changed_locks, name_uncommitted, whole_proposal
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
-
-
-def package(name: str, version: str) -> LockedPackage:
-    wheel = LockedFile(name=f"{name}-{version}-py3-none-any.whl", sha256="a" * 64, path=f"packages/{name}")
-    return LockedPackage(
-        name=name,
-        version=version,
-        use="venv",
-        requires_dist=(),
-        requires_python="",
-        extras=(),
-        files=(wheel,),
-        wheels=((AMD64, wheel.name),),
-    )
 
 
 def lock(variant: str, version: str) -> Lock:

@@ -4,25 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.pinned import IMAGE_PIN
 from tests.publishing import AMD64, ARM64, describe_variant
 
 from warmbase.catalog.model import Compression, ImageConfig, Variant
-from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ImagePin, ManagedPin
+from warmbase.foundation.pins import ArchiveState, DebianPin, FoundationPin, ManagedPin
 from warmbase.nightly.facts import facts_of, fingerprint_of_pins, hash_smokes, own_keys, tool_of
 
 VARIANT = describe_variant("data")
 KEY = ("trixie", AMD64, "3.13")
 DEBIAN = DebianPin(suite="trixie", platform=AMD64, epoch=1, archives=(), packages=(("libc6", "2.41-12"),))
-IMAGE = ImagePin(
-    reference="registry.example/python:3.13",
-    platform=AMD64,
-    index=f"sha256:{'a' * 64}",
-    manifest=f"sha256:{'b' * 64}",
-    created="2026-11-01T00:00:00Z",
-    python="3.13.5",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
-)
+IMAGE = replace(IMAGE_PIN, platform=AMD64)
 SIGNED = replace(DEBIAN, epoch=2, archives=(ArchiveState(suite="trixie", date="2026-11-21T00:00:00Z", sha256="c"),))
 
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pinned import IMAGE_PIN
 from tests.publishing import DAY
 
-from warmbase.foundation.pins import ArchiveState, DebianPin, ImagePin, ManagedPin
+from warmbase.foundation.pins import ArchiveState, DebianPin, ManagedPin
 from warmbase.nightly.model import Broken, Failure, Held, NightSummary, VariantState
 from warmbase.nightly.state import (
     MOST_DAYS,
@@ -33,16 +34,7 @@ DEBIAN = DebianPin(
     archives=(ArchiveState(suite="trixie", date="2026-11-01T00:00:00Z", sha256="a" * 64),),
     packages=(("libc6", "2.41-12"), ("python3", "3.13.5-1")),
 )
-IMAGE = ImagePin(
-    reference="registry.example/python:3.13",
-    platform=ARM64,
-    index=f"sha256:{'a' * 64}",
-    manifest=f"sha256:{'b' * 64}",
-    created="2026-11-01T00:00:00Z",
-    python="3.13.5",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
-)
+IMAGE = replace(IMAGE_PIN, platform=ARM64)
 MANAGED = ManagedPin(base=DEBIAN, python="3.14.1", archive="cpython.tar.zst", sha256="c" * 64)
 
 FULL = State(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.pinned import IMAGE_PIN
 from tests.publishing import AMD64, ARM64, DAY, Clock, Shelf, attest
 from tests.unit.publish.memory import MemoryRegistries, MemoryRegistry
 from tests.unit.publish.published import NAME, publish
@@ -15,7 +16,7 @@ from tests.unit.publish.published import NAME, publish
 from warmbase.effects.registry.records import write_record
 from warmbase.errors import RegistryError
 from warmbase.events import Event, Warned
-from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ImagePin, ManagedPin
+from warmbase.foundation.pins import DebianPin, DockerfilePin, FoundationPin, ManagedPin
 from warmbase.oci.records import pack, record_manifest
 from warmbase.oci.reference import Reference
 from warmbase.publish.baseline import keyed_pins_from_json, keyed_pins_to_json, read_baseline, read_origin
@@ -29,16 +30,7 @@ from warmbase.publish.rollback import roll_back
 from warmbase.publish.stage import publish_variants
 
 DEBIAN = DebianPin(suite="trixie", platform=AMD64, epoch=1, archives=(), packages=(("libc6", "2.41-12"),))
-IMAGE = ImagePin(
-    reference="registry.example/python:{python}",
-    platform=ARM64,
-    index=f"sha256:{'a' * 64}",
-    manifest=f"sha256:{'b' * 64}",
-    created="2026-11-01T00:00:00Z",
-    python="3.13.5",
-    interpreter="/usr/local/bin/python3.13",
-    libc=("glibc", "2.41"),
-)
+IMAGE = replace(IMAGE_PIN, platform=ARM64)
 DOCKERFILE = DockerfilePin(
     inputs="d" * 64,
     platform=AMD64,

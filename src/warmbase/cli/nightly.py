@@ -92,11 +92,11 @@ def nightly(
     """Find what is stale, rebuild and verify only that, publish it, and say why.
 
     Naming variants adds what they are `from`. Exit codes: 0 all is fresh, refreshed or held back as the catalog says;
-    3 some variants failed or wait after a failure, and the others are well; 1 none is well; 75 time ran out with work
-    left, and nothing failed. A plan ends with 0. What ends a night before or in the middle of it has codes of its own:
-    64 a wrong option or variant, 65 a wrong catalog, 69 the registry does not answer, 74 no room on the disk, 130
-    interrupted, 143 ended by SIGTERM. The report is written all the same, what is published by then stays, and the next
-    night goes on from it.
+    3 some variants failed or wait after a failure, and the others are well; 1 none is well; 75 nothing failed, and
+    work is left: time ran out, the registry went away, or another machine is at it. A plan ends with 0. What ends a
+    night before or in the middle of it has codes of its own: 64 a wrong option or variant, 65 a wrong catalog, 69 the
+    registry does not answer, 74 no room on the disk, 130 interrupted, 143 ended by SIGTERM. The report is written all
+    the same, what is published by then stays, and the next night goes on from it.
 
     Example: warmbase nightly --max-time 2h --report report
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.integration.publish.attempts import NAME
 from tests.publishing import DAY, Clock, Shelf, attest
-from tests.registries import RunningRegistry, client_of
+from tests.registries import RunningRegistry, client_of, running_registry
 
 from warmbase.nightly.claims import Claims
 from warmbase.nightly.model import VariantState
@@ -75,22 +75,27 @@ def test_a_fresh_machine_finds_what_an_image_was_made_from(place: Place, shelf: 
     assert [name for name, _, _ in baseline.pins] == ["trixie"]
 
 
-def test_old_nights_and_claims_are_deleted_and_what_is_needed_stays(place: Place, shelf: Shelf, tmp_path: Path) -> None:
-    publish_variants([shelf.variant(layers=["a"])], place, blobs=shelf, clock=Clock(), attest=attest)
-    claims = Claims(place, "one", Clock(step=timedelta()))
-    claims.take(NAME)
-    claims.release(NAME)
-    state = State()
-    for days in range(5):
-        state = write_state(place, tmp_path, learn(state, f"image{days}", days), DAY + timedelta(days=days))
-    now = DAY + timedelta(days=5)
-    garbage = find_garbage(place, ["data"], Retention(days=30, last=10), now)
-    assert sorted(removal.name for removal in garbage.removals) == [CLAIMS, NIGHTS, NIGHTS]
-    (claim,) = (removal for removal in garbage.removals if removal.name == CLAIMS)
-    assert sorted(claim.tags) == sorted(place.registry.tags(place.repository(CLAIMS)))
-    delete_garbage(place, garbage)
-    assert place.registry.tags(place.repository(CLAIMS)) == ()
-    assert len(place.registry.tags(place.repository(NIGHTS))) == 3
-    assert len(read_state(place, tmp_path / "fresh").variants) == 5
-    (tag,) = place.registry.tags(place.repository(JOURNAL))
-    assert read_baseline(place, tag)
+def test_what_a_registry_would_not_delete_is_garbage_once_it_does_and_what_is_needed_stays(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "registry", delete=False) as unwilling:
+        place = Place(registry=client_of(unwilling.host), prefix="bases")
+        publish_variants([shelf.variant(layers=["a"])], place, blobs=shelf, clock=Clock(), attest=attest)
+        claims = Claims(place, "one", Clock(step=timedelta()))
+        claims.take(NAME)
+        claims.release(NAME)
+        state = State()
+        for days in range(5):
+            state = write_state(place, tmp_path, learn(state, f"image{days}", days), DAY + timedelta(days=days))
+    with running_registry(tmp_path / "registry") as willing:
+        place = Place(registry=client_of(willing.host), prefix="bases")
+        garbage = find_garbage(place, ["data"], Retention(days=30, last=10), DAY + timedelta(days=5))
+        assert sorted(removal.name for removal in garbage.removals) == [CLAIMS, NIGHTS, NIGHTS]
+        (claim,) = (removal for removal in garbage.removals if removal.name == CLAIMS)
+        assert sorted(claim.tags) == sorted(place.registry.tags(place.repository(CLAIMS)))
+        delete_garbage(place, garbage)
+        assert place.registry.tags(place.repository(CLAIMS)) == ()
+        assert len(place.registry.tags(place.repository(NIGHTS))) == 3
+        assert len(read_state(place, tmp_path / "fresh").variants) == 5
+        (tag,) = place.registry.tags(place.repository(JOURNAL))
+        assert read_baseline(place, tag)

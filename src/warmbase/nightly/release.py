@@ -144,6 +144,7 @@ def _publish_variant(job: Job, made: Made) -> Publication:
         attest=attest,
         share=share,
         report=job.report,
+        placed=job.placed,
     )
     return publication
 

@@ -1,7 +1,7 @@
 """What a night is given: the catalog and the place, folders, tools and the clock."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +46,8 @@ class Job:
 
     In the mode "publish" images go to `place`; "commit" starts from the locks beside the catalog and writes new ones
     there, for review. After `max_seconds` nothing new is begun. `shard` is the part that this machine begins with, and
-    `worker` what it is known as to the others. `shared` gets the layers of what is published.
+    `worker` what it is known as to the others. `shared` gets the layers of what is published, and `placed` says
+    of each blob which repository has it: what many images have in common is sent once in a night, and then mounted.
     """
 
     catalog: Catalog
@@ -61,6 +62,7 @@ class Job:
     shard: Shard | None = None
     worker: str = ""
     shared: "RegistryLayers | None" = None
+    placed: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, locks: Path) -> Catalog:
         """The catalog, with its locks and pins in the folder `locks`."""

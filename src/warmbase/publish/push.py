@@ -34,14 +34,18 @@ class Pusher:
     """Pushes blobs to one registry, for several repositories and threads at once.
 
     What one repository has got is mounted into the next; a blob that two ask for is sent once, the other one waits.
+    `placed` says which repository got a blob first, by its digest: given to one pusher after the other, they mount what
+    those before them have sent.
     """
 
-    def __init__(self, registry: Registry, *, transfers: int = DEFAULT_TRANSFERS) -> None:
+    def __init__(
+        self, registry: Registry, *, transfers: int = DEFAULT_TRANSFERS, placed: dict[str, str] | None = None
+    ) -> None:
         self._registry = registry
         self._executor = ThreadPoolExecutor(max_workers=transfers, thread_name_prefix="transfer")
         self._lock = threading.Lock()
         self._begun: dict[tuple[str, str], Future[PushOutcome]] = {}
-        self._first: dict[str, str] = {}
+        self._first: dict[str, str] = {} if placed is None else placed
         self._brake = Brake()
 
     def __enter__(self) -> "Pusher":

@@ -76,15 +76,16 @@ def publish_variants(
     share: Share | None = None,
     report: Report = ignore,
     transfers: int = DEFAULT_TRANSFERS,
+    placed: dict[str, str] | None = None,
 ) -> tuple[Publication, ...]:
     """Publish `variants`, whose blobs are in `blobs`; what became of each, in their order.
 
-    `share` hears of each variant whose blobs are there, before any tag moves."""
+    `share` hears of each variant whose blobs are there, before any tag moves. `placed` is as for `Pusher`."""
     if not variants:
         return ()
     current = _find_current(variants, place)
     with (
-        Pusher(place.registry, transfers=transfers) as pusher,
+        Pusher(place.registry, transfers=transfers, placed=placed) as pusher,
         ThreadPoolExecutor(max_workers=_VARIANTS_AT_ONCE, thread_name_prefix="publish") as executor,
     ):
         publisher = _Publisher(

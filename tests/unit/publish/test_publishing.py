@@ -270,6 +270,15 @@ def test_a_blob_that_two_variants_share_is_sent_once_and_mounted(
     assert registry.asked["mount"] == len(layers)
 
 
+def test_what_one_publication_has_sent_the_next_one_of_a_run_mounts(shelf: Shelf, place: Place) -> None:
+    placed: dict[str, str] = {}
+    first, second = (
+        publish_variants([shelf.variant(image, layers=["shared"])], place, blobs=shelf, clock=Clock(), placed=placed)[0]
+        for image in ("data", "web")
+    )
+    assert (first.transfers["mounted"], second.transfers["mounted"]) == (0, 1)
+
+
 def test_a_new_variant_mounts_what_the_unchanged_ones_have(shelf: Shelf, place: Place) -> None:
     old = shelf.variant("data", layers=["shared", "a"])
     publish(place, shelf, old)

@@ -56,7 +56,7 @@ Verify = Callable[[BuiltImage, BuildStep, UnpackedLayers], "VerifiedImage"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
+class Plant:
     """Where a build happens: its store and what is unpacked of it, its tools, and where its events go.
 
     `registries` gives the clients of the registries that foundations come from; layers in `shared` are not made.
@@ -103,16 +103,16 @@ class Outcome:
     error: WarmbaseError | None = None
 
 
-def build(plan: Plan, catalog: Catalog, output: Path, site: Site, *, locked: bool = False) -> tuple[Outcome, ...]:
+def build(plan: Plan, catalog: Catalog, output: Path, plant: Plant, *, locked: bool = False) -> tuple[Outcome, ...]:
     """Build what is stale in `plan` into the layout at `output`; an outcome for each stale step."""
     registry = catalog.registry or DEFAULT_REGISTRY
 
     def keep(image: BuiltImage) -> None:
-        publish_to_layout(output, [image.layout_image(registry)], site.store)
+        publish_to_layout(output, [image.layout_image(registry)], plant.store)
 
     outcomes: dict[tuple[str, str], Outcome] = {}
-    with site.store.in_use():
-        ready = _bake(plan.stale, site)
+    with plant.store.in_use():
+        ready = _bake(plan.stale, plant)
         for step in plan.stale:
             parent = outcomes.get((step.variant.parent, step.platform))
             failed = parent and parent.error
@@ -127,38 +127,38 @@ def _fail_with_parent(step: BuildStep) -> Outcome:
     return Outcome(step=step, seconds=0.0, error=error)
 
 
-def _bake(steps: Sequence[BuildStep], site: Site) -> Site:
-    """The site once all Dockerfile foundations are built that steps, or the machine's own platform, need."""
+def _bake(steps: Sequence[BuildStep], plant: Plant) -> Plant:
+    """The plant once all Dockerfile foundations are built that steps, or the machine's own platform, need."""
     pinned = [(step.variant.foundation, step.pin, step.platform, step.variant.python, step.codec) for step in steps]
     pinned += [
         (step.native.foundation, step.native.pin, step.native.platform, step.variant.python, step.codec)
         for step in steps
         if step.native
     ]
-    return replace(site, baked=bake_missing(pinned, site.ground(Codec()), site.report))
+    return replace(plant, baked=bake_missing(pinned, plant.ground(Codec()), plant.report))
 
 
-def verify_steps(steps: Sequence[BuildStep], site: Site) -> tuple[Outcome, ...]:
+def verify_steps(steps: Sequence[BuildStep], plant: Plant) -> tuple[Outcome, ...]:
     """Verify images whose layers are in the store; an outcome for each of `steps`."""
-    with site.store.in_use():
-        return tuple(_attempt(step, site, locked=False, keep=_keep_nothing) for step in steps)
+    with plant.store.in_use():
+        return tuple(_attempt(step, plant, locked=False, keep=_keep_nothing) for step in steps)
 
 
 def _keep_nothing(_: BuiltImage) -> None:
     pass
 
 
-def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[BuiltImage], object]) -> Outcome:
+def _attempt(step: BuildStep, plant: Plant, *, locked: bool, keep: Callable[[BuiltImage], object]) -> Outcome:
     """Take one step through all stages; `keep` gets the image once it is verified. Failures are outcomes too."""
     begun = time.monotonic()
     try:
-        _take_shared(step, site)
-        foundation = _make_foundation(step, site, locked=locked)
+        _take_shared(step, plant)
+        foundation = _make_foundation(step, plant, locked=locked)
         settled = on_foundation(step, foundation.recipe)
-        with open_workspace(_size_of_trees(settled, site), site.store.workspace()) as work:
-            workshop = _open_workshop(settled, foundation, work, site, locked=locked)
-            image, made = _make_image(settled, foundation, workshop, site)
-            verified = _verify(image, settled, site)
+        with open_workspace(_size_of_trees(settled, plant), plant.store.workspace()) as work:
+            workshop = _open_workshop(settled, foundation, work, plant, locked=locked)
+            image, made = _make_image(settled, foundation, workshop, plant)
+            verified = _verify(image, settled, plant)
         keep(image)
     except WarmbaseError as error:
         return Outcome(step=step, seconds=time.monotonic() - begun, error=error)
@@ -176,7 +176,7 @@ def _attempt(step: BuildStep, site: Site, *, locked: bool, keep: Callable[[Built
     )
 
 
-def _make_native(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
+def _make_native(step: BuildStep, plant: Plant, *, locked: bool) -> FoundationLayers:
     """The foundation on which packages are installed for a foreign platform, and a managed Python is compiled."""
     native = step.native
     if native is None:
@@ -187,8 +187,8 @@ def _make_native(step: BuildStep, site: Site, *, locked: bool) -> FoundationLaye
             f" to the catalog that has it and Python {step.variant.python}",
         )
     detail = f"{native.foundation.name} for {native.platform}, to install packages on"
-    with _stage(site, step.name, "foundation", detail):
-        return make_foundation(native.foundation, native.pin, native.platform, _ground(step, site), locked=locked)
+    with _stage(plant, step.name, "foundation", detail):
+        return make_foundation(native.foundation, native.pin, native.platform, _ground(step, plant), locked=locked)
 
 
 def _is_native(step: BuildStep) -> bool:
@@ -198,72 +198,74 @@ def _is_native(step: BuildStep) -> bool:
     return native is not None and (native.foundation.name, native.platform) == own
 
 
-def _ground(step: BuildStep, site: Site) -> Groundwork:
+def _ground(step: BuildStep, plant: Plant) -> Groundwork:
     def advance(done: int, total: int) -> None:
-        site.report(Advanced(subject=step.name, stage="foundation", done=done, total=total, detail="layers"))
+        plant.report(Advanced(subject=step.name, stage="foundation", done=done, total=total, detail="layers"))
 
-    return replace(site.ground(step.codec), advance=advance)
+    return replace(plant.ground(step.codec), advance=advance)
 
 
-def _take_shared(step: BuildStep, site: Site) -> None:
+def _take_shared(step: BuildStep, plant: Plant) -> None:
     """Take what others have made of the layers that the store lacks."""
-    known = site.store.recipes()
+    known = plant.store.recipes()
     wanted = [recipe for recipe in step.shared if recipe not in known]
-    if site.shared is None or not wanted:
+    if plant.shared is None or not wanted:
         return
     taken = 0
 
     def done(_: Layer) -> None:
         nonlocal taken
         taken += 1
-        site.report(Advanced(subject=step.name, stage="shared layers", done=taken, total=len(wanted)))
+        plant.report(Advanced(subject=step.name, stage="shared layers", done=taken, total=len(wanted)))
 
-    with _stage(site, step.name, "shared layers", f"{len(wanted)} to look for"):
-        site.shared.take(wanted, site.store, step.codec.media_type, done=done)
+    with _stage(plant, step.name, "shared layers", f"{len(wanted)} to look for"):
+        plant.shared.take(wanted, plant.store, step.codec.media_type, done=done)
 
 
-def _make_foundation(step: BuildStep, site: Site, *, locked: bool) -> FoundationLayers:
+def _make_foundation(step: BuildStep, plant: Plant, *, locked: bool) -> FoundationLayers:
     wanted = step.variant.foundation
-    native = _make_native(step, site, locked=locked) if wanted.managed and not _is_native(step) else None
-    with _stage(site, step.name, "foundation", wanted.name):
-        ground = _ground(step, site)
+    native = _make_native(step, plant, locked=locked) if wanted.managed and not _is_native(step) else None
+    with _stage(plant, step.name, "foundation", wanted.name):
+        ground = _ground(step, plant)
         made = make_foundation(wanted, step.pin, step.platform, ground, locked=locked, native=native)
         if made.foundation.base:
             check_room(
-                wanted.name, merge_layers(site.unpacked.listings(made.layers), site.unpacked.folders(made.layers))
+                wanted.name, merge_layers(plant.unpacked.listings(made.layers), plant.unpacked.folders(made.layers))
             )
     if made.foundation.drift:
         drift = ", ".join(str(difference) for difference in made.foundation.drift)
         message = f"the foundation {wanted.name} is no longer made as it was pinned: {drift}"
         option = "--rebuild-foundation" if isinstance(wanted, DockerfileFoundation) else "--upgrade-foundation"
         remedy = f"`warmbase lock {option}` pins what it is now"
-        site.report(Warned(subject=step.name, message=f"{message}; {remedy}"))
+        plant.report(Warned(subject=step.name, message=f"{message}; {remedy}"))
     return made
 
 
-def _open_workshop(step: BuildStep, foundation: FoundationLayers, work: Path, site: Site, *, locked: bool) -> Workshop:
-    native = foundation if _is_native(step) else _make_native(step, site, locked=locked)
-    check_compiler(step, native.foundation.python, site.store.recipes())
+def _open_workshop(
+    step: BuildStep, foundation: FoundationLayers, work: Path, plant: Plant, *, locked: bool
+) -> Workshop:
+    native = foundation if _is_native(step) else _make_native(step, plant, locked=locked)
+    check_compiler(step, native.foundation.python, plant.store.recipes())
     target = foundation.foundation
     return Workshop(
-        root=site.unpacked.root(native.layers),
+        root=plant.unpacked.root(native.layers),
         interpreter=native.foundation.interpreter,
         python=step.variant.python,
         platform=step.platform,
         libc=target.libc,
         target=Interpreter(path=target.interpreter, version=target.python),
-        runner=site.runner,
-        uv=site.uv,
-        tool=site.uv.binary_for(native.foundation.libc[0]),
+        runner=plant.runner,
+        uv=plant.uv,
+        tool=plant.uv.binary_for(native.foundation.libc[0]),
         variables=loader_variables(native.foundation.run),
         folder=work / "workshop",
-        jobs=site.jobs,
+        jobs=plant.jobs,
     )
 
 
-def _size_of_trees(step: BuildStep, site: Site) -> int:
+def _size_of_trees(step: BuildStep, plant: Plant) -> int:
     """About how many bytes the trees of the wheels to be made will take: unpacked, and with bytecode."""
-    known = site.store.recipes()
+    known = plant.store.recipes()
     missing = [wheel.package.file(step.platform) for wheel in step.layered if wheel.recipe not in known]
     sizes = [file.size if file and file.size else _UNKNOWN_SIZE for file in missing]
     return _UV_SIZE + _UNPACKED * sum(sizes)
@@ -274,7 +276,7 @@ def _compile(
     step: BuildStep,
     foundation: FoundationLayers,
     workshop: Workshop,
-    site: Site,
+    plant: Plant,
     uv: Callable[[], Layer],
 ) -> Mapping[str, Path]:
     """Compile those of `missing` that have no wheel: the wheels, by name."""
@@ -282,66 +284,72 @@ def _compile(
     if not packages:
         return {}
     folder = workshop.folder.with_name(f"{workshop.folder.name}-yard")
-    with _stage(site, step.name, "compile", ", ".join(f"{package.name} {package.version}" for package in packages)):
+    with _stage(plant, step.name, "compile", ", ".join(f"{package.name} {package.version}" for package in packages)):
         yard = open_yard(
-            step, foundation, folder, builder=site.builder, store=site.store, unpacked=site.unpacked, uv=(site.uv, uv())
+            step,
+            foundation,
+            folder,
+            builder=plant.builder,
+            store=plant.store,
+            unpacked=plant.unpacked,
+            uv=(plant.uv, uv()),
         )
         return yard.compile(packages)
 
 
 def _make_wheels(
-    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site, uv: Callable[[], Layer]
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, plant: Plant, uv: Callable[[], Layer]
 ) -> tuple[dict[str, Layer], int]:
     """The layers of all wheels by recipe, those of what the image is from first; how many had to be made."""
     inherited, made = dict[str, Layer](), 0
     if step.parent:
         place = replace(workshop, folder=workshop.folder.with_name(f"{workshop.folder.name}-from"))
-        inherited, made = _make_wheels(step.parent, foundation, place, site, uv)
-    layers = inherited | find_wheel_layers(site.store, step.own)
+        inherited, made = _make_wheels(step.parent, foundation, place, plant, uv)
+    layers = inherited | find_wheel_layers(plant.store, step.own)
     missing = [wheel for wheel in step.own if wheel.recipe not in layers]
     if missing:
-        compiled = _compile([wheel.package for wheel in missing], step, foundation, workshop, site, uv)
-        with _stage(site, step.name, "packages", f"{len(missing)} of {len(step.own)} wheels"):
+        compiled = _compile([wheel.package for wheel in missing], step, foundation, workshop, plant, uv)
+        with _stage(plant, step.name, "packages", f"{len(missing)} of {len(step.own)} wheels"):
             done = 0
 
             def progress(name: str) -> None:
                 nonlocal done
                 done += 1
-                site.report(Advanced(subject=step.name, stage="packages", done=done, total=len(missing), detail=name))
+                plant.report(Advanced(subject=step.name, stage="packages", done=done, total=len(missing), detail=name))
 
             layers |= make_wheel_layers(
-                missing, workshop, store=site.store, codec=step.codec, progress=progress, compiled=compiled
+                missing, workshop, store=plant.store, codec=step.codec, progress=progress, compiled=compiled
             )
     return layers, made + len(missing)
 
 
 def _make_image(
-    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, plant: Plant
 ) -> tuple[BuiltImage, int]:
     """The image, and how many wheel layers had to be made for it."""
     try:
-        uvcache.check_known(site.uv.version)
-        return _make_layered_image(step, foundation, workshop, site)
+        uvcache.check_known(plant.uv.version)
+        return _make_layered_image(step, foundation, workshop, plant)
     except uvcache.UnknownLayoutError as error:
         message = f"{error.message}: uv's cache is shipped as it is, not reproducible"
-        site.report(Warned(subject=step.name, message=message))
-    with _stage(site, step.name, "image", "as uv makes it"):
-        uv = make_uv_layer(step, workshop, store=site.store)
+        plant.report(Warned(subject=step.name, message=message))
+    with _stage(plant, step.name, "image", "as uv makes it"):
+        uv = make_uv_layer(step, workshop, store=plant.store)
         recipe = image_recipe(step, foundation.recipe)
         place = replace(workshop, folder=workshop.folder.with_name("raw"))
-        raw, contract = make_raw_layers(step, recipe, foundation, place, uv=uv, store=site.store)
+        raw, contract = make_raw_layers(step, recipe, foundation, place, uv=uv, store=plant.store)
         return make_image(step, foundation, uv, [(raw, "packages")], contract), len(step.wheels)
 
 
 def _make_layered_image(
-    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, site: Site
+    step: BuildStep, foundation: FoundationLayers, workshop: Workshop, plant: Plant
 ) -> tuple[BuiltImage, int]:
     """The last layer and uv's mostly wait: they are made beside the wheels, whose licences the last layer asks for."""
     recipe = image_recipe(step, foundation.recipe)
     place = replace(workshop, folder=workshop.folder.with_name("contract"))
     made: Future[dict[str, Layer]] = Future()
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="beside") as beside:
-        uv = beside.submit(make_uv_layer, step, workshop, store=site.store)
+        uv = beside.submit(make_uv_layer, step, workshop, store=plant.store)
         contract = beside.submit(
             make_contract_layer,
             step,
@@ -349,29 +357,29 @@ def _make_layered_image(
             foundation,
             place,
             wheels=lambda: {step.uv: uv.result(), **made.result()},
-            store=site.store,
+            store=plant.store,
         )
         try:
-            wheels, count = _make_wheels(step, foundation, workshop, site, uv.result)
+            wheels, count = _make_wheels(step, foundation, workshop, plant, uv.result)
         except BaseException as error:
             made.set_exception(error)
             raise
         made.set_result(wheels)
-        with _stage(site, step.name, "image"):
-            stack = stack_wheels(step, wheels, len(foundation.layers), store=site.store)
+        with _stage(plant, step.name, "image"):
+            stack = stack_wheels(step, wheels, len(foundation.layers), store=plant.store)
             return make_image(step, foundation, uv.result(), stack, contract.result()), count
 
 
-def _verify(image: BuiltImage, step: BuildStep, site: Site) -> "VerifiedImage | None":
-    if site.verify is None:
+def _verify(image: BuiltImage, step: BuildStep, plant: Plant) -> "VerifiedImage | None":
+    if plant.verify is None:
         return None
-    with _stage(site, step.name, "verify"):
-        return site.verify(image, step, site.unpacked)
+    with _stage(plant, step.name, "verify"):
+        return plant.verify(image, step, plant.unpacked)
 
 
 @contextmanager
-def _stage(site: Site, subject: str, stage: str, detail: str = "") -> Iterator[None]:
+def _stage(plant: Plant, subject: str, stage: str, detail: str = "") -> Iterator[None]:
     begun = time.monotonic()
-    site.report(Started(subject=subject, stage=stage, detail=detail))
+    plant.report(Started(subject=subject, stage=stage, detail=detail))
     yield
-    site.report(Ended(subject=subject, stage=stage, seconds=time.monotonic() - begun, detail=detail))
+    plant.report(Ended(subject=subject, stage=stage, seconds=time.monotonic() - begun, detail=detail))

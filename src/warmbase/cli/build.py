@@ -259,10 +259,10 @@ def run_build(
     outcomes: tuple[Outcome, ...] = ()
     if planned.stale:
         from warmbase import pipeline
-        from warmbase.cli.site import make_site
+        from warmbase.cli.plant import make_plant
 
-        site = make_site(session, jobs=jobs, verify=verify, shared=shared)
-        outcomes = pipeline.build(planned, session.catalog, output, site, locked=locked)
+        plant = make_plant(session, jobs=jobs, verify=verify, shared=shared)
+        outcomes = pipeline.build(planned, session.catalog, output, plant, locked=locked)
     if (output / "index.json").exists():
         from warmbase.image.kept import finish_layout
 
@@ -284,9 +284,9 @@ def verify(
 
     Example: warmbase verify data:py3.13
     """
+    from warmbase.cli.plant import make_plant
     from warmbase.cli.results import print_findings
     from warmbase.cli.session import Session
-    from warmbase.cli.site import make_site
     from warmbase.pipeline import verify_steps
 
     with reporting(quiet=as_json) as report:
@@ -297,7 +297,7 @@ def verify(
                 f"{planned.stale[0].name} is not what {output} holds: {planned.stale[0].reason}",
                 next_step=f"run `warmbase build {planned.stale[0].variant.name}`, which verifies it too",
             )
-        outcomes = verify_steps(planned.steps, make_site(session, jobs=jobs, verify=True, layout=output))
+        outcomes = verify_steps(planned.steps, make_plant(session, jobs=jobs, verify=True, layout=output))
     print_findings(outcomes, as_json=as_json)
     if any(outcome.error for outcome in outcomes):
         sys.exit(1)

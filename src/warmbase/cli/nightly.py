@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from warmbase.nightly.model import Night
     from warmbase.nightly.setting import Job, Tools
     from warmbase.nightly.shards import Shard
-    from warmbase.pipeline import Site
+    from warmbase.pipeline import Plant
     from warmbase.plan import Existing
     from warmbase.publish.model import Place
     from warmbase.publish.release import Clock
@@ -151,17 +151,17 @@ def make_job(
     report = session.report
     shared = layers_at(place, lambda said: report(Warned(subject="shared layers", message=said)))
 
-    def site() -> "Site":
-        from warmbase.cli.site import make_site
+    def plant() -> "Plant":
+        from warmbase.cli.plant import make_plant
 
-        return make_site(session, jobs=jobs, verify=True, shared=shared if pull_layers else None)
+        return make_plant(session, jobs=jobs, verify=True, shared=shared if pull_layers else None)
 
     return Job(
         catalog=session.catalog,
         variants=with_parents(session.select(names)),
         place=place,
         folders=session.folders,
-        tools=_tools(session, site, jobs),
+        tools=_tools(session, plant, jobs),
         clock=clock,
         report=report,
         mode="commit" if commit else "publish",
@@ -172,7 +172,7 @@ def make_job(
     )
 
 
-def _tools(session: "Session", site: Callable[[], "Site"], jobs: int) -> "Tools":
+def _tools(session: "Session", plant: Callable[[], "Plant"], jobs: int) -> "Tools":
     from warmbase.effects.platforms import native_platform
     from warmbase.nightly.setting import Tools
     from warmbase.plan import Existing
@@ -184,7 +184,7 @@ def _tools(session: "Session", site: Callable[[], "Site"], jobs: int) -> "Tools"
         uv=lambda: session.uv,
         ground=lambda: session.ground,
         resolver=session.resolver,
-        site=site,
+        plant=plant,
         existing=existing,
         traffic=lambda: session.registries.traffic,
         native=native_platform(),

@@ -39,7 +39,7 @@ from warmbase.publish.journal import format_time
 from warmbase.publish.model import PublishableVariant
 
 if TYPE_CHECKING:
-    from warmbase.pipeline import Outcome, Site
+    from warmbase.pipeline import Outcome, Plant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +94,7 @@ class Materials:
     facts: str
     tool: Mapping[str, str]
     resolver: Resolver
-    site: "Callable[[], Site]"
+    plant: "Callable[[], Plant]"
     may_go_on: Callable[[], bool]
     began: datetime
 
@@ -240,7 +240,7 @@ class Attempt:
             native=tools.native,
             foundations=catalog.foundations,
         )
-        outcomes = pipeline.build(plan, catalog, layout, self._heard(self._materials.site()))
+        outcomes = pipeline.build(plan, catalog, layout, self._heard(self._materials.plant()))
         return Made(
             publishable=_publishable(self._variant, outcomes, time.monotonic() - begun),
             lock=lock,
@@ -249,12 +249,12 @@ class Attempt:
             layout=layout,
         )
 
-    def _heard(self, site: "Site") -> "Site":
+    def _heard(self, plant: "Plant") -> "Plant":
         def hear(event: Event) -> None:
             self._stages.hear(event)
             self._job.report(event)
 
-        return replace(site, report=hear)
+        return replace(plant, report=hear)
 
     def _salvage(self, error: Refusal, lock: Lock, broken: Sequence[Broken]) -> Made | None:
         """The best image where that of `lock` was refused. Raises a refusal where no package of its own is to blame."""

@@ -19,7 +19,7 @@ from warmbase.publish.release import Clock
 
 if TYPE_CHECKING:
     from warmbase.layers.remote import RegistryLayers
-    from warmbase.pipeline import Site
+    from warmbase.pipeline import Plant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class Tools:
     uv: Callable[[], Uv]
     ground: Callable[[], Groundwork]
     resolver: Callable[[], Resolver]
-    site: "Callable[[], Site]"
+    plant: "Callable[[], Plant]"
     existing: Callable[[Catalog], Existing]
     traffic: Callable[[], Mapping[str, Traffic]]
     native: str

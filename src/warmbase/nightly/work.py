@@ -240,7 +240,7 @@ class Work:
             facts=self._known.facts[variant.name],
             tool=self._known.tool,
             resolver=self._resolver,
-            site=self._job.tools.site,
+            plant=self._job.tools.plant,
             may_go_on=lambda: not self._is_over(),
             began=self.began,
         )

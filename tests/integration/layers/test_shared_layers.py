@@ -36,7 +36,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegist
 
 
 @dataclass
-class Site:
+class Plant:
     """A machine with a layer store of its own; `warnings` are what it was told."""
 
     store: LayerStore
@@ -60,22 +60,22 @@ class Site:
         return (remote or self.remote).take(recipes, self.store, media_type)
 
 
-NewSite = Callable[..., Site]
+NewSite = Callable[..., Plant]
 
 
 @pytest.fixture
-def site(registry: RunningRegistry, tmp_path: Path) -> NewSite:
+def plant(registry: RunningRegistry, tmp_path: Path) -> NewSite:
     """New machines; all of a test share one repository."""
 
-    def new(name: str, host: str = "") -> Site:
+    def new(name: str, host: str = "") -> Plant:
         repository = f"bases/{abs(hash(tmp_path)):x}/warmbase-layers"
-        return Site(LayerStore(tmp_path / name), client_of(host or registry.host), repository)
+        return Plant(LayerStore(tmp_path / name), client_of(host or registry.host), repository)
 
     return new
 
 
-def test_a_layer_that_one_machine_gave_is_the_same_on_another(site: NewSite) -> None:
-    here, there = site("here"), site("there")
+def test_a_layer_that_one_machine_gave_is_the_same_on_another(plant: NewSite) -> None:
+    here, there = plant("here"), plant("there")
     made = [here.make(ONE), here.make(TWO, b"another")]
     assert here.give(*made) == 2
     assert there.take(ONE, TWO, "3" * 64) == 2
@@ -84,14 +84,14 @@ def test_a_layer_that_one_machine_gave_is_the_same_on_another(site: NewSite) -> 
     assert not there.warnings
 
 
-def test_what_is_there_already_is_not_given_again(site: NewSite) -> None:
-    here = site("here")
+def test_what_is_there_already_is_not_given_again(plant: NewSite) -> None:
+    here = plant("here")
     layer = here.make(ONE)
     assert (here.give(layer), here.give(layer)) == (1, 0)
 
 
-def test_pools_are_composed_of_layers_that_were_taken(site: NewSite) -> None:
-    here, there = site("here"), site("there")
+def test_pools_are_composed_of_layers_that_were_taken(plant: NewSite) -> None:
+    here, there = plant("here"), plant("there")
     members = [here.make(ONE), here.make(TWO, b"another")]
     here.give(*members)
     there.take(ONE, TWO)
@@ -100,21 +100,21 @@ def test_pools_are_composed_of_layers_that_were_taken(site: NewSite) -> None:
     assert compose_pool(there.store, taken, recipe, CODEC) == compose_pool(here.store, members, recipe, CODEC)
 
 
-def test_a_repository_that_does_not_exist_holds_nothing(site: NewSite) -> None:
-    there = site("there")
+def test_a_repository_that_does_not_exist_holds_nothing(plant: NewSite) -> None:
+    there = plant("there")
     assert there.take(ONE) == 0
     assert there.warnings == []
 
 
-def test_a_layer_that_is_compressed_in_another_way_is_left(site: NewSite) -> None:
-    here, there = site("here"), site("there")
+def test_a_layer_that_is_compressed_in_another_way_is_left(plant: NewSite) -> None:
+    here, there = plant("here"), plant("there")
     here.give(here.make(ONE))
     assert there.take(ONE, media_type=Codec(name="gzip").media_type) == 0
 
 
-def test_the_blob_of_a_layer_that_no_image_has_alone_stays_in_the_registry(site: NewSite) -> None:
+def test_the_blob_of_a_layer_that_no_image_has_alone_stays_in_the_registry(plant: NewSite) -> None:
     """What a registry's garbage collection marks is what manifests name."""
-    here = site("here")
+    here = plant("here")
     layer = here.make(ONE)
     here.give(layer)
     document = here.client.read_manifest(here.repository, ONE)
@@ -123,20 +123,20 @@ def test_the_blob_of_a_layer_that_no_image_has_alone_stays_in_the_registry(site:
     assert layer.digest in named
 
 
-def test_a_blob_that_an_image_brought_is_mounted_and_not_sent(site: NewSite, registry: RunningRegistry) -> None:
-    here = site("here")
+def test_a_blob_that_an_image_brought_is_mounted_and_not_sent(plant: NewSite, registry: RunningRegistry) -> None:
+    here = plant("here")
     layer = here.make(ONE, b"x" * 100)
     images = f"{here.repository}-images"
     here.client.push_blob(images, layer.descriptor(), here.store.blob_path(layer.digest))
     with fault_proxy(registry.host) as proxy:
-        publisher = site("here", proxy.host)
+        publisher = plant("here", proxy.host)
         assert publisher.remote.give([layer], here.store, mount_from=images, time=NOW) == 1
         posts = [seen.path for seen in proxy.seen if seen.method == "POST"]
     assert any(f"mount={layer.digest}" in path.replace("%3A", ":") for path in posts)
     assert not any("mount" not in path and layer.digest in path.replace("%3A", ":") for path in posts)
 
 
-def publish_lie(here: Site, layer: Layer, change: Callable[[dict[str, Any]], object]) -> None:
+def publish_lie(here: Plant, layer: Layer, change: Callable[[dict[str, Any]], object]) -> None:
     """Put a changed record of a layer under its recipe, as somebody may who can write to the registry."""
     here.client.push_blob(here.repository, layer.descriptor(), here.store.blob_path(layer.digest))
     told: dict[str, Any] = json.loads(json.dumps(layer.to_json()))
@@ -161,8 +161,8 @@ LIES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_recipe_authenticates_nothing(site: NewSite, lie: str) -> None:
-    here, there = site("here"), site("there")
+def test_a_recipe_authenticates_nothing(plant: NewSite, lie: str) -> None:
+    here, there = plant("here"), plant("there")
     publish_lie(here, here.make(ONE), LIES[lie])
     assert there.take(ONE) == 0
     assert there.store.get(ONE) is None
@@ -190,8 +190,8 @@ def test_what_is_said_to_be_folders_is_not_held_in_memory_without_end(tmp_path: 
         check_layer(layer, ONE, blob)
 
 
-def test_a_layer_that_was_found_wrong_is_given_anew(site: NewSite) -> None:
-    here, there, third = site("here"), site("there"), site("third")
+def test_a_layer_that_was_found_wrong_is_given_anew(plant: NewSite) -> None:
+    here, there, third = plant("here"), plant("there"), plant("third")
     publish_lie(here, here.make(ONE), LIES["another diff_id"])
     remote = there.remote
     there.take(ONE, remote=remote)
@@ -199,9 +199,9 @@ def test_a_layer_that_was_found_wrong_is_given_anew(site: NewSite) -> None:
     assert third.take(ONE) == 1
 
 
-def test_the_first_who_gives_layers_looks_for_none_of_them(site: NewSite, registry: RunningRegistry) -> None:
+def test_the_first_who_gives_layers_looks_for_none_of_them(plant: NewSite, registry: RunningRegistry) -> None:
     with fault_proxy(registry.host) as proxy:
-        here = site("here", proxy.host)
+        here = plant("here", proxy.host)
         layers = [here.make(recipe, recipe.encode()) for recipe in (ONE, TWO)]
         remote = here.remote
         assert [remote.give(layers, here.store, mount_from="", time=NOW) for _ in range(2)] == [2, 0]
@@ -217,9 +217,9 @@ def kinds(paths: Sequence[str]) -> list[str]:
     return sorted(path.split("/")[-2] for path in paths)
 
 
-def test_a_registry_that_is_away_costs_one_warning_and_few_requests(site: NewSite, registry: RunningRegistry) -> None:
+def test_a_registry_that_is_away_costs_one_warning_and_few_requests(plant: NewSite, registry: RunningRegistry) -> None:
     with fault_proxy(registry.host, from_on(0, Respond(503))) as proxy:
-        there = site("there", proxy.host)
+        there = plant("there", proxy.host)
         remote = there.remote
         assert there.take(*(f"{number:064x}" for number in range(100)), remote=remote) == 0
         asked = len(proxy.seen)
@@ -229,32 +229,32 @@ def test_a_registry_that_is_away_costs_one_warning_and_few_requests(site: NewSit
     assert "layers are not shared with" in there.warnings[0]
 
 
-def test_a_registry_that_lets_nobody_in_is_done_without(site: NewSite, registry: RunningRegistry) -> None:
+def test_a_registry_that_lets_nobody_in_is_done_without(plant: NewSite, registry: RunningRegistry) -> None:
     with fault_proxy(registry.host, from_on(0, Respond(403))) as proxy:
-        there = site("there", proxy.host)
+        there = plant("there", proxy.host)
         assert there.take(ONE) == 0
         assert len(there.warnings) == 1
 
 
-def test_a_reader_that_may_not_write_loses_nothing_but_the_sharing(site: NewSite, registry: RunningRegistry) -> None:
+def test_a_reader_that_may_not_write_loses_nothing_but_the_sharing(plant: NewSite, registry: RunningRegistry) -> None:
     def read_only(seen: Any) -> Respond | None:
         return None if seen.method in ("GET", "HEAD") else Respond(403)
 
     with fault_proxy(registry.host, read_only) as proxy:
-        here = site("here", proxy.host)
+        here = plant("here", proxy.host)
         layer = here.make(ONE)
         assert here.give(layer) == 0
         assert here.store.get(ONE) == layer
         assert len(here.warnings) == 1
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(site: NewSite, registry: RunningRegistry) -> None:
-    here = site("here")
+def test_an_answer_that_breaks_off_is_asked_for_again(plant: NewSite, registry: RunningRegistry) -> None:
+    here = plant("here")
     layer = here.make(ONE, bytes(range(256)) * 400)
     here.give(layer)
     for number in range(4):
         with fault_proxy(registry.host, at(number, Cut("answer body", after=10))) as proxy:
-            there = site(f"there{number}", proxy.host)
+            there = plant(f"there{number}", proxy.host)
             assert there.take(ONE) == 1
             assert there.store.get(ONE) == layer
             assert digest_of(there.store.blob_path(layer.digest).read_bytes()) == layer.digest

@@ -68,7 +68,7 @@ class Bench:
             facts="facts",
             tool={"uv": "1"},
             resolver=Resolver(uv=uv_nowhere(self.folder), cache=self.folder, ask_size=nobody_asks),
-            site=nobody_asks,
+            plant=nobody_asks,
             may_go_on=lambda: len(self.tried) < self.most,
             began=DAY,
         )
@@ -185,7 +185,7 @@ def test_where_the_index_does_not_answer_a_foundation_moves_without_it(
         facts="facts",
         tool={},
         resolver=Resolver(uv=uv_nowhere(tmp_path), cache=tmp_path, ask_size=nobody_asks),
-        site=nobody_asks,
+        plant=nobody_asks,
         may_go_on=lambda: True,
         began=DAY,
     )

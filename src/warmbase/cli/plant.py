@@ -9,7 +9,7 @@ from warmbase.effects.workspaces import SHARED_MEMORY
 from warmbase.image.assemble import BuiltImage
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.oci.layout import read_layout
-from warmbase.pipeline import Site, Verify
+from warmbase.pipeline import Plant, Verify
 from warmbase.plan import BuildStep
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from warmbase.verify.model import VerifiedImage
 
 
-def make_site(
+def make_plant(
     session: Session,
     *,
     jobs: int,
     verify: bool,
     layout: Path | None = None,
     shared: "RegistryLayers | None" = None,
-) -> Site:
+) -> Plant:
     """Find the tools of a build. Images of `layout` are verified anew, and read there; `shared` are layers of others.
 
     Raises RunnerError where this machine can run no image, StoreError for a damaged layout.
@@ -32,7 +32,7 @@ def make_site(
     folders = session.folders
     for folder in (folders.unpacked, folders.scratch, folders.verified):
         folder.mkdir(parents=True, exist_ok=True)
-    return Site(
+    return Plant(
         store=session.store,
         unpacked=session.unpacked,
         registries=lambda: session.registries,

@@ -35,12 +35,17 @@ MAY_IMPORT = {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
         "image.contract", "verify", "attest", "publish", "pipeline",
     },
+    "downstream": {
+        "catalog", "effects", "image.contract", "lock", "packages.uvcache", "publish", "nightly.changes", "nightly.model",
+        "nightly.report.tables", "nightly.report.markup",
+    },
 }  # fmt: skip
 
 PURE = (
     "plan",
     "publish.contents",
     "publish.journal",
+    "publish.offer",
     "publish.tags",
     "layers.plan",
     "layers.recipe",
@@ -53,6 +58,8 @@ PURE = (
     "nightly.decide",
     "nightly.held",
     "nightly.model",
+    "downstream.listing",
+    "downstream.match",
     "errors",
 )
 """Modules that only compute: no processes, no network, no clock, no environment."""

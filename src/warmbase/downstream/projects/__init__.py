@@ -1,0 +1,1 @@
+"""Reading what a project needs, from whatever its tool writes."""

@@ -132,6 +132,18 @@ class PublishError(WarmbaseError):
     exit_code = 65  # EX_DATAERR
 
 
+class ListingError(WarmbaseError):
+    """What is published cannot be read, or nothing says where."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class ProjectError(WarmbaseError):
+    """A project's file is missing, cannot be read, or cannot be changed as asked."""
+
+    exit_code = 65  # EX_DATAERR
+
+
 class ProcessError(WarmbaseError):
     """A program that warmbase started failed; the message carries what it said, without secrets."""
 

@@ -12,7 +12,7 @@ def base_versions(offer: Offer, platform: str, names: Iterable[str] = ()) -> dic
 
 
 def constraints_of(versions: Mapping[str, str]) -> tuple[str, ...]:
-    """The versions as requirements, as `[tool.uv] constraint-dependencies` and a constraints.txt have them: "pandas==2.2.3"."""
+    """The versions as requirements, which `[tool.uv] constraint-dependencies` and a constraints.txt take."""
     raise NotImplementedError
 
 

@@ -1,0 +1,66 @@
+"""Environments: the values of PEP 508's markers where a base runs, and asking a marker for them. Pure."""
+
+import re
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import InvalidSpecifier
+from packaging.version import InvalidVersion
+
+from warmbase.downstream.projects.model import Environment
+from warmbase.lock.markers import marker_environment
+from warmbase.lock.wheels import ARCHITECTURES
+
+NO_NAMES: frozenset[str] = frozenset()
+
+_EXTRA = re.compile(r"""extra\s*(==|!=)\s*(?:'([^']*)'|"([^"]*)")""")
+_ALWAYS, _NEVER = "implementation_name == 'cpython'", "implementation_name != 'cpython'"
+
+
+class MarkerError(ValueError):
+    """A text is no marker of PEP 508, or cannot be evaluated."""
+
+
+def environment_of(python: str, platform: str) -> Environment:
+    """The environment of CPython `python` ("3.13", or in full "3.13.5") on an OCI platform such as "linux/amd64"."""
+    minor = ".".join(python.split(".")[:2])
+    known = platform if platform in ARCHITECTURES else next(iter(ARCHITECTURES))
+    markers = marker_environment(minor, known) | {"platform_machine": ARCHITECTURES.get(platform, platform[6:])}
+    if python != minor:
+        markers |= {"python_full_version": python, "implementation_version": python}
+    return Environment(python=python, platform=platform, markers=markers)
+
+
+def admits(marker: str, environment: Environment, extras: AbstractSet[str] = NO_NAMES) -> bool:
+    """Whether a marker ("" always) is true in an environment in which all of `extras` are asked for. Raises MarkerError.
+
+    PEP 508 evaluates for one extra at a time; locks mean all at once: what a marker says of extras is decided first.
+    """
+    if not marker:
+        return True
+    return _evaluate(_settle_extras(marker, extras) if "extra" in marker else marker, environment)
+
+
+def _settle_extras(marker: str, extras: AbstractSet[str]) -> str:
+    def settle(found: re.Match[str]) -> str:
+        given = (found[2] or found[3] or "") in extras
+        return _ALWAYS if given == (found[1] == "==") else _NEVER
+
+    return _EXTRA.sub(settle, marker)
+
+
+@lru_cache(maxsize=65536)
+def _evaluate(marker: str, environment: Environment) -> bool:
+    try:
+        return _parse(marker).evaluate(dict(environment.markers))
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidSpecifier, InvalidVersion, RecursionError) as error:
+        raise MarkerError(str(error) or "it nests too deep") from None
+
+
+@lru_cache(maxsize=16384)
+def _parse(text: str) -> Marker:
+    try:
+        return Marker(text)
+    except (InvalidMarker, RecursionError) as error:
+        raise MarkerError((str(error) or "it nests too deep").splitlines()[0]) from None

@@ -18,6 +18,7 @@ from warmbase.foundation.groundwork import codec_of
 from warmbase.foundation.pins import FoundationPin, python_of
 from warmbase.foundation.stage import pinned_recipe, shared_recipes
 from warmbase.image.contract import CONTRACT_REVISION
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.codec import Codec
 from warmbase.layers.recipe import recipe_key
 from warmbase.lock.index import used_indexes
@@ -25,7 +26,6 @@ from warmbase.lock.model import Lock, LockedPackage, hash_inputs, lock_to_json
 from warmbase.lock.parents import check_parent
 from warmbase.oci.digests import Json
 from warmbase.packages.uvcache import KNOWN
-from warmbase.packages.wheels import CACHE, VENV
 
 WHEEL_REVISION = 4
 """Raised when the same wheel would become another tree, or its layer other notes."""

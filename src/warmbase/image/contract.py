@@ -28,32 +28,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warmbase.image import inside
+from warmbase.image.promises import BUCKETS, ENVIRONMENT, FOLDER, IDENTITY, VENV
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory, file_of, symlink
 from warmbase.packages.entries import SHARED_FOLDER
-from warmbase.packages.uvcache import ARCHIVES, PAGES, SOURCES, WHEELS
 from warmbase.packages.warm import WarmCache
-from warmbase.packages.wheels import CACHE, VENV
 
 CONTRACT_REVISION = 6
 """Raised when the same lock would get other contract files."""
 
-FOLDER = "opt/warmbase"
 BILL = f"{FOLDER}/sbom.cdx.json"
-BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
-VENV_BIN = f"/{VENV}/bin"
-FIRST_FOLDERS = f"{VENV_BIN}:/usr/local/bin"
-"""The start of every image's PATH: the venv's programs, then the folder that has uv."""
-PATH = f"{FIRST_FOLDERS}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-ENVIRONMENT: Mapping[str, str] = {
-    "PATH": PATH,
-    "UV_CACHE_DIR": f"/{CACHE}",
-    "UV_PROJECT_ENVIRONMENT": f"/{VENV}",
-    "UV_PYTHON_DOWNLOADS": "manual",
-    "UV_SYSTEM_CERTS": "1",
-}
 
 LEAKING = frozenset(
     {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",
@@ -113,7 +98,7 @@ def contract_entries(
     yield from _venv_entries(venv)
     installed = [package for package in lock.installed(identity.platform) if package.use == "venv"]
     files = {
-        f"{FOLDER}/base.json": _json(
+        IDENTITY: _json(
             {
                 "name": identity.name,
                 "python": identity.python,

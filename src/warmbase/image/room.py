@@ -1,9 +1,8 @@
 """Whether a foundation has room for what the contract promises."""
 
 from warmbase.errors import FoundationError
-from warmbase.image.contract import FOLDER
+from warmbase.image.promises import CACHE, FOLDER, VENV
 from warmbase.layers.tree import ImageTree
-from warmbase.packages.wheels import CACHE, VENV
 
 _OWN = (VENV, CACHE, FOLDER)
 _SHARED = ("opt", "usr/local/bin", "etc/profile.d")

@@ -12,6 +12,7 @@ from warmbase.foundation.groundwork import FoundationLayers
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
 from warmbase.image.bill import Said, image_parts, write_bill
 from warmbase.image.contract import Identity, contract_entries
+from warmbase.image.promises import VENV
 from warmbase.layers.codec import Codec
 from warmbase.layers.compose import compose_pool
 from warmbase.layers.layer import Layer
@@ -32,7 +33,7 @@ from warmbase.packages.sources import compiled_links
 from warmbase.packages.stage import COMPILED, LICENCE, LINKS
 from warmbase.packages.uvcache import index_bucket
 from warmbase.packages.warm import warm_cache
-from warmbase.packages.wheels import VENV, Workshop
+from warmbase.packages.wheels import Workshop
 from warmbase.plan import BuildStep, image_recipe
 
 

@@ -6,7 +6,8 @@ What the catalog leaves out stays as the foundation's image has it; a Debian fou
 from collections.abc import Iterable, Mapping
 
 from warmbase.catalog.model import ImageConfig
-from warmbase.image.contract import ENVIRONMENT, FIRST_FOLDERS, PATH, why_left_out
+from warmbase.image.contract import why_left_out
+from warmbase.image.promises import ENVIRONMENT, FIRST_FOLDERS, PATH
 from warmbase.oci.digests import Json
 from warmbase.oci.manifest import variables_of
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from warmbase.errors import PackagesError
+from warmbase.image.promises import CACHE
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
 from warmbase.packages.index import IndexAlias, ServedIndex
-from warmbase.packages.wheels import CACHE
 
 SHARED_FOLDER = 0o777
 """Bucket folders admit every user: uv writes into them even for a pure hit."""

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from warmbase.errors import OverlapError
-from warmbase.packages.wheels import VENV
+from warmbase.image.promises import VENV
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

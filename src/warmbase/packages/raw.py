@@ -13,6 +13,7 @@ from pathlib import Path
 from warmbase.catalog.model import Variant
 from warmbase.effects.runner import Bind
 from warmbase.errors import PackagesError
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Packed
 from warmbase.layers.pack import ModePolicy, pack_entries, scan_tree
@@ -24,12 +25,7 @@ from warmbase.packages import uvcache
 from warmbase.packages.asking import ALL, Asking
 from warmbase.packages.fetch import requirements
 from warmbase.packages.warm import PROJECT, WarmCache
-from warmbase.packages.wheels import (
-    CACHE,
-    VENV,
-    Workshop,
-    retarget_venv,
-)
+from warmbase.packages.wheels import Workshop, retarget_venv
 
 _OPEN = 0o777
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from warmbase.image.promises import CACHE
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
@@ -23,7 +24,6 @@ from warmbase.packages.entries import SHARED_FOLDER, FilledCache, moment_of
 from warmbase.packages.index import IndexAlias, answer_file
 from warmbase.packages.origin import revision_of
 from warmbase.packages.standin import stand_in
-from warmbase.packages.wheels import CACHE
 
 _RECORDED = re.compile(r"^\[\[manifest\.dependency-metadata\]\]\n(?:.+\n)*\n?", re.MULTILINE)
 

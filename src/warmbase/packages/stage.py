@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from warmbase.image.promises import CACHE
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import ModePolicy, pack_tree
@@ -17,7 +18,7 @@ from warmbase.packages.installed import read_installed
 from warmbase.packages.licence import read_declared
 from warmbase.packages.links import read_links
 from warmbase.packages.uvcache import ARCHIVES
-from warmbase.packages.wheels import CACHE, NO_WHEELS, WHEEL_POLICY, Workshop
+from warmbase.packages.wheels import NO_WHEELS, WHEEL_POLICY, Workshop
 from warmbase.plan import BuildStep, WheelStep
 
 LICENCE = "licence"

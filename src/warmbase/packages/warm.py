@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from warmbase.effects.runner import Sandbox
 from warmbase.errors import PackagesError
+from warmbase.image.promises import CACHE, VENV
 from warmbase.lock.model import Lock, LockedPackage
 from warmbase.oci.tar import Entry
 from warmbase.packages.asking import ALL, Asking
@@ -31,7 +32,7 @@ from warmbase.packages.sources import (
     source_responses,
 )
 from warmbase.packages.standin import hashes_of_stand_ins
-from warmbase.packages.wheels import CACHE, VENV, Workshop, retarget_venv
+from warmbase.packages.wheels import Workshop, retarget_venv
 
 PROJECT = "/opt/project"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from warmbase.effects.runner import NO_HOSTS, Bind, Root, Runner, Sandbox
 from warmbase.effects.uv import Uv
 from warmbase.errors import PackagesError
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.pack import ModePolicy
 from warmbase.lock.model import LockedPackage
 from warmbase.lock.wheels import Libc
@@ -24,8 +25,6 @@ from warmbase.packages.bytecode import PROGRAMS, compile_folders
 from warmbase.packages.fetch import Fetcher, requirements
 from warmbase.packages.origin import settle_origin
 
-VENV = "opt/venv"
-CACHE = "opt/uv/cache"
 WHEEL_POLICY = ModePolicy(shared=(VENV,))
 """The modes of a wheel layer."""
 

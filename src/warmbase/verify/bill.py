@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from warmbase.foundation.rootfs import parse_status
+from warmbase.image.promises import CACHE, VENV
 from warmbase.packages.uvcache import archive_id
-from warmbase.packages.wheels import CACHE, VENV
 
 STATUS = "var/lib/dpkg/status"
 """What dpkg keeps of the packages that are installed."""

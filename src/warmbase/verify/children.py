@@ -16,8 +16,7 @@ from pathlib import Path
 from warmbase.effects.process import last_lines
 from warmbase.effects.runner import Bind, Root, Runner, Sandbox
 from warmbase.errors import ProcessError
-from warmbase.image.contract import FOLDER
-from warmbase.packages.wheels import CACHE, VENV
+from warmbase.image.promises import CACHE, FOLDER, VENV
 from warmbase.verify import inside
 from warmbase.verify.model import Finding
 from warmbase.verify.subject import ANY_UID, IMAGE_USER, INSIDE, OWN_GROUP, PYTHON, ROOT, Subject, User

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from warmbase.foundation.python import find_libc
 from warmbase.image.assemble import BuiltImage
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.elf import HEAD, MACHINES, NAMES, Elf, read_elf
 from warmbase.layers.tree import ImageTree, Node
 from warmbase.lock.model import Lock
@@ -24,7 +25,6 @@ from warmbase.lock.wheels import choose_wheel, supported_tags
 from warmbase.oci.tar import MTIME
 from warmbase.packages import uvcache
 from warmbase.packages.installed import read_record
-from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.model import Finding
 from warmbase.verify.static import make_finding
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from warmbase.image import contract
+from warmbase.image import contract, promises
 from warmbase.image.assemble import BuiltImage
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.listing import Listing
 from warmbase.layers.tree import ImageTree, merge_layers
 from warmbase.lock.model import Lock
@@ -23,7 +24,6 @@ from warmbase.oci.digests import digest_of
 from warmbase.oci.manifest import Config, Manifest, variables_of
 from warmbase.oci.tar import OPEN_TO_ALL
 from warmbase.packages.entries import SHARED_FOLDER
-from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.bill import STATUS, check_bill
 from warmbase.verify.model import Finding
 
@@ -210,9 +210,9 @@ def _check_open(files: ImageFiles) -> Iterator[str]:
 
 def _check_variables(image: BuiltImage) -> Iterator[str]:
     variables = environment_of(image)
-    if not f"{variables.get('PATH')}:".startswith(f"{contract.FIRST_FOLDERS}:"):
-        yield f"PATH is {variables.get('PATH')!r}, its first folders are not {contract.FIRST_FOLDERS}"
-    for name, value in contract.ENVIRONMENT.items():
+    if not f"{variables.get('PATH')}:".startswith(f"{promises.FIRST_FOLDERS}:"):
+        yield f"PATH is {variables.get('PATH')!r}, its first folders are not {promises.FIRST_FOLDERS}"
+    for name, value in promises.ENVIRONMENT.items():
         if name != "PATH" and variables.get(name) != value:
             yield f"{name} is {variables.get(name)!r}, not {value!r}"
     for name, value in sorted(variables.items()):
@@ -226,7 +226,7 @@ def environment_of(image: BuiltImage) -> dict[str, str]:
 
 
 def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterator[str]:
-    wanted = [f"{contract.FOLDER}/{name}" for name in _FILES]
+    wanted = [f"{promises.FOLDER}/{name}" for name in _FILES]
     wanted += ["etc/profile.d/warmbase.sh", "usr/local/bin/uv", "usr/local/bin/uvx", f"{VENV}/bin/python",
                f"{VENV}/pyvenv.cfg", f"{CACHE}/CACHEDIR.TAG"]  # fmt: skip
     missing = [path for path in wanted if path not in files.paths]
@@ -236,21 +236,21 @@ def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterato
     if missing:
         return
     try:
-        base = json.loads(files.read(f"{contract.FOLDER}/base.json") or b"")
+        base = json.loads(files.read(f"{promises.FOLDER}/base.json") or b"")
         facts = {"name": image.variant.name, "platform": image.platform, "recipe": image.recipe, "uv": lock.uv.version}
         for key, value in facts.items():
             if base.get(key) != value:
                 yield f"base.json says {key} {base.get(key)!r}, not {value!r}"
     except ValueError as error:
         yield f"base.json is no JSON: {error}"
-    constraints = (files.read(f"{contract.FOLDER}/constraints.txt") or b"").decode().split()
+    constraints = (files.read(f"{promises.FOLDER}/constraints.txt") or b"").decode().split()
     pins = [f"{p.name}=={p.version}" for p in lock.installed(image.platform) if p.use == "venv"]
     for pin in sorted(set(pins) ^ set(constraints)):
         yield f"constraints.txt and the lock differ in {pin}"
 
 
 def _check_bill(files: ImageFiles) -> Iterator[str]:
-    bill, base = files.read(contract.BILL), files.read(f"{contract.FOLDER}/base.json")
+    bill, base = files.read(contract.BILL), files.read(f"{promises.FOLDER}/base.json")
     if bill is None or base is None:
         yield f"{contract.BILL} or base.json is missing"
         return

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from packaging.utils import canonicalize_name
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.image.promises import VENV
 from warmbase.lock.index import used_indexes
 from warmbase.lock.indexes import index_tables
 from warmbase.lock.model import Lock, LockedPackage
 from warmbase.oci.manifest import Config
-from warmbase.packages.wheels import VENV
 
 BIN = f"/{VENV}/bin"
 PYTHON = f"{BIN}/python"

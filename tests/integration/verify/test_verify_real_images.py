@@ -13,13 +13,13 @@ from warmbase.effects.files import CacheFolders
 from warmbase.effects.runner import find_runner
 from warmbase.errors import VerificationError
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.codec import Codec
 from warmbase.layers.pack import pack_entries
 from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.files import read_lock
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import Entry, directory, file_of
-from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.children import children_of, run_child
 from warmbase.verify.model import Finding, VerifiedImage
 from warmbase.verify.record import read_verified

@@ -21,13 +21,22 @@ MAY_IMPORT = {
     "catalog": {"effects.indexes", "packages.uvcache"},
     "layers": {"effects"},
     "packages.uvcache": set(),
+    "image.promises": {"packages.uvcache"},
     "foundation": {"catalog", "effects", "layers", "packages.bytecode"},
     "lock": {"catalog", "effects", "foundation", "packages.uvcache"},
-    "plan": {"catalog", "foundation", "layers", "lock", "image.contract", "packages.uvcache", "packages.wheels"},
-    "packages": {"catalog", "effects", "layers", "lock", "plan", "image.contract", "packages.uvcache"},
-    "image": {"catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan"},
+    "plan": {
+        "catalog", "foundation", "layers", "lock", "image.contract", "image.promises", "packages.uvcache",
+        "packages.wheels",
+    },
+    "packages": {
+        "catalog", "effects", "layers", "lock", "plan", "image.contract", "image.promises", "packages.uvcache",
+    },
+    "image": {
+        "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image.promises",
+    },
     "verify": {
         "catalog", "effects", "foundation", "layers", "lock", "packages", "packages.uvcache", "plan", "image",
+        "image.promises",
     },
     "attest": {"foundation", "image", "layers", "lock", "plan"},
     "publish": {"catalog", "effects", "foundation", "layers", "lock", "image", "plan", "verify"},
@@ -36,14 +45,15 @@ MAY_IMPORT = {
         "image.contract", "verify", "attest", "publish", "pipeline",
     },
     "downstream": {
-        "catalog", "effects", "image.contract", "lock", "packages.uvcache", "publish", "nightly.changes", "nightly.model",
-        "nightly.report.tables", "nightly.report.markup",
+        "catalog", "effects", "image.contract", "image.promises", "lock", "packages.uvcache", "publish",
+        "nightly.changes", "nightly.model", "nightly.report.tables", "nightly.report.markup",
     },
 }  # fmt: skip
 
 PURE = (
     "plan",
     "publish.contents",
+    "image.promises",
     "publish.journal",
     "publish.offer",
     "publish.tags",

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from warmbase.image.contract import (
-    ENVIRONMENT,
-    Identity,
-    contract_entries,
-)
+from warmbase.image.contract import Identity, contract_entries
+from warmbase.image.promises import ENVIRONMENT
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory
 from warmbase.packages.entries import SHARED_FOLDER

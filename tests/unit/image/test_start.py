@@ -3,7 +3,7 @@
 import pytest
 
 from warmbase.catalog.model import ImageConfig
-from warmbase.image.contract import ENVIRONMENT, PATH
+from warmbase.image.promises import ENVIRONMENT, PATH
 from warmbase.image.start import container_config, container_environment
 from warmbase.oci.digests import Json
 

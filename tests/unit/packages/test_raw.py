@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from warmbase.image.promises import CACHE, VENV
 from warmbase.oci.tar import OPEN_TO_ALL
 from warmbase.packages.raw import raw_entries
-from warmbase.packages.wheels import CACHE, VENV
 
 SITE = f"{VENV}/lib/python3.13/site-packages"
 

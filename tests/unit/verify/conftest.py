@@ -14,7 +14,7 @@ from tests.baseimages import elf
 
 from warmbase.catalog.model import CatalogRequirement, DebianFoundation, ImageConfig, Position, Variant
 from warmbase.image.assemble import BuiltImage, Provenance, assemble_image
-from warmbase.image.contract import FOLDER
+from warmbase.image.promises import CACHE, FOLDER, VENV
 from warmbase.layers.codec import Codec
 from warmbase.layers.layer import Layer
 from warmbase.layers.pack import pack_entries
@@ -23,7 +23,6 @@ from warmbase.layers.unpack import UnpackedLayers
 from warmbase.lock.model import Lock, LockedFile, LockedPackage
 from warmbase.oci.tar import MTIME, OPEN_TO_ALL, Entry, directory, file_of, symlink
 from warmbase.packages import uvcache
-from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.fitness import MAGIC
 from warmbase.verify.static import ImageFiles, environment_of
 from warmbase.verify.subject import Subject

@@ -18,10 +18,10 @@ from tests.unit.verify.conftest import (
 )
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.image.promises import VENV
 from warmbase.layers.tree import merge_layers
 from warmbase.lock.model import Lock
 from warmbase.packages import uvcache
-from warmbase.packages.wheels import VENV
 from warmbase.verify.fitness import check_fitness
 
 OTHER = "linux/arm64"

@@ -9,11 +9,11 @@ import pytest
 from tests.unit.verify.conftest import Tiny
 
 from warmbase.image.assemble import BuiltImage
+from warmbase.image.promises import CACHE, VENV
 from warmbase.layers.listing import ListedEntry, Listing
 from warmbase.oci.manifest import Config
 from warmbase.oci.tar import Entry, directory, file_of, symlink
 from warmbase.packages.uvcache import ARCHIVES
-from warmbase.packages.wheels import CACHE, VENV
 from warmbase.verify.static import ImageFiles, SearchedLayers, check_image, find_traces, traces_of
 
 SECRET = {"the secret in TOKEN": b"correct-horse"}

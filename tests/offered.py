@@ -6,7 +6,7 @@ is `wheel_name`, its hash `wheel_hash`, its bytes `wheel_size`.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -53,7 +53,7 @@ def wheel_size(name: str) -> int:
 
 
 def offered(
-    name: str, version: str, *, file: str = "", use: str = "venv", size: int = 0, layer: int = 1
+    name: str, version: str, *, file: str = "", use: str = "venv", size: int = 0
 ) -> OfferedPackage:
     """A package of a base."""
     file = file or wheel_name(name, version)
@@ -65,7 +65,6 @@ def offered(
         sha256=wheel_hash(file),
         size=size or wheel_size(name),
         licences=(LICENCES[number(name, len(LICENCES))],),
-        layer=layer,
     )
 
 
@@ -74,14 +73,13 @@ def offered_platform(
 ) -> OfferedPlatform:
     """The image of a platform: the foundation's layer, one for each package, and what describes it."""
     lowest = OfferedLayer(digest=digest(f"{suite} {python} {platform}"), size=48_000_000, words=f"{suite}, {python}")
-    numbered = [replace(package, layer=position) for position, package in enumerate(packages, start=1)]
     layers = [
         OfferedLayer(
             digest=digest(f"{each.file} {python[:4]} {platform}"),
             size=each.size,
             words=f"warmbase: {each.name} {each.version}",
         )
-        for each in numbered
+        for each in packages
     ]
     words = digest(platform + "".join(layer.digest for layer in layers))
     return OfferedPlatform(
@@ -90,7 +88,8 @@ def offered_platform(
         python=python,
         system=SUITES.get(suite, suite),
         layers=(lowest, *layers, OfferedLayer(digest=words, size=30_000, words="warmbase: what describes the image")),
-        packages=tuple(numbered),
+        packages=tuple(packages),
+        places=tuple(range(1, len(packages) + 1)),
         system_packages=(
             SystemPackage(name="libc6", version="2.41-12", licences=("LGPL-2.1-or-later",)),
             SystemPackage(name="openssl", version="3.5.1-1", licences=("Apache-2.0",)),

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfferedPackage:
-    """A Python package of one platform's image. `use` is "venv" or "warm" (in the cache alone).
+    """A Python package of an image. `use` is "venv" or "warm" (in the cache alone).
 
-    `file` is the name of the file that was installed, `sha256` its hash ("" where it comes from no index), `size` its
-    bytes, as they would be downloaded. `source` is the address of what comes from no index, `index` the catalog's name
-    of its index ("" uv's own). `layer` is the number of the layer it lies in, the lowest 0, -1 where that is not known.
+    `file` is the name of the file that was installed or compiled, `sha256` its hash ("" where it comes from no index),
+    `size` its bytes, as they would be downloaded. `source` is the address of what comes from no index, `index` the
+    catalog's name of its index ("" uv's own). Equal ones of several images may be one object.
     """
 
     name: str
@@ -27,7 +27,6 @@ class OfferedPackage:
     source: str = ""
     index: str = ""
     licences: tuple[str, ...] = ()
-    layer: int = -1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +49,11 @@ class OfferedLayer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfferedPlatform:
-    """The image of one platform: its manifest's digest, its layers from the lowest, and what is in it, by name."""
+    """The image of one platform: its manifest's digest, its layers from the lowest, and what is in it, by name.
+
+    `places` has, for each of `packages`, the number of the layer it lies in: the lowest 0, -1 where that is not known.
+    `verified` says how the image was looked at before it was published: "run", "run under qemu", "static only".
+    """
 
     platform: str
     digest: str
@@ -58,6 +61,7 @@ class OfferedPlatform:
     system: str = ""
     layers: tuple[OfferedLayer, ...] = ()
     packages: tuple[OfferedPackage, ...] = ()
+    places: tuple[int, ...] = field(default=(), repr=False)
     system_packages: tuple[SystemPackage, ...] = field(default=(), repr=False)
     verified: str = ""
 

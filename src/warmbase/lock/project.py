@@ -24,6 +24,7 @@ from warmbase.errors import ProcessError
 from warmbase.lock.indexes import Indexes
 from warmbase.lock.once import Once
 from warmbase.lock.restraint import FREE, Restraint
+from warmbase.lock.stub import package_stub
 from warmbase.lock.wheels import package_of_file
 
 _NAME = "warmbase-scratch-project"  # uv takes a requirement of this name to be the project itself
@@ -200,8 +201,7 @@ def preferences(pins: Pins, indexes: Indexes, restraint: Restraint = FREE) -> st
     It has the project's `restraint`, or uv would mistrust it, and resolve for other environments than asked.
     """
     packages = "".join(
-        f'\n[[package]]\nname = "{name}"\nversion = "{version}"\n'
-        f'source = {{ registry = "{indexes.address_for(name, index)}" }}\n'
+        package_stub(name, version, "registry", indexes.address_for(name, index))
         for name, (version, index) in sorted(pins.items())
     )
     settings = restraint.settings()

@@ -1,0 +1,63 @@
+"""Locking a project again without touching it: uv works on a copy, so that its lock can be shown before it is written.
+
+The copy has the project's small files, because uv may have to build what says its dependencies only then; it has no
+version control, no environments, and nothing from outside of the folder. What needs more cannot be locked here, and the
+error says what to run in the project instead.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from warmbase.effects.process import Processes, mask_secrets, secrets_in
+from warmbase.errors import ProjectError
+
+_LARGEST = 1_000_000  # bytes of a file that may matter to a build backend
+_LEFT_OUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
+_REDIRECTING = frozenset({"UV_FROZEN", "UV_LOCKED", "UV_PROJECT", "UV_WORKING_DIR"})
+
+
+def relock(
+    folder: Path, texts: Mapping[str, str], run: Processes, *, uv: str | Path, environment: Mapping[str, str]
+) -> str:
+    """The uv.lock that `uv lock` makes of a project, with `texts` in the place of its files (paths relative to
+    `folder`, with '/'). The folder stays as it is.
+
+    `environment` is the user's, with their indexes and logins. Raises ProjectError, with what uv says, where it cannot.
+    """
+    with tempfile.TemporaryDirectory(prefix="warmbase-relock-") as name:
+        copy = Path(name).resolve() / folder.resolve().name
+        for path in _small_files(folder):
+            target = copy / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / path, target)
+        for relative, text in texts.items():
+            target = copy / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="\n")
+        env = {name: value for name, value in environment.items() if name not in _REDIRECTING}
+        done = run([uv, "lock", "--no-progress", "--color", "never"], env=env, cwd=copy, check=False)
+        if done.code:
+            said = mask_secrets(done.stderr.decode("utf-8", "replace").strip(), secrets_in(environment))
+            raise ProjectError(
+                f"{folder}: uv cannot lock it\n{said.replace(str(copy), str(folder))}",
+                next_step="see what uv says; `uv lock` in the project does the same",
+            )
+        return (copy / "uv.lock").read_text(encoding="utf-8")
+
+
+def _small_files(folder: Path) -> Iterator[Path]:
+    """The files that a lock may depend on, relative to the folder."""
+    for root, folders, files in os.walk(folder):
+        here = Path(root)
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name not in _LEFT_OUT and not name.startswith(".") and not (here / name / "pyvenv.cfg").exists()
+        ]
+        for name in sorted(files):
+            path = here / name
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                yield path.relative_to(folder)

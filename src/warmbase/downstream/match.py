@@ -1,11 +1,26 @@
-"""How well a base serves a project. Values and a pure comparison."""
+"""How well a base serves a project. Values and a pure comparison.
+
+What counts is what uv looks at in the base's own venv, into which a child is synced: a package is there at the version
+that the project needs, or it is downloaded. uv does not ask an installed package for its hash, so the same version
+serves as well as the very file; which of both it is is kept, for who makes a venv of their own from the cache gets only
+the very file from there. That is also all that a package serves that is in the cache alone.
+
+Of a project without a lock only what it names is compared: what that needs in its turn is among what is not needed.
+"""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from warmbase.downstream.demand import Demands, Wanted
 from warmbase.downstream.listing import Base
-from warmbase.downstream.projects.model import Need
-from warmbase.publish.offer import OfferedPackage
+from warmbase.downstream.projects.model import Need, Project
+from warmbase.downstream.pythons import describe_mismatch
+from warmbase.downstream.words import join_words
+from warmbase.publish.offer import OfferedPackage, OfferedPlatform
 
 Fit = Literal["file", "version", "constraint"]
 """How a package of the base serves: the very file that the lock has, the same version, or one that is admitted."""
@@ -46,3 +61,100 @@ class Match:
     saved: int = 0
     left: int = 0
     layer: int = 0
+
+
+def match(project: Project, base: Base, platform: str, *, demands: Demands | None = None) -> Match:
+    """Compare a base with what a project needs on an OCI platform. `layer` stays 0: `prediction` says it.
+
+    `demands` are those of the project, for who compares many bases. Yanks and ends of life are the choice's to judge.
+    """
+    offered = base.offer.platform(platform)
+    if offered is None:
+        there = join_words([each.platform for each in base.offer.platforms])
+        return Match(base=base, platform=platform, obstacle=f"is not there for {platform}, only for {there or 'none'}")
+    wanted = (demands or Demands(project)).of(offered)
+    packages = {package.name: package for package in offered.packages}
+    hits: list[Hit] = []
+    misses: list[Miss] = []
+    obstacle = describe_mismatch(project, offered.python)
+    for each in wanted:
+        found = _compare(each, packages.get(each.need.name))
+        if isinstance(found, Hit):
+            hits.append(found)
+        else:
+            misses.append(found)
+            if each.making == "none" and not obstacle:
+                obstacle = _no_file(each.need, offered)
+    names = {each.need.name for each in wanted}
+    return Match(
+        base=base,
+        platform=platform,
+        obstacle=obstacle,
+        hits=tuple(hits),
+        misses=tuple(misses),
+        unneeded=tuple(each for each in offered.packages if each.use == "venv" and each.name not in names),
+        saved=sum(hit.package.size for hit in hits),
+        left=sum(miss.size for miss in misses),
+    )
+
+
+def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
+    need = wanted.need
+    has = package.version if package else ""
+    if package is None:
+        why = "is not in it" if need.source == "index" else f"comes from {need.url or 'a folder'}"
+    elif need.source != "index":
+        if need.url and package.source == need.url:
+            return Hit(need=need, package=package, fit="file")
+        why = f"comes from {need.url or 'a folder'}"
+    elif package.source:
+        why = "is in it from elsewhere than an index"
+    elif fit := _fit(need, wanted.hashes, package):
+        return Hit(need=need, package=package, fit=fit)
+    elif need.version and is_same_version(need.version, has):
+        why = "is in its cache alone, from another file"
+    else:
+        why = f"is in it at {has}"
+    if wanted.making == "build":
+        why += ", and is built from source"
+    return Miss(need=need, why=why, has=has, size=wanted.size)
+
+
+def _fit(need: Need, hashes: frozenset[str], package: OfferedPackage) -> Fit | None:
+    if not need.version:
+        return "constraint" if admits_version(need.specifier, package.version) else None
+    if is_same_version(need.version, package.version):
+        if package.sha256 in hashes:
+            return "file"
+        return "version" if package.use == "venv" or not hashes else None
+    # PEP 440, version matching: a version without a local label admits those with one; a hash does not
+    return "constraint" if not hashes and admits_version(f"=={need.version}", package.version) else None
+
+
+@lru_cache(maxsize=65536)
+def is_same_version(one: str, other: str) -> bool:
+    """Whether two texts are the same version (PEP 440: "1.0" is "1.0.0")."""
+    if one == other:
+        return True
+    try:
+        return Version(one) == Version(other)
+    except InvalidVersion:
+        return False
+
+
+@lru_cache(maxsize=65536)
+def admits_version(specifier: str, version: str) -> bool:
+    """Whether a specifier ("" any) admits a version; one before a release only if the specifier names such (PEP 440).
+
+    `packaging` itself would admit it where nothing else is there to choose.
+    """
+    parsed = SpecifierSet(specifier)
+    try:
+        return parsed.contains(version, prereleases=bool(parsed.prereleases))
+    except InvalidVersion:
+        return False
+
+
+def _no_file(need: Need, offered: OfferedPlatform) -> str:
+    minor = ".".join(offered.python.split(".")[:2])
+    return f"has Python {minor} on {offered.platform}, for which the lock has no file of {need.name} {need.version}"

@@ -21,6 +21,7 @@ NEWEST = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 LICENCES = ("MIT", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "MPL-2.0")
 FULL_PYTHONS = {"3.11": "3.11.14", "3.12": "3.12.12", "3.13": "3.13.9", "3.14": "3.14.1"}
 DEFAULT_PACKAGES = {"numpy": "2.3.4", "pandas": "2.2.3"}
+ALONE = 30  # so many packages have a layer of their own
 SUITES = {"bookworm": "debian 12", "trixie": "debian 13"}
 
 
@@ -52,9 +53,7 @@ def wheel_size(name: str) -> int:
     return 20_000 + number(name, 200) ** 3 * 5 // 2
 
 
-def offered(
-    name: str, version: str, *, file: str = "", use: str = "venv", size: int = 0
-) -> OfferedPackage:
+def offered(name: str, version: str, *, file: str = "", use: str = "venv", size: int = 0) -> OfferedPackage:
     """A package of a base."""
     file = file or wheel_name(name, version)
     return OfferedPackage(
@@ -71,25 +70,29 @@ def offered(
 def offered_platform(
     platform: str, packages: Sequence[OfferedPackage], *, python: str = "3.13.9", suite: str = "trixie"
 ) -> OfferedPlatform:
-    """The image of a platform: the foundation's layer, one for each package, and what describes it."""
-    lowest = OfferedLayer(digest=digest(f"{suite} {python} {platform}"), size=48_000_000, words=f"{suite}, {python}")
+    """The image of a platform: the foundation's layer, one for each large package, one for the small ones, the last."""
+    lowest = OfferedLayer(digest=digest(f"{suite} {python} {platform}"), size=48_000_000, words=f"foundation {suite}")
+    alone = sorted(packages, key=lambda each: (-each.size, each.name))[:ALONE]
+    pool = [each for each in packages if each not in alone]
+    members = [*([each] for each in alone), *([pool] if pool else [])]
     layers = [
         OfferedLayer(
-            digest=digest(f"{each.file} {python[:4]} {platform}"),
-            size=each.size,
-            words=f"warmbase: {each.name} {each.version}",
+            digest=digest(f"{[each.file for each in own]} {python[:4]} {platform}"),
+            size=sum(each.size for each in own),
+            words=", ".join(f"{each.name} {each.version}" for each in own),
         )
-        for each in packages
+        for own in members
     ]
+    places = {each.name: number for number, own in enumerate(members, start=1) for each in own}
     words = digest(platform + "".join(layer.digest for layer in layers))
     return OfferedPlatform(
         platform=platform,
         digest=digest(f"manifest {words}"),
         python=python,
         system=SUITES.get(suite, suite),
-        layers=(lowest, *layers, OfferedLayer(digest=words, size=30_000, words="warmbase: what describes the image")),
+        layers=(lowest, *layers, OfferedLayer(digest=words, size=30_000, words="contract")),
         packages=tuple(packages),
-        places=tuple(range(1, len(packages) + 1)),
+        places=tuple(places[each.name] for each in packages),
         system_packages=(
             SystemPackage(name="libc6", version="2.41-12", licences=("LGPL-2.1-or-later",)),
             SystemPackage(name="openssl", version="3.5.1-1", licences=("Apache-2.0",)),

@@ -69,7 +69,7 @@ class Demands:
 
 
 def libc_of(offered: OfferedPlatform) -> Libc:
-    """The C library of an image, as its system's packages say; where none does, the newest glibc that wheels are for."""
+    """The C library of an image, as its system's packages say; else the newest glibc that wheels are for."""
     for package in offered.system_packages:
         if package.name in ("libc6", "musl"):
             version = ".".join(package.version.partition("-")[0].partition("+")[0].split(".")[:2])
@@ -91,7 +91,7 @@ def _ranks(python: str, platform: str, libc: Libc) -> Mapping[str, int]:
 
 
 def _choose(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[NeededFile | None, Making]:
-    """The file that is downloaded; a lock that names no files, and a platform without known tags, are taken to be well."""
+    """The file that is downloaded. A lock without files, and a platform without known tags, are taken to be well."""
     best: tuple[int, NeededFile] | None = None
     source: NeededFile | None = None
     for file in files:

@@ -1,0 +1,240 @@
+"""The choice of a base for a project: an order of all that can be used, and why the others cannot. Pure.
+
+Only a base that has the project's platform, a Python that it admits and a file for each package can win; one that was
+yanked or is past its end of life never does. Of the others the better one is, in this order:
+
+1. the one that leaves less to download, for that is what every build of the child pays for, in time and in its layer:
+   a package that the base has at the version of the lock costs nothing, the very file or not;
+2. the one that carries less that is not needed: a large base that has it all does not beat a small one for the sake of
+   a few kilobytes;
+3. the one with fewer packages missing, then with more hits that are the very files of the lock, which serve an own
+   `.venv` too, then with more at the lock's version;
+4. the newer Python, then the smaller image, then what was published later, then the name: so that the order is total.
+
+Sizes in 1 and 2 are compared roughly, in steps of 12 to 25 % from a mebibyte on (`roughly`): the files of a package for
+two Pythons differ by a little, and that little is no reason. A hit more lowers 1, leaves 2 as it is and improves 3,
+whatever it adds to the image: it never makes a base worse.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import NamedTuple
+
+from warmbase.downstream.demand import Demands, Sizes
+from warmbase.downstream.lifetimes import ending, is_past
+from warmbase.downstream.listing import Base
+from warmbase.downstream.match import Match, match
+from warmbase.downstream.prediction import predict_layer
+from warmbase.downstream.projects.model import Project
+from warmbase.downstream.words import count, join_words
+from warmbase.oci.sizes import in_bytes
+
+Predict = Callable[[Project, Match], int]
+
+NAMED = 3
+"""How many packages a sentence names before it counts the others."""
+_NEAR = 2
+_FINE = 20  # bits: a mebibyte
+_DIGITS = 3  # binary ones
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NearMiss:
+    """A base that was not chosen, and why, in words that follow its name. `is_barred` where it cannot be used."""
+
+    match: Match
+    why: str
+    is_barred: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The bases that a project can use on a platform, the best first, and why it is the best; those that it cannot,
+    the nearest first; and what is worth saying of the ones that were not chosen."""
+
+    project: Project
+    platform: str
+    ranked: tuple[Match, ...]
+    reason: str
+    barred: tuple[NearMiss, ...]
+    near: tuple[NearMiss, ...]
+
+    @property
+    def best(self) -> Match | None:
+        """The base to take, None where there is none."""
+        return self.ranked[0] if self.ranked else None
+
+
+def rank(
+    project: Project, bases: Sequence[Base], platform: str, today: date, *, predict: Predict = predict_layer
+) -> Choice:
+    """Compare a project with all bases on an OCI platform, as of a day."""
+    demands = Demands(project, known_sizes(bases, platform))
+    usable: list[Match] = []
+    barred: list[NearMiss] = []
+    for base in bases:
+        found = match(project, base, platform, demands=demands)
+        if why := found.obstacle or bar(base, today):
+            barred.append(NearMiss(match=found, why=why, is_barred=True))
+        else:
+            usable.append(replace(found, layer=predict(project, found)))
+    ranked = tuple(sorted(usable, key=standing))
+    barred.sort(key=lambda each: standing(each.match))
+    return Choice(
+        project=project,
+        platform=platform,
+        ranked=ranked,
+        reason=_reason(ranked),
+        barred=tuple(barred),
+        near=(*_nearest(_others(ranked)), *_nearest(each for each in barred if each.match.hits or not ranked)),
+    )
+
+
+def known_sizes(bases: Iterable[Base], platform: str) -> Sizes:
+    """The bytes of packages' files as bases on a platform have them."""
+    sizes: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for base in bases:
+        offered = base.offer.platform(platform)
+        for package in offered.packages if offered else ():
+            if package.size:
+                sizes[package.name][package.version] = package.size
+    return sizes
+
+
+def bar(base: Base, today: date) -> str:
+    """Why nobody should take a base, in words that follow its name; "" where nothing is said against it."""
+    if base.yanked:
+        return f"is yanked: {base.yanked}" + (f"; take {base.instead}" if base.instead else "")
+    return f"is {ending(base, today)}" if is_past(base, today) else ""
+
+
+def roughly(size: int) -> int:
+    """A size to compare by: whole mebibytes, and of those the first three binary digits."""
+    shift = max(_FINE, size.bit_length() - _DIGITS)
+    return size >> shift << shift
+
+
+class Standing(NamedTuple):
+    """What bases are ordered by, the smallest first; see this module's order. Where more is better it is negative."""
+
+    left: int
+    unneeded: int
+    misses: int
+    files: int
+    versions: int
+    python: tuple[int, ...]
+    size: int
+    time: float
+    name: str
+
+
+def standing(found: Match) -> Standing:
+    """The place of a match in the order."""
+    fits = [hit.fit for hit in found.hits]
+    offered = found.base.offer.platform(found.platform)
+    return Standing(
+        left=roughly(found.left),
+        unneeded=roughly(unneeded_bytes(found)),
+        misses=len(found.misses),
+        files=-fits.count("file"),
+        versions=-fits.count("version"),
+        python=tuple(-int(part) for part in found.base.offer.python.split(".") if part.isdecimal()),
+        size=offered.size if offered else 0,
+        time=-datetime.fromisoformat(found.base.time).timestamp(),
+        name=found.base.variant,
+    )
+
+
+def unneeded_bytes(found: Match) -> int:
+    """The bytes of the files that a base has and the project does not need."""
+    return sum(package.size for package in found.unneeded)
+
+
+def _reason(ranked: Sequence[Match]) -> str:
+    """Why the first is the first, by what parts it from the second."""
+    if len(ranked) < 2:
+        return "it is the only one that can be used" if ranked else ""
+    best, next_one = ranked[0], ranked[1]
+    name = f"`{next_one.base.name}`"
+    more, of_all = _lead(best, ranked), f"of {len(ranked)} that can be used"
+    match _decisive(best, next_one):
+        case "left":
+            return f"{of_all} it leaves least to download: {in_bytes(best.left)}, and {name} {in_bytes(next_one.left)}"
+        case "unneeded":
+            other = in_bytes(unneeded_bytes(next_one))
+            carries = f"it carries least that is not needed: {in_bytes(unneeded_bytes(best))}, and {name} {other}"
+            return f"{more}, {carries}"
+        case "misses":
+            return f"{more}, most packages hit: {len(best.hits)}, and {len(next_one.hits)} in {name}"
+        case "files" | "versions":
+            return f"{more}, most of them hit as the lock has them"
+        case "python":
+            return f"{more}, it has the newest Python"
+        case "size":
+            return f"{more}, it is the smallest"
+        case "time":
+            return f"{more}, it was published last"
+        case _:
+            return f"{more}, its name comes first"
+
+
+def _lead(best: Match, ranked: Sequence[Match]) -> str:
+    alike = sum(roughly(each.left) == roughly(best.left) for each in ranked)
+    return f"of {alike} that leave as little to download ({in_bytes(best.left)})"
+
+
+def _decisive(best: Match, other: Match) -> str:
+    """The name of the first thing in which two differ."""
+    one, two = standing(best), standing(other)
+    return next((name for name in Standing._fields if getattr(one, name) != getattr(two, name)), "name")
+
+
+def _others(ranked: Sequence[Match]) -> Iterable[NearMiss]:
+    return (NearMiss(match=each, why=_describe_difference(each, ranked[0])) for each in ranked[1:])
+
+
+def _nearest(misses: Iterable[NearMiss]) -> list[NearMiss]:
+    """The nearest few, each for a reason of its own and of an image of its own."""
+    chosen: list[NearMiss] = []
+    for each in misses:
+        if len(chosen) == _NEAR:
+            break
+        if all(each.why != one.why and each.match.base.image != one.match.base.image for one in chosen):
+            chosen.append(each)
+    return chosen
+
+
+def _describe_difference(other: Match, best: Match) -> str:
+    """What is worse with another base, in words that follow its name."""
+    match _decisive(best, other):
+        case "left" | "misses":
+            return _describe_lack(other, best)
+        case "unneeded":
+            more = in_bytes(unneeded_bytes(other) - unneeded_bytes(best))
+            return f"carries {more} more that is not needed"
+        case "files" | "versions":
+            return "has fewer of the very files of the lock"
+        case "python":
+            return f"has the older Python {other.base.offer.python}"
+        case "size":
+            return "is larger"
+        case "time":
+            return "was published earlier"
+        case _:
+            return "serves as well"
+
+
+def _describe_lack(other: Match, best: Match) -> str:
+    hit = {each.need.name for each in best.hits}
+    found = (miss for miss in other.misses if miss.need.name in hit)
+    lost = sorted(found, key=lambda miss: (-miss.size, miss.need.name))
+    absent = [miss.need.name for miss in lost if not miss.has]
+    differing = [f"{miss.need.name} {miss.has}" for miss in lost if miss.has]
+    if absent:
+        also = f", and has other versions of {count(len(differing), 'package')}" if differing else ""
+        return f"lacks {join_words(absent, most=NAMED)}{also}"
+    if differing:
+        return f"has {join_words(differing, most=NAMED)} instead"
+    return f"leaves {in_bytes(other.left)} to download"

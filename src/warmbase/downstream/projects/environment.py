@@ -33,13 +33,18 @@ def environment_of(python: str, platform: str) -> Environment:
 
 
 def admits(marker: str, environment: Environment, extras: AbstractSet[str] = NO_NAMES) -> bool:
-    """Whether a marker ("" always) is true in an environment in which all of `extras` are asked for. Raises MarkerError.
+    """Whether a marker ("" always) is true in an environment, with all of `extras` asked for. Raises MarkerError.
 
     PEP 508 evaluates for one extra at a time; locks mean all at once: what a marker says of extras is decided first.
     """
     if not marker:
         return True
     return _evaluate(_settle_extras(marker, extras) if "extra" in marker else marker, environment)
+
+
+def check_marker(marker: str) -> None:
+    """Raise MarkerError for a text that cannot be asked."""
+    admits(marker, environment_of("3.13", next(iter(ARCHITECTURES))))
 
 
 def _settle_extras(marker: str, extras: AbstractSet[str]) -> str:

@@ -1,0 +1,10 @@
+"""Reading pipfile."""
+
+from pathlib import Path
+
+from warmbase.downstream.projects.model import Project
+
+
+def read_pipfile_lock(path: Path) -> Project:
+    """Raises ProjectError."""
+    raise NotImplementedError

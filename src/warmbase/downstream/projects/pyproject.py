@@ -1,0 +1,260 @@
+"""Reading pyproject.toml: PEP 621 and PEP 735, uv's settings, and `[tool.poetry]`.
+
+What this module decides: the dependency groups are those that the project's own tool installs without being asked:
+`dev`, or uv's `default-groups`; poetry's that are not optional. Extras are not. uv's overrides replace what they name,
+its constraints bound it, and its sources say where a package comes from.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from warmbase.catalog.problems import quote
+from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.model import Member, Need, Project, Unknown
+from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
+from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, parse_requirement
+from warmbase.errors import mask_userinfo
+
+FILE = "pyproject.toml"
+
+_LEGACY_BACKEND = ("setuptools>=40.8.0",)
+"""PEP 518: what builds a package that does not say what builds it."""
+_DEEPEST = 20  # groups that include each other
+
+
+def read_pyproject(path: Path) -> Project:
+    """The project of a pyproject.toml. Raises ProjectError."""
+    pyproject = open_pyproject(path.parent, path.name)
+    if pyproject is None or not names_dependencies(pyproject):
+        message = "no [project], [dependency-groups] or [tool.poetry] stands in it"
+        _origin(path).refuse(message, remedy="name what the project needs, e.g. with `uv init --bare` and `uv add`")
+    own = member_in(path.parent, path.parent)
+    folders = [path.parent, *workspace_folders(pyproject)]
+    pyprojects = [pyproject, *filter(None, map(open_pyproject, folders[1:]))]
+    members = tuple(filter(None, [own, *(member_in(folder, path.parent) for folder in folders[1:])]))
+    names = {canonicalize_name(project_name(one)) for one in pyprojects}
+    wanted = [each for one in pyprojects for each in project_dependencies(one) if each.need.name not in names]
+    return Project(
+        path=path,
+        kind="pyproject.toml",
+        name=project_name(pyproject),
+        needs=_within_settings(wanted, pyproject),
+        requires_python=python_of(pyproject),
+        unknown=tuple(unknown_of(pyproject)),
+        members=members,
+    )
+
+
+def script_needs(block: Table) -> WantedNeeds:
+    """What the block of a script needs; it has the form of a [project] table. Raises ProjectError."""
+    wanted = _settle(_requirements(block, "dependencies"), block)
+    return _within_settings(wanted, block)
+
+
+def open_pyproject(folder: Path, name: str = FILE) -> Table | None:
+    """The document of the pyproject.toml in a folder; None where there is none. Raises ProjectError."""
+    path = folder / name
+    return _origin(path).read_toml() if path.is_file() else None
+
+
+def names_dependencies(pyproject: Table) -> bool:
+    """Whether it describes a project, and not just the settings of tools."""
+    return any(pyproject.table(*keys) for keys in (("project",), ("dependency-groups",), ("tool", "poetry")))
+
+
+def project_name(pyproject: Table) -> str:
+    """The name of its package, or of its folder."""
+    named = pyproject.table("project").text("name") or pyproject.table("tool", "poetry").text("name")
+    return canonicalize_name(named or pyproject.origin.path.resolve().parent.name)
+
+
+def python_of(pyproject: Table) -> str:
+    """The Python versions that it is made for, as a specifier; "" for any."""
+    required = pyproject.table("project").text("requires-python")
+    return required or poetry_python(pyproject.table("tool", "poetry", "dependencies"))
+
+
+def build_requirements(pyproject: Table) -> tuple[str, ...]:
+    """What builds its package; nothing where none is built, as uv and poetry see it."""
+    if "build-system" in pyproject:
+        packaged = pyproject.table("tool", "uv").data.get("package", True)
+        mode = pyproject.table("tool", "poetry").data.get("package-mode", True)
+        return pyproject.table("build-system").texts("requires") if packaged and mode else ()
+    return _LEGACY_BACKEND if pyproject.table("tool", "uv").flag("package") else ()
+
+
+def member_in(folder: Path, base: Path) -> Member | None:
+    """The package that a folder holds, seen from the folder `base`; None where it holds none. Raises ProjectError."""
+    pyproject = open_pyproject(folder)
+    place = relative_folder(folder, base)
+    if pyproject is not None and (pyproject.table("project") or pyproject.table("tool", "poetry").text("name")):
+        return Member(name=project_name(pyproject), folder=place, backend=build_requirements(pyproject))
+    if (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file():
+        return Member(name=canonicalize_name(folder.resolve().name), folder=place, backend=_LEGACY_BACKEND)
+    return None
+
+
+def relative_folder(folder: Path, base: Path) -> str:
+    """A folder as a path from `base`, with slashes everywhere."""
+    folder, base = folder.resolve(), base.resolve()
+    return folder.relative_to(base).as_posix() if folder.is_relative_to(base) else folder.as_posix()
+
+
+def default_groups(pyproject: Table, known: Iterable[str]) -> frozenset[str]:
+    """Of the `known` dependency groups those that uv installs without being asked."""
+    uv = pyproject.table("tool", "uv")
+    names = frozenset(canonicalize_name(one) for one in known)
+    if uv.data.get("default-groups") == "all":
+        return names
+    return names & {
+        canonicalize_name(one) for one in (uv.texts("default-groups") if "default-groups" in uv else ["dev"])
+    }
+
+
+def workspace_folders(pyproject: Table) -> list[Path]:
+    """The folders of the members of its uv workspace, beside its own."""
+    workspace = pyproject.table("tool", "uv", "workspace")
+    root = pyproject.origin.path.parent
+    left_out = {path for pattern in workspace.texts("exclude") for path in _match(workspace, root, pattern)}
+    found = {path for pattern in workspace.texts("members") for path in _match(workspace, root, pattern)}
+    return sorted(path for path in found - left_out - {root} if (path / FILE).is_file())
+
+
+def main_dependencies(pyproject: Table, extras: Iterable[str] = ()) -> list[Wanted]:
+    """What its package needs where it is installed, with some extras. Raises ProjectError."""
+    project = pyproject.table("project")
+    own = canonicalize_name(project.text("name"))
+    named = [Wanted(need=Need(name=own, extras=tuple(canonicalize_name(one) for one in extras)))] if own else []
+    named += _requirements(project, "dependencies")
+    if "dependencies" not in project:
+        named += poetry_dependencies(pyproject.table("tool", "poetry", "dependencies"))
+    return _settle(named, pyproject)
+
+
+def project_dependencies(pyproject: Table) -> list[Wanted]:
+    """What a project needs directly: its package's dependencies, and its default groups. Raises ProjectError."""
+    named: list[Wanted] = []
+    for group in poetry_groups(pyproject.table("tool", "poetry")).values():
+        named += poetry_dependencies(group)
+    groups = pyproject.table("dependency-groups")
+    for name in default_groups(pyproject, groups.data):
+        named += _group(groups, name, _DEEPEST)
+    named += _requirements(pyproject.table("tool", "uv"), "dev-dependencies")
+    return [*main_dependencies(pyproject), *_settle(named, pyproject)]
+
+
+def poetry_groups(poetry: Table) -> Mapping[str, Table]:
+    """The dependencies of each of `[tool.poetry]`'s groups that are installed without being asked for."""
+    chosen = {name: group for name, group in poetry.table("group").entries() if not group.flag("optional")}
+    found = {name: group.table("dependencies") for name, group in chosen.items()}
+    legacy = poetry.table("dev-dependencies")
+    return {"dev": legacy} | found if legacy else found
+
+
+def unknown_of(pyproject: Table) -> Iterator[Unknown]:
+    """What it does not say itself."""
+    if "dependencies" in pyproject.table("project").texts("dynamic"):
+        yield Unknown(name="dependencies", why=f"{pyproject.origin.path.name} leaves them to the build backend")
+
+
+def _settle(named: list[Wanted], pyproject: Table) -> list[Wanted]:
+    """What was named, each in its place, and the package's own extras in place of the package."""
+    project = pyproject.table("project")
+    found = _with_own_extras(named, canonicalize_name(project.text("name")), project.table("optional-dependencies"))
+    return [replace(each, need=_place(each.need, pyproject)) for each in found]
+
+
+def _with_own_extras(wanted: list[Wanted], own: str, optional: Table) -> Iterator[Wanted]:
+    by_extra: dict[str, str] = {canonicalize_name(key): key for key in optional.data}
+    pending, seen = list(reversed(wanted)), set[str]()
+    while pending:
+        each = pending.pop()
+        if not own or each.need.name != own:
+            yield each
+            continue
+        for extra in each.need.extras:
+            if extra in by_extra and extra not in seen:
+                seen.add(extra)
+                pending += reversed(_requirements(optional, by_extra[extra]))
+
+
+def _group(groups: Table, name: str, depth: int) -> list[Wanted]:
+    """What a group of PEP 735 wants, with the groups that it includes."""
+    key = next((key for key in groups.data if canonicalize_name(key) == canonicalize_name(name)), "")
+    if not key or not depth:
+        groups.refuse(f"the group '{name}' includes itself" if key else f"there is no group '{name}'")
+    entries = groups.data[key]
+    if not isinstance(entries, list):
+        groups.texts(key)
+    found: list[Wanted] = []
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            included = Table(origin=groups.origin, data=entry, place=(*groups.place, key, number))
+            found += _group(groups, included.text("include-group"), depth - 1)
+        else:
+            found += _requirements(Table(origin=groups.origin, data={key: [entry]}, place=groups.place), key)
+    return found
+
+
+def _requirements(table: Table, key: str) -> list[Wanted]:
+    found = []
+    for text in table.texts(key):
+        try:
+            found.append(parse_requirement(text))
+        except ValueError as error:
+            table.refuse(f"{quote(mask_userinfo(text))} is not a requirement: {error}", key)
+    return found
+
+
+def _within_settings(wanted: list[Wanted], pyproject: Table) -> WantedNeeds:
+    """What is wanted, within what uv's settings say of it."""
+    uv = pyproject.table("tool", "uv")
+    return WantedNeeds(
+        wanted=tuple(_override(wanted, _requirements(uv, "override-dependencies"))),
+        constraints=tuple(_requirements(uv, "constraint-dependencies")),
+    )
+
+
+def _override(wanted: list[Wanted], overrides: list[Wanted]) -> Iterator[Wanted]:
+    """What is wanted with uv's overrides in place of what they name."""
+    by_name: dict[str, list[Wanted]] = {}
+    for each in overrides:
+        by_name.setdefault(each.need.name, []).append(each)
+    for each in wanted:
+        if each.need.name not in by_name:
+            yield each
+        for override in by_name.get(each.need.name, ()):
+            yield replace(override, need=replace(override.need, extras=each.need.extras))
+
+
+def _place(need: Need, pyproject: Table) -> Need:
+    """A need with the place that `[tool.uv.sources]` gives it."""
+    uv = pyproject.table("tool", "uv")
+    sources = uv.table("sources")
+    key = next((key for key in sources.data if canonicalize_name(key) == need.name), "")
+    if not key:
+        return need
+    several = isinstance(sources.data[key], list)
+    source = next(iter(sources.tables(key)), sources.table("")) if several else sources.table(key)
+    if source.text("index"):
+        named = (one.text("url") for one in uv.tables("index") if one.text("name") == source.text("index"))
+        return replace(need, index=next(named, ""))
+    if source.text("git"):
+        commit = next(filter(None, (source.text(key) for key in ("rev", "tag", "branch"))), "")
+        return at_address(need, f"git+{source.text('git')}" + (f"@{commit}" if commit else ""))
+    address = source.text("url") or source.text("path")
+    return at_address(need, address) if address else need
+
+
+def _match(workspace: Table, root: Path, pattern: str) -> Iterator[Path]:
+    try:
+        yield from (path for path in root.glob(pattern) if path.is_dir())
+    except (ValueError, NotImplementedError, OSError) as error:
+        workspace.refuse(f"{quote(pattern)} is no pattern of folders: {error}")
+
+
+def _origin(path: Path) -> Origin:
+    return Origin(path=path, remedy=f"mend {path.name}; `uv lock` in its folder says whether it is right")

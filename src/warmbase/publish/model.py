@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from warmbase.catalog.model import Variant
 from warmbase.effects.registry.model import Registries, Registry
 from warmbase.errors import PublishError
 from warmbase.oci.manifest import Descriptor
 from warmbase.oci.reference import Reference
-from warmbase.plan import BuildStep
 from warmbase.publish.tags import content_tag
-from warmbase.verify.model import VerifiedImage
+
+if TYPE_CHECKING:  # what is published is read on any system, what builds it is for Linux alone
+    from warmbase.catalog.model import Variant
+    from warmbase.plan import BuildStep
+    from warmbase.verify.model import VerifiedImage
 
 JOURNAL = "warmbase-journal"
 """The repository, beside the images', that keeps the journal."""
@@ -75,8 +77,8 @@ class PublishableVariant:
     Raises PublishError where a platform is missing: tags never name a part of a variant.
     """
 
-    variant: Variant
-    images: tuple[tuple[BuildStep, VerifiedImage], ...]
+    variant: "Variant"
+    images: "tuple[tuple[BuildStep, VerifiedImage], ...]"
     seconds: float = 0.0
 
     def __post_init__(self) -> None:

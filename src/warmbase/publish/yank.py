@@ -108,6 +108,19 @@ def read_yanks(registry: Registry, repository: str, digests: Iterable[str]) -> d
     return {digest: find(digest) for digest in digests}
 
 
+def read_tagged_yanks(registry: Registry, repository: str, digests: Iterable[str]) -> dict[str, Yank]:
+    """The newest yank of each of these images that has one, by the tags of the records alone: that is one listing for
+    all images of a repository. Raises RegistryError."""
+    wanted = {_tag_prefix(digest): digest for digest in digests}
+    found: dict[str, list[Yank]] = {}
+    for tag in registry.tags(repository):
+        digest = wanted.get(tag[:-_DIGITS])
+        document = read_record(registry, repository, tag, KIND) if digest else None
+        if digest and document:
+            found.setdefault(digest, []).append(_from_json(document, registry, repository))
+    return {digest: max(yanks, key=lambda each: (each.time, each.reason)) for digest, yanks in found.items()}
+
+
 def check_not_yanked(registry: Registry, repository: str, digests: Iterable[str]) -> None:
     """Raise PublishError if any of these images is yanked."""
     for digest, yanks in read_yanks(registry, repository, digests).items():

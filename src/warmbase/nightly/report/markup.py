@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterable
 
-_VOID = frozenset({"meta", "br", "rect"})
+_VOID = frozenset({"meta", "link", "br", "input", "rect"})
 _SEPARATE = frozenset(
     {"section", "table", "tr", "details", "ul", "li", "header", "main", "footer", "body", "head", "g"}
 )

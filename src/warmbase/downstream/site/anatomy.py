@@ -1,0 +1,114 @@
+"""The layers of a base: a picture of their sizes, and the same as a table, which the picture is drawn from. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from warmbase.downstream.listing import Base
+from warmbase.downstream.site.frame import row, table
+from warmbase.downstream.site.model import Shelf, main_platform
+from warmbase.nightly.report.markup import Markup, join, tag
+from warmbase.oci.sizes import in_bytes
+from warmbase.publish.offer import OfferedLayer, OfferedPackage, OfferedPlatform
+
+Part = Literal["packages", "warmbase", "system"]
+"""What a layer is for: Python packages, what warmbase adds beside them, or the foundation."""
+
+PARTS: Mapping[Part, str] = {
+    "packages": "Python packages",
+    "warmbase": "uv, Python and what describes the image",
+    "system": "the foundation",
+}
+
+_OURS = "warmbase: "
+_NAMED = 3
+_LONGEST = 72
+
+
+def anatomy_section(shelf: Shelf, base: Base) -> Markup:
+    """The section: a platform's picture at a time, where there are several."""
+    main = main_platform(base)
+    platforms = sorted(base.offer.platforms, key=lambda each: (each is not main, each.platform))
+    names = [each.platform for each in platforms]
+    boxes = [
+        tag(
+            "label",
+            tag("input", type_="radio", name="anatomy", value=name, checked="checked" if name == names[0] else ""),
+            tag("span", name),
+            class_="pill",
+        )
+        for name in names
+    ]
+    choice = [tag("fieldset", tag("legend", "Platform", class_="unseen"), *boxes, class_="choice", hidden="hidden")]
+    return tag(
+        "section",
+        tag("h2", "Size by layer"),
+        *(choice if len(names) > 1 else []),
+        *(_platform(shelf, each, several=len(names) > 1) for each in platforms),
+        class_="card",
+        id="anatomy",
+    )
+
+
+def part_of(layer: OfferedLayer, *, has_packages: bool) -> Part:
+    """What a layer is for, by what lies in it and what the image's history says of it."""
+    if has_packages:
+        return "packages"
+    return "warmbase" if layer.words.startswith(_OURS) else "system"
+
+
+def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Markup:
+    inside: dict[int, list[OfferedPackage]] = {}
+    for package in platform.packages:
+        inside.setdefault(package.layer, []).append(package)
+    holders = shelf.holders.get(platform.platform, {})
+    sizes = dict.fromkeys(PARTS, 0)
+    rows: list[Markup] = []
+    for number, layer in sorted(enumerate(platform.layers), key=lambda each: (-each[1].size, each[0])):
+        part = part_of(layer, has_packages=number in inside)
+        sizes[part] += layer.size
+        rows.append(_row(layer, part, inside.get(number, []), holders.get(layer.digest, 1) - 1))
+    caption = f"Layers of {platform.platform}"
+    listed = table(caption, ("layer", "size", "for", "also in"), rows)
+    total = f"{in_bytes(platform.size)} in {len(platform.layers)} layers, compressed, as a pull moves them."
+    return tag(
+        "div",
+        tag("h3", platform.platform) if several else "",
+        tag("p", total, class_="quiet"),
+        tag("div", class_="treemap", data_words=f"{caption}, by size: {_told(sizes)}"),
+        tag("ul", *_legend(sizes), class_="legend"),
+        tag("details", tag("summary", "The same as a table"), listed),
+        class_="platform",
+        data_platform=platform.platform,
+    )
+
+
+def _row(layer: OfferedLayer, part: Part, packages: list[OfferedPackage], others: int) -> Markup:
+    also = f"{others} other base{'' if others == 1 else 's'}" if others else "none"
+    return row(
+        _label(layer, packages),
+        tag("span", in_bytes(layer.size), class_="number"),
+        PARTS[part],
+        also,
+        data_size=str(layer.size),
+        data_part=part,
+    )
+
+
+def _label(layer: OfferedLayer, packages: list[OfferedPackage]) -> Markup:
+    if not packages:
+        words = " ".join(layer.words.removeprefix(_OURS).split()) or layer.digest[:19]
+        return join([words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"])
+    largest = sorted(packages, key=lambda each: (-each.size, each.name))
+    named = ", ".join(f"{each.name} {each.version}" for each in largest[:_NAMED])
+    more = f" and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
+    return join([f"{named}{more}"])
+
+
+def _legend(sizes: Mapping[Part, int]) -> Iterator[Markup]:
+    for part, size in sizes.items():
+        if size:
+            yield tag("li", tag("span", class_=f"swatch part-{part}"), PARTS[part], " ", tag("b", in_bytes(size)))
+
+
+def _told(sizes: Mapping[Part, int]) -> str:
+    return ", ".join(f"{PARTS[part]} {in_bytes(size)}" for part, size in sizes.items() if size)

@@ -1,0 +1,152 @@
+"""The first page: all bases by image, and what searches and filters them. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from warmbase.downstream.listing import Base
+from warmbase.downstream.site.banners import warning_chips
+from warmbase.downstream.site.frame import frame_page, when
+from warmbase.downstream.site.model import Shelf, main_platform, page_path
+from warmbase.downstream.site.releases import examples
+from warmbase.downstream.words import count
+from warmbase.nightly.report.markup import Markup, join, tag
+from warmbase.oci.sizes import in_bytes
+
+SCRIPTS = ("minisearch.min.js", "data.js", "versions.js", "page.js", "front.js")
+
+_SIZES = (100, 250, 500, 1000, 2000, 5000)  # MB
+_SORTS = {"name": "name", "size": "smallest first", "time": "newest first"}
+
+
+def front_page(shelf: Shelf) -> str:
+    """The page. Its bases stand in the order of the listing, which the search's data has too."""
+    images = len({base.image for base in shelf.bases})
+    packages = {each.name for base in shelf.bases for platform in base.offer.platforms for each in platform.packages}
+    counted = f"{count(len(shelf.bases), 'base')} of {count(images, 'image')}, with {count(len(packages), 'package')}"
+    main = [
+        tag(
+            "div",
+            tag("h1", "Find the base that has what you need"),
+            tag("p", f"{counted}. Inherit one, and your build downloads nothing that it has.", class_="lead"),
+            _search(shelf),
+            class_="hero",
+        ),
+        tag("p", f"{count(len(shelf.bases), 'base')}.", id="count", role="status"),
+        tag("div", id="versions", class_="versions", hidden="hidden"),
+        tag("div", *_images(shelf), id="results"),
+        "" if shelf.bases else tag("p", "Nothing is published here yet: ", tag("code", "warmbase publish"), " does it."),
+    ]
+    return frame_page(
+        shelf,
+        "index.html",
+        title=f"Base images of {shelf.source}",
+        description=f"{counted}: search them by package and version.",
+        scripts=SCRIPTS,
+        main=join(main),
+    )
+
+
+def _search(shelf: Shelf) -> Markup:
+    field = tag(
+        "input",
+        type_="search",
+        id="query",
+        name="query",
+        autocomplete="off",
+        autocapitalize="off",
+        spellcheck="false",
+        enterkeyhint="search",
+        placeholder=" ".join(examples(shelf.bases)[:1]) or "numpy",
+        aria_describedby="hint",
+        aria_controls="results",
+    )
+    tried = [
+        part
+        for each in examples(shelf.bases)
+        for part in (" ", tag("button", each, type_="button", class_="try", data_query=each))
+    ]
+    pythons = sorted({base.offer.python for base in shelf.bases}, key=_by_number)
+    platforms = sorted({each.platform for base in shelf.bases for each in base.offer.platforms})
+    filters = [
+        _choice("Python", "python", {python: python for python in pythons}),
+        _choice("Platform", "platform", {name: name.removeprefix("linux/") for name in platforms}),
+        _select("Size", "size", {"any": "any", **{f"{size}": _up_to(size) for size in _offered_sizes(shelf)}}),
+        _select("Order", "order", _SORTS),
+    ]
+    form = tag(
+        "form",
+        tag("label", "Search packages, versions and images", for_="query"),
+        tag("div", field, tag("kbd", "/", aria_hidden="true"), class_="field"),
+        tag("p", "Try", *tried, id="hint", class_="hint"),
+        tag("div", *filters, class_="filters"),
+        role="search",
+        id="search",
+        hidden="hidden",
+    )
+    return join([form, tag("noscript", tag("p", "The search needs JavaScript; all bases are below.", class_="note"))])
+
+
+def _choice(words: str, name: str, values: Mapping[str, str]) -> Markup:
+    """Values of which several can be wanted; none is as good as all."""
+    boxes = [
+        tag("label", tag("input", type_="checkbox", name=name, value=value), tag("span", said), class_="pill")
+        for value, said in values.items()
+    ]
+    return tag("fieldset", tag("legend", words), *boxes)
+
+
+def _select(words: str, name: str, values: Mapping[str, str]) -> Markup:
+    options = [tag("option", said, value=value) for value, said in values.items()]
+    return tag("label", tag("span", words), tag("select", *options, name=name, id=name), class_="select")
+
+
+def _offered_sizes(shelf: Shelf) -> Iterator[int]:
+    """The bounds that some bases keep and others do not."""
+    sizes = [platform.size for base in shelf.bases if (platform := main_platform(base))]
+    yield from (size for size in _SIZES if sizes and min(sizes) <= size * 1_000_000 < max(sizes))
+
+
+def _images(shelf: Shelf) -> Iterator[Markup]:
+    numbered = groupby(enumerate(shelf.bases), key=lambda each: each[1].image)
+    for number, (image, own) in enumerate(numbered):
+        bases = list(own)
+        described = bases[0][1].offer.description
+        rows = [_base(shelf, base, position) for position, base in bases]
+        yield tag(
+            "section",
+            tag("h2", image, id=f"image-{number}"),
+            tag("p", _sentence(described), class_="quiet") if described else "",
+            tag("ul", *rows),
+            class_="image",
+            aria_labelledby=f"image-{number}",
+        )
+
+
+def _base(shelf: Shelf, base: Base, number: int) -> Markup:
+    platform = main_platform(base)
+    facts = [
+        f"Python {platform.python if platform else base.offer.python}",
+        platform.system if platform else "",
+        ", ".join(each.platform.removeprefix("linux/") for each in base.offer.platforms),
+    ]
+    return tag(
+        "li",
+        tag("a", base.name, href=page_path(base.variant)),
+        tag("span", " · ".join(filter(None, facts)), class_="facts"),
+        tag("span", in_bytes(platform.size) if platform else "", class_="size"),
+        when(base.time),
+        *warning_chips(base, shelf.today),
+        id=f"b{number}",
+    )
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def _up_to(size: int) -> str:
+    return f"≤ {in_bytes(size * 1_000_000).replace('.0 ', ' ').replace('.00 ', ' ')}"
+
+
+def _by_number(python: str) -> Sequence[int]:
+    return tuple(int(part) for part in python.split(".") if part.isdigit())

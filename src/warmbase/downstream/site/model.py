@@ -1,0 +1,63 @@
+"""What the pages of a site are made of, and where they lie. Values, pure."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from warmbase.downstream.listing import Base, Edition
+from warmbase.publish.offer import OfferedPlatform
+
+_UNUSUAL = re.compile(r"[^a-z0-9._-]|^\.+")
+_PREFERRED = "linux/amd64"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shelf:
+    """The bases that a site shows, by variant, and what all of its pages ask.
+
+    `editions` are by variant, `today` is the day that ends of life are counted from, `assets` has the path of each file
+    that pages load, by its plain name. `holders` says for a platform in how many bases a layer is, by its digest.
+    """
+
+    source: str
+    today: date
+    bases: tuple[Base, ...]
+    editions: Mapping[str, tuple[Edition, ...]] = field(repr=False)
+    assets: Mapping[str, str] = field(repr=False)
+    holders: Mapping[str, Mapping[str, int]] = field(repr=False)
+
+
+def page_path(variant: str) -> str:
+    """Where the page of a variant lies in the site: "bases/data/py3.13-trixie.html".
+
+    Whatever a listing calls its variants, it is below `bases`, another one for each, on disks too that do not tell
+    upper from lower case.
+    """
+    image, _, tag = variant.partition(":")
+    parts = [_UNUSUAL.sub(_spelled, part) or "~" for part in (*image.split("/"), tag)]
+    return f"bases/{'/'.join(parts)}.html"
+
+
+def way_up(path: str) -> str:
+    """From a page to the site's folder: "../../"."""
+    return "../" * path.count("/")
+
+
+def main_platform(base: Base) -> OfferedPlatform | None:
+    """The platform whose sizes stand for the base: what most people run, or else the first."""
+    return base.offer.platform(_PREFERRED) or next(iter(base.offer.platforms), None)
+
+
+def count_holders(bases: tuple[Base, ...]) -> dict[str, Counter[str]]:
+    """In how many bases each layer is, by platform and digest."""
+    counts: dict[str, Counter[str]] = {}
+    for base in bases:
+        for platform in base.offer.platforms:
+            counts.setdefault(platform.platform, Counter()).update({layer.digest for layer in platform.layers})
+    return counts
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return "".join(f"~{ord(character):x}" for character in found[0])

@@ -1,0 +1,58 @@
+"""The history of a base, with what changed each time. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from warmbase.downstream.listing import Edition
+from warmbase.downstream.site.frame import short, table, when
+from warmbase.nightly.changes import direction, package_moves
+from warmbase.nightly.model import Move
+from warmbase.nightly.report.markup import Markup, join, tag
+from warmbase.nightly.report.tables import count_moves
+from warmbase.oci.sizes import in_bytes
+
+_SHOWN = 10
+_ARROWS = {"up": "↑", "down": "↓", "added": "+", "removed": "−"}
+
+
+def history_section(editions: Sequence[Edition]) -> Markup:
+    """What was published, the newest first, and how it differs from what was there before."""
+    if not editions:
+        return Markup("")
+    before = [*editions[1:], None]
+    items = [_edition(edition, old) for edition, old in zip(editions, before, strict=True)]
+    rest = items[_SHOWN:]
+    earlier = [tag("details", tag("summary", f"{len(rest)} earlier ones"), tag("ol", *rest))] if rest else []
+    return tag("section", tag("h2", "History"), tag("ol", *items[:_SHOWN]), *earlier, class_="card history")
+
+
+def _edition(edition: Edition, before: Edition | None) -> Markup:
+    moved = _moves(before.packages, edition.packages) if before and before.packages and edition.packages else ()
+    counted = f"{count_moves(moved)} package{'' if len(moved) == 1 else 's'}" if moved else ""
+    facts = [edition.action, in_bytes(edition.size) if edition.size else "", short(edition.digest)]
+    return tag(
+        "li",
+        tag("p", when(edition.time), " ", tag("code", edition.dated) if edition.dated else "", class_="edition"),
+        tag("p", edition.changes) if edition.changes else "",
+        tag("p", " · ".join(filter(None, facts)), class_="quiet"),
+        tag("details", tag("summary", counted), _table(edition, moved)) if moved else "",
+    )
+
+
+def _moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:
+    """What moved, of the few that are not the same."""
+    names = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+    return package_moves(
+        {name: old[name] for name in names if name in old}, {name: new[name] for name in names if name in new}
+    )
+
+
+def _table(edition: Edition, moved: Sequence[Move]) -> Markup:
+    return table(f"What moved on {edition.time[:10]}", ("package", "from", "to", ""), _rows(moved))
+
+
+def _rows(moved: Sequence[Move]) -> Iterator[Markup]:
+    for move in moved:
+        where = direction(move)
+        arrow = tag("span", _ARROWS[where], class_=f"arrow arrow-{where}", aria_hidden="true")
+        cells = (move.old or "-", move.new or "-", join([arrow, " ", where]))
+        yield tag("tr", tag("th", move.name, scope="row"), *(tag("td", cell) for cell in cells))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from warmbase.catalog.problems import DocumentPath, format_path, quote
 from warmbase.errors import ProjectError
@@ -165,7 +165,9 @@ class Table:
 
 def file_name(address: str) -> str:
     """The name of the file at an address or a path."""
-    return unquote(urlsplit(address).path if "://" in address else address).replace("\\", "/").rsplit("/", 1)[-1]
+    path = address.partition("#")[0].partition("?")[0] if "://" in address else address.replace("\\", "/")
+    name = path.rpartition("/")[2]
+    return unquote(name) if "%" in name else name
 
 
 def _kind(value: object) -> str:

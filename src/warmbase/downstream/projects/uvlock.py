@@ -8,15 +8,16 @@ What this module decides:
   together. As they come to be met on the way, it is walked until nothing new is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from warmbase.downstream.projects.document import Origin, Table, file_name
+from warmbase.downstream.projects.document import Origin, Table
 from warmbase.downstream.projects.environment import MarkerError, admits
-from warmbase.downstream.projects.model import Environment, Member, Need, NeededFile, Project
+from warmbase.downstream.projects.lockedfiles import CutLock, read_cut
+from warmbase.downstream.projects.model import Environment, Member, Need, Project
 from warmbase.downstream.projects.pyproject import (
     build_requirements,
     default_groups,
@@ -43,11 +44,16 @@ class _Edge:
 class _Graph:
     """The packages of a lock by number, and what was taken apart of them."""
 
-    lock: Table
+    cut: CutLock
     packages: Sequence[Table]
     by_name: Mapping[str, tuple[int, ...]]
     edges: dict[tuple[int, str], tuple[_Edge, ...]] = field(default_factory=dict)
     needs: dict[tuple[int, tuple[str, ...]], Need] = field(default_factory=dict)
+
+    @property
+    def lock(self) -> Table:
+        """The whole document."""
+        return self.cut.lock
 
     def edges_of(self, number: int, extra: str) -> tuple[_Edge, ...]:
         """What a package depends on, or with an extra ("" without)."""
@@ -71,7 +77,7 @@ class _Graph:
     def need(self, number: int, extras: tuple[str, ...]) -> Need:
         """A package as a need."""
         if (number, extras) not in self.needs:
-            self.needs[number, extras] = _read_need(self.packages[number], extras)
+            self.needs[number, extras] = _read_need(self.packages[number], extras, self.cut)
         return self.needs[number, extras]
 
     def _targets(self, entry: Table) -> tuple[int, ...]:
@@ -108,11 +114,10 @@ class LockNeeds:
         """What is needed in an environment, by name. Raises ProjectError."""
         active = self.roots.active
         try:
-            while True:
-                reached, met = self._walk(environment, active)
-                if met <= active:
-                    break
+            reached, met = self._walk(environment, active)
+            while self.graph.lock.data.get("conflicts") and not met <= active:
                 active |= met
+                reached, met = self._walk(environment, active)
         except MarkerError as error:
             self.graph.lock.refuse(f"a marker cannot be asked: {error}")
         found = (
@@ -126,8 +131,15 @@ class LockNeeds:
         """The packages that are reached, each with its extras ("" itself), and the names of those extras in markers."""
         reached: dict[int, set[str]] = {}
         met: set[str] = set()
+        asked: dict[str, bool] = {"": True}  # most markers stand often
+
+        def holds(marker: str) -> bool:
+            if marker not in asked:
+                asked[marker] = admits(marker, environment, active)
+            return asked[marker]
+
         pending: list[tuple[int, str]] = [(number, "") for number in self.roots.packages]
-        pending += self._follow(self.roots.edges, environment, active)
+        pending += self._follow(self.roots.edges, holds)
         while pending:
             number, extra = pending.pop()
             extras = reached.setdefault(number, set())
@@ -137,25 +149,22 @@ class LockNeeds:
             if extra:
                 name = self.graph.packages[number].text("name")
                 met.add(f"extra-{len(name)}-{name}-{extra}")
-            pending += self._follow(self.graph.edges_of(number, extra), environment, active)
+            pending += self._follow(self.graph.edges_of(number, extra), holds)
         return reached, met
 
-    def _follow(
-        self, edges: Iterable[_Edge], environment: Environment, active: frozenset[str]
-    ) -> Iterator[tuple[int, str]]:
+    def _follow(self, edges: Iterable[_Edge], holds: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
+        """Where edges lead; of the packages that one may mean, to those that are locked for the environment."""
         for edge in edges:
-            if admits(edge.marker, environment, active):
-                for number in self._here(edge.targets, environment):
-                    yield number, ""
-                    for extra in edge.extras:
-                        yield number, extra
+            if holds(edge.marker):
+                for number in edge.targets:
+                    if len(edge.targets) == 1 or self._is_here(number, holds):
+                        yield number, ""
+                        for extra in edge.extras:
+                            yield number, extra
 
-    def _here(self, targets: tuple[int, ...], environment: Environment) -> Iterator[int]:
-        """Of the packages that a dependency may mean, those that are locked for the environment."""
-        for number in targets:
-            markers = self.graph.packages[number].texts("resolution-markers") if len(targets) > 1 else ()
-            if not markers or any(admits(marker, environment) for marker in markers):
-                yield number
+    def _is_here(self, number: int, holds: Callable[[str], bool]) -> bool:
+        markers = self.graph.packages[number].texts("resolution-markers")
+        return not markers or any(holds(marker) for marker in markers)
 
 
 def read_uv_lock(path: Path) -> Project:
@@ -196,10 +205,11 @@ def _project(graph: _Graph, path: Path, pyproject: Table | None, roots: _Roots) 
 
 
 def _open_graph(path: Path, command: str) -> _Graph:
-    return _read_graph(Origin(path=path, remedy=f"run `{command}`, which writes it anew").read_toml())
+    return _read_graph(read_cut(Origin(path=path, remedy=f"run `{command}`, which writes it anew")))
 
 
-def _read_graph(lock: Table) -> _Graph:
+def _read_graph(cut: CutLock) -> _Graph:
+    lock = cut.lock
     if lock.number("version") != NEWEST_VERSION:
         remedy = "see that it is a uv.lock; if it is, write it with the uv of today (`uv lock`)"
         lock.refuse(
@@ -209,7 +219,7 @@ def _read_graph(lock: Table) -> _Graph:
     by_name: dict[str, list[int]] = {}
     for number, package in enumerate(packages):
         by_name.setdefault(package.text("name"), []).append(number)
-    return _Graph(lock, packages, {name: tuple(numbers) for name, numbers in by_name.items()})
+    return _Graph(cut, packages, {name: tuple(numbers) for name, numbers in by_name.items()})
 
 
 def _own(graph: _Graph) -> frozenset[int]:
@@ -261,10 +271,10 @@ def _name_of(graph: _Graph, roots: _Roots, pyproject: Table | None, path: Path) 
     return project_name(pyproject) if pyproject else canonicalize_name(path.resolve().parent.name)
 
 
-def _read_need(package: Table, extras: tuple[str, ...]) -> Need:
+def _read_need(package: Table, extras: tuple[str, ...], cut: CutLock) -> Need:
     source = package.table("source")
     need = Need(
-        name=package.text("name"), version=package.text("version"), extras=extras, files=tuple(_read_files(package))
+        name=package.text("name"), version=package.text("version"), extras=extras, files=tuple(cut.files_of(package))
     )
     if "registry" in source:
         return replace(need, index=source.text("registry"))
@@ -273,15 +283,3 @@ def _read_need(package: Table, extras: tuple[str, ...]) -> Need:
     if "url" in source:
         return replace(need, source="url", url=source.text("url"))
     return replace(need, source="path", url=source.text("path") or _folder_of(package))
-
-
-def _read_files(package: Table) -> Iterator[NeededFile]:
-    for file in (*package.tables("wheels"), *filter(None, [package.table("sdist")])):
-        url = file.text("url")
-        algorithm, _, digest = file.text("hash").partition(":")
-        yield NeededFile(
-            name=file_name(url or file.text("path") or file.text("filename")),
-            sha256=digest if algorithm == "sha256" else "",
-            size=file.number("size"),
-            url=url,
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from warmbase.downstream.words import in_columns
 from warmbase.events import Advanced, Ended, Event, Report, Started, Warned
 
 if TYPE_CHECKING:
@@ -22,11 +23,8 @@ def print_json(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows in columns; the last column may be as long as it likes."""
-    table = [tuple(headings), *map(tuple, rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
-    for row in table:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(line.rstrip())
+    for line in in_columns(headings, rows):
+        typer.echo(line)
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def _against(base: Base, python: str, platform: str, today: date) -> Iterator[st
     """What else stands in the way; `platform` is one that the base does not have."""
     if platform:
         yield f"is not there for {platform}, only for {join_words([each.platform for each in base.offer.platforms])}"
-    if not admits_python(python, base.offer.python):
+    if not all(admits_python(python, each.python) for each in base.offer.platforms):
         yield f"has Python {base.offer.python}"
     if base.yanked:
         yield bar(base, today)

@@ -14,6 +14,17 @@ _REQUEST = re.compile(
 _OURS = (None, "cpython", "cp", "python")
 
 
+def is_python_request(text: str) -> bool:
+    """Whether `admits_python` can read a request; "" asks for nothing in particular."""
+    if not text.strip() or _REQUEST.fullmatch(text.strip().lower()):
+        return True
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
 def admits_python(request: str, python: str) -> bool:
     """Whether CPython `python` ("3.13.9", or "3.13" for any of it) is what a request asks for: "3.13", "3.13.2",
     "cpython@3.13", ">=3.12", as uv reads `.python-version`. True for what it cannot read, such as a path."""

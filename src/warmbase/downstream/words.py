@@ -39,3 +39,10 @@ def spell_age(time: str, now: datetime) -> str:
     if days < 60:
         return "yesterday" if days == 1 else f"{days} days ago"
     return f"{days // 30} months ago" if days < 730 else f"{days // 365} years ago"
+
+
+def in_columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows under their headings as lines; the last column may be as long as it likes."""
+    table = [tuple(headings), *map(tuple, rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headings))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -4,7 +4,7 @@ Linux starts a program for another architecture through the interpreter that bin
 admin-guide/binfmt-misc.rst), which is qemu-user on most machines.
 """
 
-import os
+import platform as machines
 from pathlib import Path
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -12,10 +12,15 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _PLATFORMS = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 MACHINES = {platform: machine for machine, platform in _PLATFORMS.items()}
 """OCI platforms and the names that uname(2), qemu and uv have for their machines."""
+_ELSEWHERE = {"AMD64": "x86_64", "arm64": "aarch64", "ARM64": "aarch64"}
+"""What Windows and macOS call the same machines."""
 
 
-def native_platform(machine: str = os.uname().machine) -> str:
-    """The OCI platform of a machine as uname(2) calls it, "linux/<machine>" where warmbase builds nothing for it."""
+def native_platform(machine: str = "") -> str:
+    """The OCI platform of a machine, "" this one, as uname(2) calls it, "linux/<machine>" where warmbase builds nothing
+    for it. On macOS and Windows it is that of the containers that run there by themselves."""
+    machine = machine or machines.machine()
+    machine = _ELSEWHERE.get(machine, machine)
     return _PLATFORMS.get(machine, f"linux/{machine}")
 
 

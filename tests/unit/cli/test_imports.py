@@ -68,8 +68,14 @@ PURE = (
     "nightly.decide",
     "nightly.held",
     "nightly.model",
+    "downstream.choose",
+    "downstream.demand",
+    "downstream.find",
     "downstream.listing",
     "downstream.match",
+    "downstream.pythons",
+    "downstream.telling",
+    "downstream.words",
     "errors",
 )
 """Modules that only compute: no processes, no network, no clock, no environment."""

@@ -9,6 +9,7 @@ from warmbase.effects.platforms import native_platform, runs_by
 
 def test_a_machine_has_one_platform_of_its_own() -> None:
     assert (native_platform("x86_64"), native_platform("aarch64")) == ("linux/amd64", "linux/arm64")
+    assert (native_platform("AMD64"), native_platform("arm64")) == ("linux/amd64", "linux/arm64")
     assert native_platform("loongarch64") == "linux/loongarch64"
 
 

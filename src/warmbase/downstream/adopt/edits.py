@@ -1,7 +1,7 @@
 """Changing an instruction of a Dockerfile in one place: a span of its text gets another text, the rest stays."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from warmbase.downstream.commands import ShellCommand, spans_without
@@ -70,13 +70,11 @@ def drop_variables(instruction: Instruction, gone: Collection[str], why: str) ->
     for number, pair in enumerate(pairs):
         if pair["key"] not in gone:
             continue
-        later = [each for each in pairs[number + 1 :] if each["key"] not in gone]
-        if later or number + 1 < len(pairs):
-            following = pairs[number + 1].start()
-            edits.append(Edit(start=pair.start(), end=following, new="", why=why))
-        if not later:
-            kept = [each for each in pairs[:number] if each["key"] not in gone][-1]
-            edits.append(Edit(start=kept.end(), end=pair.end(), new="", why=why))
+        if any(later["key"] not in gone for later in pairs[number + 1 :]):
+            start, end = pair.start(), pairs[number + 1].start()
+        else:
+            start, end = [each for each in pairs[:number] if each["key"] not in gone][-1].end(), pair.end()
+        edits.append(Edit(start=start, end=end, new="", why=why))
     return edits
 
 
@@ -90,12 +88,11 @@ def set_value(instruction: Instruction, name: str, value: str, why: str) -> list
     ]
 
 
-def drop_mounts(instruction: Instruction, targets: Collection[str], why: str) -> Iterator[Edit]:
-    """Cache mounts over one of `targets` go."""
-    for found in re.finditer(rf"--mount=(\S+){_GAP}", instruction.text):
-        options = dict(part.partition("=")[::2] for part in found[1].split(","))
-        target = options.get("target") or options.get("dst") or options.get("destination") or ""
-        if options.get("type") == "cache" and "from" not in options and target.rstrip("/") in targets:
+def drop_mounts(instruction: Instruction, goes: Callable[[Mapping[str, str]], bool], why: str) -> Iterator[Edit]:
+    """Mounts go whose options say so."""
+    places = re.finditer(rf"--mount=\S+{_GAP}", instruction.text)
+    for found, options in zip(places, instruction.mounts, strict=False):
+        if goes(options):
             yield Edit(start=found.start(), end=found.end(), new="", why=why)
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """What becomes of a file: its path, relative to the folder with '/', its text now (None: it is not there), and its
-    text afterwards. `why` is said with it."""
+    text afterwards. `reasons` say why, each for a part of it."""
 
     path: str
     old: str | None
     new: str
-    why: str = ""
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

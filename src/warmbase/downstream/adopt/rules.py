@@ -1,0 +1,395 @@
+"""What in a Dockerfile fights a base, and what is written instead. Pure.
+
+Each rule looks at one instruction of a stage that stands on the base, and gives edits of its text. Left alone is what
+works as it stands: pip (it is uv there), link modes, compiled bytecode, cache mounts elsewhere, users, paths. Changed
+is what makes another environment than the base's or passes its cache by, as the builds of the ways to inherit a base
+have shown, and nothing else in the line.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from warmbase.downstream.adopt.edits import (
+    Edit,
+    drop_commands,
+    drop_mounts,
+    drop_variables,
+    drop_words,
+    leave_out,
+)
+from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, is_uv_alone, made_environment
+from warmbase.downstream.commands import ShellCommand
+from warmbase.downstream.dockerfile import Instruction, Stage
+from warmbase.image.promises import CACHE
+
+_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipenv", "poetry", "poetry-core"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SYSTEM_PYTHON = re.compile(
+    r"python3?(?:\.\d+)?(?:-(?:pip|venv|full|minimal|distutils|setuptools|wheel|virtualenv))?|python-is-python3|pipx"
+)
+_PYTHON_PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?python3?(?:\.\d+)?")
+_INSTALLER = re.compile(r"astral\.sh/uv|install-poetry|install\.python-poetry")
+_UPDATES = re.compile(r"apt(?:-get)? (?:update|clean|autoremove)|rm -rf? /var/lib/apt")
+
+_FIGHTING: Mapping[str, str] = {
+    "UV_SYSTEM_PYTHON": "it sends uv past the base's environment",
+    "UV_PROJECT_ENVIRONMENT": "the base names its own environment",
+    "UV_CACHE_DIR": "the base's cache is warm",
+    "UV_NO_CACHE": "it hides the base's cache",
+    "UV_PYTHON": "the base has its Python",
+    "UV_NO_MANAGED_PYTHON": "the base has its Python",
+    "UV_MANAGED_PYTHON": "the base has its Python",
+    "UV_PYTHON_PREFERENCE": "the base has its Python",
+}
+"""Variables that keep uv from what the base has."""
+
+_WITH_VALUE = frozenset({"--python", "-p", "--prefix", "--target", "-t", "--root"})
+
+
+@dataclass(kw_only=True, slots=True)
+class Spot:
+    """An instruction of a stage that stands on the base, and what the rules say of it."""
+
+    ground: Ground
+    stage: Stage
+    instruction: Instruction
+    edits: list[Edit] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def look_at(ground: Ground, stage: Stage, instruction: Instruction) -> Spot:
+    """What an instruction of a stage on the base comes to."""
+    spot = Spot(ground=ground, stage=stage, instruction=instruction)
+    rule = _RULES.get(instruction.keyword)
+    if rule:
+        rule(spot)
+    return spot
+
+
+def _variables(spot: Spot) -> None:
+    gone = {name: why for name, why in _FIGHTING.items() if _fights(spot.instruction, name)}
+    own = spot.instruction.pairs.get("VIRTUAL_ENV", VENV_FOLDER)
+    if own.rstrip("/") != VENV_FOLDER:
+        gone["VIRTUAL_ENV"] = "the base's environment is the one on PATH"
+    path = spot.instruction.pairs.get("PATH", "")
+    if re.search(r"\$\{?(?:VIRTUAL_ENV|UV_PROJECT_ENVIRONMENT)\b", path) and _removes_environment(
+        spot.ground, spot.stage
+    ):
+        gone["PATH"] = "the environment that it puts first is not there any more"
+    if gone:
+        spot.edits += drop_variables(spot.instruction, gone, "; ".join(dict.fromkeys(gone.values())))
+
+
+def _fights(instruction: Instruction, name: str) -> bool:
+    value = instruction.pairs.get(name)
+    if not value:
+        return False
+    match name:
+        case "UV_PROJECT_ENVIRONMENT":
+            return value.rstrip("/") != VENV_FOLDER
+        case "UV_CACHE_DIR":
+            return value.rstrip("/") != f"/{CACHE}"
+        case "UV_SYSTEM_PYTHON" | "UV_NO_CACHE":
+            return value.lower() not in ("0", "false", "")
+        case _:
+            return True
+
+
+def _removes_environment(ground: Ground, stage: Stage) -> bool:
+    """Whether the variables that name an environment of its own go from a stage or those below it."""
+    named = (
+        instruction.pairs.get(name, VENV_FOLDER).rstrip("/")
+        for each in ground.dockerfile.ancestry(stage)
+        for instruction in each.instructions
+        if instruction.keyword in ("ENV", "ARG")
+        for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
+    )
+    return any(value != VENV_FOLDER for value in named)
+
+
+def _run(spot: Spot) -> None:
+    ground, instruction = spot.ground, spot.instruction
+    commands = ground.commands(instruction)
+    reasons: dict[int, str] = {}
+    for number, command in enumerate(commands):
+        why = _needless(ground, command)
+        if why:
+            reasons[number] = why
+        else:
+            spot.edits += _words(ground, command)
+            note = _not_ours(ground, command, instruction)
+            spot.notes += [note] if note else []
+    for number, command in enumerate(commands):  # what fetches an installer goes with the shell that runs it
+        if number - 1 in reasons and command.operator == "|":
+            reasons[number] = reasons[number - 1]
+    spot.edits += drop_mounts(instruction, _hides_the_cache, "it hides the warm cache")
+    spot.edits += drop_mounts(instruction, lambda mount: _brings_uv(ground, mount), "the base has the uv of its cache")
+    if not reasons:
+        return
+    if all(number in reasons or _UPDATES.match(" ".join(each.program)) for number, each in enumerate(commands)):
+        reasons = dict.fromkeys(range(len(commands)), "; ".join(dict.fromkeys(reasons.values())))
+    edits = drop_commands(instruction, commands, reasons, "; ".join(dict.fromkeys(reasons.values())))
+    if edits is None:
+        words = " ".join(commands[min(reasons)].texts)
+        spot.notes.append(_note(ground, instruction, f"take `{words}` out: {reasons[min(reasons)]}", blocks=True))
+    else:
+        spot.edits += edits
+
+
+def _hides_the_cache(mount: Mapping[str, str]) -> bool:
+    target = mount.get("target", "").rstrip("/")
+    return (
+        mount.get("type") == "cache"
+        and "from" not in mount
+        and target in (f"/{CACHE}", "$UV_CACHE_DIR", "${UV_CACHE_DIR}")
+    )
+
+
+def _brings_uv(ground: Ground, mount: Mapping[str, str]) -> bool:
+    source = mount.get("from", "")
+    stage = ground.dockerfile.find_stage(source) if source else None
+    return bool(source) and is_uv_alone(stage.image if stage else source)
+
+
+def _needless(ground: Ground, command: ShellCommand) -> str:
+    """Why a whole command goes, "" where it stays."""
+    program = command.program
+    path = made_environment(command)
+    if path:
+        return "the base has an environment"
+    match program:
+        case ("." | "source", script, *_) if script.endswith("bin/activate"):
+            return "the base's environment is on PATH"
+        case ("uv", "python", ("install" | "pin"), *_):
+            return "the base has its Python"
+        case ("uv", "cache", "clean", *_):
+            return "it would empty the warm cache"
+        case ("poetry", ("config" | "self"), *_) | ("pipenv", "lock", *_) if ground.exported:
+            return f"uv installs {ground.exported}"
+        case (("chown" | "chmod"), *rest) if _paths(rest)[1:] and set(_paths(rest)[1:]) <= ground.venvs | {VENV_FOLDER}:
+            return "the base's environment is open to every user"
+    if any(_INSTALLER.search(word) or word in _installers(ground) for word in program):
+        return "the base has uv"
+    names = _installed(program)
+    if names and names <= _TOOLS - (frozenset() if ground.exported else {"poetry", "pipenv", "poetry-core"}):
+        return "the base has pip and uv"
+    packages = _system_packages(program)
+    if packages and all(_SYSTEM_PYTHON.fullmatch(name) for name in packages):
+        return "the base has its Python"
+    return ""
+
+
+def _installers(ground: Ground) -> frozenset[str]:
+    """The files as which installers of uv were added."""
+    added = (each for each in ground.dockerfile.instructions if each.keyword == "ADD")
+    return frozenset(each.words[-1] for each in added if _INSTALLER.search(each.arguments))
+
+
+def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
+    """What changes within a command that stays."""
+    program = command.program
+    offset = len(command.texts) - len(program)
+    for number, word in enumerate(command.texts[:offset]):
+        name = word.partition("=")[0]
+        if name in _FIGHTING:
+            yield from drop_words(command, [number], _FIGHTING[name])
+    if ground.exported and program[:2] in (
+        ("poetry", "install"),
+        ("poetry", "sync"),
+        ("pipenv", "install"),
+        ("pipenv", "sync"),
+    ):
+        new = f"uv pip install -r {ground.exported}"
+        if program[0] == "poetry" and "--no-root" not in program:
+            new += " && uv pip install --no-deps -e ."
+        yield Edit(
+            start=command.words[offset].start,
+            end=command.end,
+            new=new,
+            why="the base has uv, which reads no lock of others",
+        )
+        return
+    gone = {number for number, _ in _flags(ground, program)}
+    if gone:
+        yield from drop_words(command, [number + offset for number in gone], "packages go into the base's environment")
+    packages = _system_packages(program)
+    own = {name for name in packages if _SYSTEM_PYTHON.fullmatch(name)}
+    if own:
+        numbers = [number for number, word in enumerate(command.texts) if word in own]
+        yield from drop_words(command, numbers, "the base has its Python")
+    names = _installed(program)
+    if names & {"uv"} and names - {"uv"}:
+        numbers = [number for number, word in enumerate(command.texts) if _bare(word) == "uv" and number > offset]
+        yield from drop_words(command, numbers, "the base has the uv that made its cache")
+    yield from _paths_within(ground, command)
+
+
+def _flags(ground: Ground, program: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """The numbers of words that send an installation elsewhere, or ask for another Python."""
+    installs = _is_install(program)
+    syncs = program[:1] == ("uv",) and program[1:2] in (("sync",), ("run",), ("lock",), ("add",), ("export",))
+    if not installs and not syncs:
+        return
+    elsewhere = {"--system", "--user", "--break-system-packages"} if installs else set()
+    for number, word in enumerate(program):
+        flag, equals, value = word.partition("=")
+        if word in elsewhere:
+            yield number, word
+        elif flag in _WITH_VALUE and (installs or flag in ("--python", "-p")) and (equals or number + 1 < len(program)):
+            value = value if equals else program[number + 1]
+            if flag in ("--python", "-p") and _same_python(value, ground.python):
+                continue
+            yield number, word
+            if not equals:
+                yield number + 1, value
+
+
+def _same_python(value: str, python: str) -> bool:
+    return value in (python, f"python{python}", f"cpython@{python}")
+
+
+def _paths_within(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
+    """Programs that are named in an environment which is not there any more, or by the system's Python."""
+    for number, word in enumerate(command.words):
+        new = relocate(word.text, ground.venvs)
+        if number == 0 and new == word.text and _PYTHON_PROGRAM.fullmatch(new) and new not in ("python", "python3"):
+            new = "python"
+        if new != word.text:
+            quote = '"' if command.operator == "[" else ""
+            yield Edit(
+                start=word.start, end=word.end, new=f"{quote}{new}{quote}", why="the base's programs are on PATH"
+            )
+
+
+def relocate(word: str, venvs: Collection[str]) -> str:
+    """A word with programs of other environments named by their names alone."""
+    folders = "|".join(re.escape(venv) for venv in sorted(venvs, key=len, reverse=True))
+    variables = r"\$\{?(?:VIRTUAL_ENV|UV_PROJECT_ENVIRONMENT)\}?"
+    pattern = (
+        rf"(?<![\w./$-])(?:(?:{folders})|(?:\./)?\.venv|{variables})/bin/(?=[\w])"
+        if folders
+        else (rf"(?<![\w./$-])(?:(?:\./)?\.venv|{variables})/bin/(?=[\w])")
+    )
+    return re.sub(rf"{pattern}(?:python3?(?:\.\d+)?(?![\w.-])|([\w.-]+))", lambda found: found[1] or "python", word)
+
+
+def _start(spot: Spot) -> None:
+    for command in spot.ground.commands(spot.instruction):
+        if command.program[:2] in (("poetry", "run"), ("pipenv", "run")):
+            first = len(command.texts) - len(command.program)
+            words = command.words
+            if len(words) > first + 2:
+                why = "the base's programs are on PATH"
+                spot.edits.append(Edit(start=words[first].start, end=words[first + 2].start, new="", why=why))
+        else:
+            spot.edits += _paths_within(spot.ground, command)
+
+
+def _add(spot: Spot) -> None:
+    if _INSTALLER.search(spot.instruction.arguments):
+        spot.edits.append(leave_out(spot.instruction, "the base has uv"))
+
+
+def _copy(spot: Spot) -> None:
+    ground, instruction = spot.ground, spot.instruction
+    source = dict(instruction.flags).get("from", "")
+    origin = ground.dockerfile.find_stage(source) if source else None
+    image = source if origin is None else origin.image
+    if source and is_uv_alone(image) and all(re.search(r"(?:^|/)uvx?$", word) for word in instruction.words[:-1]):
+        spot.edits.append(leave_out(instruction, "the base has the uv that made its cache"))
+        return
+    if not source and ground.exported:
+        _copy_export(spot)
+
+
+def _copy_export(spot: Spot) -> None:
+    """The exported requirements go where the lock goes that they are from."""
+    ground, instruction = spot.ground, spot.instruction
+    lock = re.search(r"(?:poetry\.lock|Pipfile\.lock)\*?", instruction.text)
+    if lock and ground.exported not in instruction.arguments:
+        quote = '"' if instruction.exec_form else ""
+        new = f'{quote}, "{ground.exported}' if quote else f" {ground.exported}"
+        end = lock.end()
+        spot.edits.append(Edit(start=end, end=end, new=new, why=f"uv installs {ground.exported}"))
+
+
+def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -> Note | None:
+    """A note on a command that cannot be changed safely."""
+    system = next((each.system for each in ground.base.offer.platforms if each.system), "debian")
+    match command.program:
+        case ("apk", "add", *rest):
+            names = " ".join(word for word in rest if not word.startswith("-"))
+            line = f"RUN apt-get update && apt-get install -y {names} && rm -rf /var/lib/apt/lists/*"
+            text = f"the base is {system}, which has no apk; its packages may have other names"
+            return _note(ground, instruction, text, line)
+        case (("conda" | "mamba" | "micromamba"), *_):
+            return _note(
+                ground,
+                instruction,
+                "the base has no conda",
+                f"RUN uv pip install -r {ground.exported or 'requirements.txt'}",
+            )
+        case (("poetry" | "pipenv"), *_) if not ground.exported:
+            return _note(
+                ground,
+                instruction,
+                f"{command.program[0]} downloads by itself what the base has",
+                "RUN uv sync --frozen --inexact",
+            )
+        case _:
+            return None
+
+
+def _note(ground: Ground, instruction: Instruction, text: str, line: str = "", *, blocks: bool = True) -> Note:
+    return Note(text=text, line=line, path=ground.dockerfile.path, number=instruction.line, is_blocking=blocks)
+
+
+def _is_install(program: tuple[str, ...]) -> bool:
+    match program:
+        case ("uv", "pip", ("install" | "sync" | "uninstall"), *_):
+            return True
+        case (pip, "install", *_) if re.fullmatch(r"pip3?(?:\.\d+)?", pip):
+            return True
+        case (python, "-m", "pip", "install", *_) if _PYTHON_PROGRAM.fullmatch(python):
+            return True
+        case _:
+            return False
+
+
+def _installed(program: tuple[str, ...]) -> frozenset[str]:
+    """The names that an installation lists, empty where it reads them from files."""
+    if not _is_install(program):
+        return frozenset()
+    words = program[program.index("install") + 1 :] if "install" in program else ()
+    if any(word in ("-r", "--requirement", "-e", "--editable") or word.startswith(("-r", ".")) for word in words):
+        return frozenset()
+    return frozenset(_bare(word) for word in _paths(words))
+
+
+def _system_packages(program: tuple[str, ...]) -> tuple[str, ...]:
+    if program[:1] in (("apt-get",), ("apt",)) and "install" in program:
+        return tuple(_paths(program[program.index("install") + 1 :]))
+    return ()
+
+
+def _paths(words: Collection[str]) -> list[str]:
+    """The words that are no options."""
+    return [word for word in words if not word.startswith("-")]
+
+
+def _bare(requirement: str) -> str:
+    found = _NAME.match(requirement)
+    return found[0].lower() if found else requirement
+
+
+_RULES: Mapping[str, Callable[[Spot], None]] = {
+    "ENV": _variables,
+    "RUN": _run,
+    "CMD": _start,
+    "ENTRYPOINT": _start,
+    "HEALTHCHECK": _start,
+    "COPY": _copy,
+    "ADD": _add,
+}

@@ -101,6 +101,9 @@ def run_process(
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill `process`, which leads its process group, and the whole group. Harmless if it has ended."""
+    if not hasattr(os, "killpg"):  # Windows
+        process.kill()
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

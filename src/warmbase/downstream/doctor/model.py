@@ -81,14 +81,15 @@ class Installed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holdings:
-    """What there is to hit. `venv` and `cache` are folders in the image. `python` is the full version; `tags` are the
-    wheels' tags that fit, the best first. `sizes` are the bytes of files by name, as far as they are known."""
+    """What there is to hit. `uv` is the version that made the cache, `python` the interpreter's full one; `tags` are
+    those of wheels that fit, the best first. `venvs` has, by folder, what is installed; `cached` what is in the cache
+    that uv is told to use, `cache`. `sizes` are the bytes of files by name, as far as they are known."""
 
-    venv: str
+    uv: str
     cache: str
     python: str
     tags: tuple[str, ...] = field(repr=False)
-    installed: Mapping[str, Installed] = field(hash=False)
+    venvs: Mapping[str, Mapping[str, Installed]] = field(hash=False)
     cached: Mapping[str, tuple[CachedWheel, ...]] = field(hash=False)
     default_index: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -107,15 +108,16 @@ class Folder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
-    """How uv is run on a base. `options` are in the order in which they come to count, the last wins. `uv` is what the
-    image promises, `programs` those that come before it. `folders` are looked at in a container alone, and `user` is
-    "uid:gid" there; `has_command` says whether a command that installs was seen, else the usual one is assumed."""
+    """How uv is run on a base. `options` are in the order in which they come to count, the last wins. `programs` are
+    each uv that comes before the image's own. `folders` are looked at in a container alone, and `user` is "uid:gid"
+    there. `project` is the folder in which uv runs."""
 
     options: tuple[Option, ...] = ()
     mounts: tuple[Mount, ...] = ()
     programs: tuple[Program, ...] = ()
     folders: tuple[Folder, ...] = ()
     user: str = ""
+    project: str = "/app"
     is_container: bool = False
 
     def last(self, name: str) -> Option | None:

@@ -28,7 +28,6 @@ VARIABLES: Mapping[str, str] = {
     "UV_NO_BINARY": "no-binary",
     "UV_NO_BINARY_PACKAGE": "no-binary-package",
     "UV_NO_BUILD_ISOLATION": "no-build-isolation",
-    "UV_REFRESH": "refresh",
     "UV_OFFLINE": "offline",
 }
 
@@ -80,9 +79,9 @@ def is_on(option: Option | None) -> bool:
 
 def read_variables(variables: Mapping[str, str], place: Place, how: str = "") -> Iterator[Option]:
     """What variables tell uv; `how` is what stands before one, e.g. "ENV "."""
-    for variable, value in variables.items():
+    for variable, given in variables.items():
         if variable in VARIABLES:
-            value = mask_userinfo(value)
+            value = mask_userinfo(given)
             yield Option(name=VARIABLES[variable], value=value, said=f"{how}{variable}={value}", place=place)
 
 
@@ -96,7 +95,7 @@ def read_words(words: Sequence[str], place: Place) -> Iterator[Option]:
             value = value if sign else (rest.pop(0) if rest else "")
             value = mask_userinfo(value)
             yield Option(name=VALUES[name], value=value, said=f"{name} {value}", place=place)
-        elif name == "--no-binary" and words[1:2] == ["pip"]:  # takes packages there
+        elif name == "--no-binary" and "pip" in words[:3]:  # takes packages there
             value = value if sign else (rest.pop(0) if rest else "")
             kind = "no-binary" if value == ":all:" else "no-binary-package"
             yield Option(name=kind, value=value, said=f"{name} {value}", place=place)

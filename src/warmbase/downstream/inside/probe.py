@@ -43,6 +43,7 @@ def survey(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "venvs": {venv: look_at_venv(root, venv) for venv in dict.fromkeys(venvs)},
         "caches": {one: look_at_cache(root, one) for one in dict.fromkeys([wanted["cache"], cache])},
         "cache": cache,
+        "libc": "" if root else libc(),
         "configuration": configuration(root, home),
     }
 
@@ -100,8 +101,16 @@ def version_of(program: str) -> str:
     return words[1] if len(words) > 1 else ""
 
 
+def libc() -> str:
+    """The C library with its version, "glibc 2.41"; "musl" for another, "" where that is not known."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, OSError, ValueError):
+        return "musl" if any(name.startswith("ld-musl") for name in list_folder("/lib")) else ""
+
+
 def look_at(root: str, path: str) -> dict[str, Any]:
-    """A folder as this user finds it."""
+    """A folder, or a file, as this user finds it."""
     try:
         found = os.stat(root + path)
     except OSError:
@@ -109,7 +118,7 @@ def look_at(root: str, path: str) -> dict[str, Any]:
     return {
         "path": path,
         "is_there": True,
-        "is_writable": os.access(root + path, os.W_OK | os.X_OK),
+        "is_writable": os.access(root + path, os.W_OK | (os.X_OK if stat.S_ISDIR(found.st_mode) else 0)),
         "mode": oct(stat.S_IMODE(found.st_mode))[2:],
         "device": found.st_dev,
     }
@@ -151,6 +160,8 @@ def look_at_cache(root: str, cache: str) -> dict[str, Any]:
     folders = [look_at(root, cache)]
     buckets = [name for name in list_folder(root + cache) if re.search(r"-v\d+$", name)]
     folders += [look_at(root, cache + "/" + name) for name in buckets]
+    locks = [cache + "/.lock"] + [cache + "/" + name + "/.git" for name in buckets]  # uv opens them for writing
+    folders += [look_at(root, path) for path in locks if os.path.exists(root + path)]
     pointers: list[list[str]] = []
     for bucket in buckets:
         for folder, _, files in os.walk(os.path.join(root + cache, bucket)):

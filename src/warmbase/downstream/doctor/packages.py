@@ -1,0 +1,173 @@
+"""What becomes of a package, by the questions that uv asks when it plans an installation, in its order. Pure.
+
+1. Is it in the venv, at the version, and from an index as the lock has it? Then it stays, whatever hash the lock has;
+   only `--reinstall` overrules it.
+2. Is it to be asked for anew (`--refresh`)? Then it is downloaded.
+3. Which file of the lock fits best here, and is that file, of that index, with one of the lock's hashes, in the cache
+   that uv uses? Then it is linked from there; into another venv than the base's that makes copies, but for symlinks,
+   because a container's file system copies a file of a lower layer before it is linked.
+
+(crates/uv-installer/src/plan.rs, satisfies.rs; crates/uv-distribution/src/index/registry_wheel_index.rs)
+"""
+
+from collections.abc import Sequence
+
+from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
+from warmbase.downstream.doctor.situation import BASE_VENV, Situation
+from warmbase.downstream.match import admits_version, is_same_version
+from warmbase.downstream.projects.model import Need, NeededFile
+from warmbase.packages.uvcache import index_bucket
+
+
+def judge(need: Need, situation: Situation) -> Verdict:
+    """What becomes of a package that the project needs."""
+    version = need.version or need.specifier
+    if _stays(need, situation):
+        return Verdict(name=need.name, version=version, outcome="hit")
+    if need.source != "index":
+        outcome: Outcome = "downloaded" if need.source in ("git", "url") else "built"
+        why = f"it comes from {need.url or 'a folder'}, and the base has it not from there"
+        return Verdict(name=need.name, version=version, outcome=outcome, cause="source", why=why)
+    for option in ("reinstall", "refresh"):
+        if situation.is_chosen(option, need.name):
+            why = f"--{option} has uv {'install' if option == 'reinstall' else 'fetch'} it again"
+            outcome = "downloaded" if option == "refresh" else "copied"
+            return _verdict(need, situation, outcome, option, why)
+    file = _best_file(need, situation)
+    found = _find(need, file, situation)
+    if isinstance(found, CachedWheel):
+        return _linked(need, situation)
+    cause, why = found
+    if situation.obstacles and cause in ("missing", "version", "archive") and _would_be_there(need, file, situation):
+        cause, why = situation.obstacles[0].code, situation.obstacles[0].why
+    built = file is not None and not file.name.endswith(".whl")
+    return _verdict(need, situation, "built" if built else "downloaded", cause, why, file)
+
+
+def _stays(need: Need, situation: Situation) -> bool:
+    installed = situation.installed.get(need.name)
+    if installed is None or situation.is_chosen("reinstall", need.name):
+        return False
+    if need.source != "index":
+        return bool(need.url) and installed.origin == need.url
+    if installed.origin:
+        return False
+    if need.version:
+        return is_same_version(need.version, installed.version)
+    return admits_version(need.specifier, installed.version)
+
+
+def _best_file(need: Need, situation: Situation) -> NeededFile | None:
+    """The file that uv takes; None where the lock names none. A source where no wheel fits, or none may be taken."""
+    ranks = {tag: place for place, tag in enumerate(situation.holdings.tags)}
+    best: tuple[int, NeededFile] | None = None
+    if not situation.is_chosen("no-binary", need.name):
+        for file in need.files:
+            places = [ranks[tag] for tag in _tags(file.name) if tag in ranks]
+            if places and (best is None or min(places) < best[0]):
+                best = min(places), file
+    if best:
+        return best[1]
+    return next((file for file in need.files if file.name and not file.name.endswith(".whl")), None)
+
+
+def _tags(name: str) -> list[str]:
+    """The tags in a wheel's name (PEP 425); none for anything else."""
+    if not name.endswith(".whl"):
+        return []
+    *_, interpreters, abis, platforms = ("---" + name.removesuffix(".whl")).rsplit("-", 3)
+    return [
+        f"{interpreter}-{abi}-{platform}"
+        for interpreter in interpreters.split(".")
+        for abi in abis.split(".")
+        for platform in platforms.split(".")
+    ]
+
+
+def _find(need: Need, file: NeededFile | None, situation: Situation) -> CachedWheel | tuple[str, str]:
+    """The wheel in the cache that serves, or the first reason why none does: its code, and words."""
+    known = situation.cached.get(need.name, ())
+    if situation.is_chosen("no-binary", need.name):
+        return "no-binary", "uv was told to take no wheel of it"
+    if not known:
+        return "missing", "the base has it not"
+    of_version = [wheel for wheel in known if _is_wanted(need, wheel.version)]
+    if not of_version:
+        has = ", ".join(sorted({wheel.version for wheel in known}))
+        return "version", f"the project has {need.version or need.specifier}, the base {has}"
+    is_named = any(one.name for one in need.files)
+    of_file = [wheel for wheel in of_version if not is_named or (file is not None and wheel.file == file.name)]
+    if not of_file:
+        return _other_file(need, file, of_version)
+    buckets = _buckets(need, situation)
+    of_index = [wheel for wheel in of_file if wheel.bucket in buckets]
+    if not of_index:
+        asked = need.index or _default_index(situation)
+        return (
+            "index",
+            f"the project has it from {asked or 'another index'}, which the base's cache does not answer for",
+        )
+    hashes = {one.sha256 for one in need.files if one.sha256}
+    of_hash = [wheel for wheel in of_index if not hashes or wheel.sha256 in hashes]
+    if not of_hash:
+        return "hash", f"the lock's hashes of {of_index[0].file} are not that of the base's"
+    whole = [wheel for wheel in of_hash if wheel.is_whole]
+    return whole[0] if whole else ("archive", f"the files of {of_hash[0].file} are gone from the cache, or are closed")
+
+
+def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWheel]) -> tuple[str, str]:
+    has = wheels[0].file
+    if file is None or not file.name.endswith(".whl"):
+        return "tags", f"no wheel of the lock fits this Python and platform; the base has {has}"
+    preferred = " and uv prefers it" if any(one.name == has for one in need.files) else ""
+    return "file", f"the lock has {file.name}{preferred}, the base {has}"
+
+
+def _is_wanted(need: Need, version: str) -> bool:
+    return is_same_version(need.version, version) if need.version else admits_version(need.specifier, version)
+
+
+def _default_index(situation: Situation) -> str:
+    told = situation.surroundings.last("default-index")
+    return told.value if told else situation.holdings.default_index
+
+
+def _buckets(need: Need, situation: Situation) -> set[str]:
+    """The folders of the cache in which uv looks for a package."""
+    default = situation.holdings.default_index
+    addresses = [need.index] if need.index else [_default_index(situation)]
+    if not need.index:
+        addresses += [option.value.partition("=")[2] or option.value for option in situation.surroundings.all("index")]
+    return {index_bucket(address, default) for address in addresses if address}
+
+
+def _would_be_there(need: Need, file: NeededFile | None, situation: Situation) -> bool:
+    """Whether the base itself has it, behind what hides its cache: where that cannot be seen, it is taken to."""
+    wheels = situation.holdings.cached.get(need.name, ())
+    base = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
+    versions = [*(wheel.version for wheel in wheels), *([base.version] if base else [])]
+    if not any(_is_wanted(need, version) for version in versions):
+        return False
+    return file is None or not wheels or any(wheel.file == file.name for wheel in wheels)
+
+
+def _linked(need: Need, situation: Situation) -> Verdict:
+    """A package that the cache has, and the venv not."""
+    mode = situation.link_mode
+    if mode and mode.value == "symlink":
+        return Verdict(name=need.name, version=need.version or need.specifier, outcome="hit")
+    if situation.is_in_place:
+        return _verdict(need, situation, "copied", "not-installed", f"it is in the cache, but not in {BASE_VENV}")
+    if mode:
+        return _verdict(need, situation, "copied", "link-mode", f"`{mode.said}` copies it into {situation.venv}")
+    why = f"it goes into {situation.venv}, and not into {BASE_VENV}, which has it"
+    return _verdict(need, situation, "copied", "environment", why)
+
+
+def _verdict(
+    need: Need, situation: Situation, outcome: Outcome, cause: str, why: str, file: NeededFile | None = None
+) -> Verdict:
+    file = file or _best_file(need, situation)
+    size = (file.size or situation.holdings.sizes.get(file.name, 0)) if file else 0
+    version = need.version or need.specifier
+    return Verdict(name=need.name, version=version, outcome=outcome, cause=cause, why=why, size=size)

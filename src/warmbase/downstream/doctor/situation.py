@@ -1,0 +1,166 @@
+"""Where uv installs, and whether it can use the base's cache: what all packages have in common. Pure."""
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from warmbase.downstream.doctor.model import CachedWheel, Holdings, Installed, Option, Place, Surroundings
+from warmbase.downstream.doctor.options import is_on, packages_of
+from warmbase.downstream.projects.model import Kind
+from warmbase.image.promises import CACHE, UV, VENV
+from warmbase.packages.uvcache import KNOWN, is_known
+
+BASE_VENV, BASE_CACHE = f"/{VENV}", f"/{CACHE}"
+SYNCED: frozenset[Kind] = frozenset({"uv.lock", "pyproject.toml"})
+"""The kinds of projects that `uv sync` installs; the others are `uv pip`'s."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Obstacle:
+    """Why uv does not get at the base's cache. `fails` says that it then stops rather than download."""
+
+    code: str
+    why: str
+    fix: str
+    place: Place
+    fails: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """What all packages of a project have in common. `venv` is where they are installed, and `chosen` what says so,
+    where that is not the base's; `installed` is what is there. `obstacles` stand before the cache, `cached` is what uv
+    gets from it in spite of them."""
+
+    holdings: Holdings
+    surroundings: Surroundings
+    kind: Kind
+    venv: str
+    chosen: Option | None
+    installed: Mapping[str, Installed] = field(hash=False)
+    cached: Mapping[str, tuple[CachedWheel, ...]] = field(hash=False)
+    obstacles: tuple[Obstacle, ...] = ()
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether uv installs into the base's own venv."""
+        return self.venv == BASE_VENV
+
+    @property
+    def link_mode(self) -> Option | None:
+        """How uv was told to link."""
+        return self.surroundings.last("link-mode")
+
+    def is_chosen(self, option: str, package: str) -> bool:
+        """Whether an option, such as "refresh", was said for everything or for a package."""
+        switched = any(is_on(one) for one in self.surroundings.all(option))
+        return switched or package in packages_of(self.surroundings.all(f"{option}-package"))
+
+
+def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situation:
+    """What holds for all packages of a project of a kind."""
+    venv, chosen = _find_venv(holdings, surroundings, kind)
+    obstacles = tuple(_obstacles(surroundings, holdings.uv))
+    hidden = {"no-cache", "other-uv"} | (set() if surroundings.is_container else {"mount", "cache-dir"})
+    is_hidden = any(obstacle.code in hidden for obstacle in obstacles)
+    return Situation(
+        holdings=holdings,
+        surroundings=surroundings,
+        kind=kind,
+        venv=venv,
+        chosen=chosen,
+        installed=holdings.venvs.get(venv, {}),
+        cached={} if is_hidden else holdings.cached,
+        obstacles=obstacles,
+    )
+
+
+def _find_venv(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> tuple[str, Option | None]:
+    """Where uv installs, and what says so if that is not the base's venv (uv documentation, "Using environments")."""
+    project = surroundings.project
+    active = surroundings.last("virtual-env")
+    nothing = Option(name="environment", value="", said="UV_PROJECT_ENVIRONMENT is not set", place=Place())
+    if kind in SYNCED:
+        told = surroundings.last("environment") or nothing
+        if active is not None and is_on(surroundings.last("active")):
+            told = active
+        venv = posixpath.normpath(posixpath.join(project, told.value or ".venv"))
+        return venv, told if venv != BASE_VENV else None
+    target = surroundings.last("target")
+    if target is not None:
+        return posixpath.normpath(posixpath.join(project, target.value)), target
+    system = surroundings.last("system")
+    if is_on(system):
+        return "the system's Python", system
+    named = active or surroundings.last("made-venv")
+    if named is not None and named.value:
+        venv = posixpath.normpath(posixpath.join(project, named.value))
+        return venv, named if venv != BASE_VENV else None
+    own = posixpath.join(project, ".venv")
+    if own in holdings.venvs:
+        return own, Option(name="environment", value=own, said=f"there is {own}", place=Place())
+    return BASE_VENV, None
+
+
+def _obstacles(surroundings: Surroundings, uv: str) -> list[Obstacle]:
+    found = []
+    no_cache, folder = surroundings.last("no-cache"), surroundings.last("cache-dir")
+    if is_on(no_cache) and no_cache:
+        fix = f"take out `{no_cache.said}`"
+        found.append(
+            Obstacle(code="no-cache", why=f"`{no_cache.said}` has uv use no cache", fix=fix, place=no_cache.place)
+        )
+    elif folder is None or posixpath.normpath(folder.value) != BASE_CACHE:
+        said = f"`{folder.said}`" if folder else "UV_CACHE_DIR is not set, which"
+        fix = f"take out {said}" if folder else f"UV_CACHE_DIR={BASE_CACHE}"
+        why = f"{said} has uv use another cache than the base's, {BASE_CACHE}"
+        found.append(Obstacle(code="cache-dir", why=why, fix=fix, place=folder.place if folder else Place()))
+    else:
+        found += _covering(surroundings)
+    return [*found, *_closed(surroundings), *_other_uv(surroundings, uv)]
+
+
+def _covering(surroundings: Surroundings) -> list[Obstacle]:
+    """Mounts that hide the base's cache."""
+    covering = [
+        mount
+        for mount in surroundings.mounts
+        if not mount.is_seeded and f"{BASE_CACHE}/".startswith(f"{mount.target}/") and mount.target
+    ]
+    if surroundings.is_container:
+        fix = f"start the container without a mount at {covering[-1].target}" if covering else ""
+    else:
+        seeded = f"--mount=type=cache,from=BASE,source={BASE_CACHE},target={BASE_CACHE}"
+        fix = f"take it out, or have it begin with the base's: `{seeded}`"
+    return [
+        Obstacle(code="mount", why=f"`{mount.source}` lies over the base's cache", fix=fix, place=mount.place)
+        for mount in covering[-1:]
+    ]
+
+
+def _closed(surroundings: Surroundings) -> list[Obstacle]:
+    """Folders and files that uv opens for writing, also where it finds all that it needs."""
+    closed = [folder for folder in surroundings.folders if folder.is_there and not folder.is_writable]
+    if not closed:
+        return []
+    first, more = closed[0], f", nor to {len(closed) - 1} more" if len(closed) > 1 else ""
+    why = f"uid:gid {surroundings.user} may not write to {first.path} (mode {first.mode}){more}, as uv has to"
+    paths = " ".join(folder.path for folder in closed)
+    fix = f"RUN chmod a+rwX {paths}"
+    return [Obstacle(code="permissions", why=why, fix=fix, place=Place(file=first.path), fails=True)]
+
+
+def _other_uv(surroundings: Surroundings, promised: str) -> list[Obstacle]:
+    """Another uv in front of the image's own, or in its place, unless its cache is the same."""
+    if not surroundings.programs:
+        return []
+    first = surroundings.programs[0]
+    version = first.version
+    if version == promised or (version and is_known(version) and is_known(promised)):
+        return []
+    spelled = f"uv {version}" if version else "another uv"
+    why = f"{spelled} at {first.path} runs in place of uv {promised} at {UV}, and reads other buckets of the cache"
+    if not version:
+        why = f"{spelled} at {first.path} runs in place of uv {promised} at {UV}; only uv {KNOWN} reads its cache"
+    fix = f"take it out: the base has uv {promised}; or pin {promised}"
+    return [Obstacle(code="other-uv", why=why, fix=fix, place=first.place)]

@@ -96,7 +96,7 @@ def _choose(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[Need
     source: NeededFile | None = None
     for file in files:
         if not file.name.endswith(".whl"):
-            source = source or file
+            source = source or (file if file.name else None)
             continue
         places = [ranks[tag] for tag in _tags(file.name) if tag in ranks]
         if places and (best is None or min(places) < best[0]):

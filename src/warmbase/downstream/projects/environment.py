@@ -14,7 +14,8 @@ from warmbase.lock.wheels import ARCHITECTURES
 
 NO_NAMES: frozenset[str] = frozenset()
 
-_EXTRA = re.compile(r"""extra\s*(==|!=)\s*(?:'([^']*)'|"([^"]*)")""")
+_EXTRA = re.compile(r"""\bextra\s*(==|!=)\s*(?:'([^']*)'|"([^"]*)")""")
+_AMONG = re.compile(r"""(?:'([^']*)'|"([^"]*)")\s*(not\s+in|in)\s*(extras|dependency_groups)\b""")
 _ALWAYS, _NEVER = "implementation_name == 'cpython'", "implementation_name != 'cpython'"
 
 
@@ -32,27 +33,36 @@ def environment_of(python: str, platform: str) -> Environment:
     return Environment(python=python, platform=platform, markers=markers)
 
 
-def admits(marker: str, environment: Environment, extras: AbstractSet[str] = NO_NAMES) -> bool:
-    """Whether a marker ("" always) is true in an environment, with all of `extras` asked for. Raises MarkerError.
+def admits(
+    marker: str, environment: Environment, extras: AbstractSet[str] = NO_NAMES, groups: AbstractSet[str] = NO_NAMES
+) -> bool:
+    """Whether a marker ("" always) is true in an environment, with all of `extras` and dependency groups asked for.
 
-    PEP 508 evaluates for one extra at a time; locks mean all at once: what a marker says of extras is decided first.
+    PEP 508 evaluates for one extra at a time; locks mean all at once (as PEP 751 says): what a marker says of them is
+    decided first. Raises MarkerError.
     """
     if not marker:
         return True
-    return _evaluate(_settle_extras(marker, extras) if "extra" in marker else marker, environment)
+    if "extra" in marker or "dependency_groups" in marker:
+        marker = _settle(marker, extras, groups)
+    return _evaluate(marker, environment)
+
+
+def _settle(marker: str, extras: AbstractSet[str], groups: AbstractSet[str]) -> str:
+    def settle_extra(found: re.Match[str]) -> str:
+        given = (found[2] or found[3] or "") in extras
+        return _ALWAYS if given == (found[1] == "==") else _NEVER
+
+    def settle_among(found: re.Match[str]) -> str:
+        given = (found[1] or found[2] or "") in (extras if found[4] == "extras" else groups)
+        return _ALWAYS if given == (found[3] == "in") else _NEVER
+
+    return _AMONG.sub(settle_among, _EXTRA.sub(settle_extra, marker))
 
 
 def check_marker(marker: str) -> None:
     """Raise MarkerError for a text that cannot be asked."""
     admits(marker, environment_of("3.13", next(iter(ARCHITECTURES))))
-
-
-def _settle_extras(marker: str, extras: AbstractSet[str]) -> str:
-    def settle(found: re.Match[str]) -> str:
-        given = (found[2] or found[3] or "") in extras
-        return _ALWAYS if given == (found[1] == "==") else _NEVER
-
-    return _EXTRA.sub(settle, marker)
 
 
 @lru_cache(maxsize=65536)

@@ -1,8 +1,8 @@
-"""The files of uv.lock's packages, which are nine tenths of it: read apart from the rest, and only where needed.
+"""The files of locked packages, which are nine tenths of a lock: read apart from the rest, and only where needed.
 
-uv writes each on a line of its own, in one form. Those lines are cut out before the rest is parsed as TOML, and read by
-that form when their package is reached; whatever is written in another way is parsed as TOML is. So a lock of 300
-packages is read in a fifth of the time. Files that no base can use, for macOS and Windows, are left out.
+uv and poetry write each on a line of its own, in one form. Those lines are cut out before the rest is parsed as TOML,
+and read by that form when their package is reached; whatever is written in another way is parsed as TOML is. So a lock
+of 300 packages is read in a fifth of the time. Files that no base can use, for macOS and Windows, are left out.
 """
 
 import re
@@ -12,40 +12,51 @@ from dataclasses import dataclass
 from warmbase.downstream.projects.document import Origin, Table, file_name
 from warmbase.downstream.projects.model import NeededFile
 
-_CUT = re.compile(r"^(wheels|sdist) = (\[\n(?:    \{[^\n]*\},\n)*\]|\{[^\n]*\})$", re.MULTILINE)
-_FILE = re.compile(
-    r'\{ (url|path|filename) = "([^"\\]*)"(?:, hash = "sha256:([0-9a-f]{64})")?(?:, size = (\d{1,15}))?'
-    r'(?:, upload-time = "[^"\\]*")? \}'
+KEYS = ("wheels", "sdist", "files")
+"""Where packages have their files."""
+
+_CUT = re.compile(
+    rf"^({'|'.join(KEYS)}) = (\[\n(?: +\{{[^\n]*\}},\n)*\]|\[?\{{[^\n]*\}}\]?)$",
+    re.MULTILINE,
 )
+_ADDRESS = r'(?:url|path|filename|file) = "(?P<address>[^"\\]*)"'
+_SHA256 = r"(?P<sha256>[0-9a-f]{64})"
+_SIZE = r"size = (?P<size>\d{1,15})"
+_FORMS = (
+    re.compile(rf'\{{ {_ADDRESS}(?:, hash = "sha256:{_SHA256}")?(?:, {_SIZE})?(?:, upload-time = "[^"\\]*")? \}}'),
+    re.compile(rf'\{{ {_ADDRESS}(?:, upload-time = [^,"]*)?(?:, {_SIZE})?, hashes = \{{ sha256 = "{_SHA256}" \}} \}}'),
+    re.compile(rf'\{{{_ADDRESS}, hash = "sha256:{_SHA256}"\}}'),
+)
+"""The lines of uv.lock, of uv's pylock.toml, and of poetry.lock."""
 _ELSEWHERE = re.compile(r"-(?:macosx|win32|win_|ios|android|pyodide|emscripten)[^-]*\.whl$")
 _MARK = "cut out: "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutLock:
-    """A uv.lock whose packages' files were cut out, and these by their mark."""
+    """A lock whose packages' files were cut out, and these by their mark."""
 
     lock: Table
     cut: Mapping[str, str]
 
     def files_of(self, package: Table) -> Iterator[NeededFile]:
         """The files of a package that are not for other systems alone. Raises ProjectError."""
-        for key in ("wheels", "sdist"):
-            text = self.cut.get(str(package.data.get(key)))
+        for key in KEYS:
+            value = package.data.get(key)
+            text = self.cut.get(value) if isinstance(value, str) else None
             if text is None:
                 yield from _read_tables(package, key)
                 continue
-            lines = text.splitlines()[1:-1] if key == "wheels" else [text]
-            found = [_FILE.fullmatch(line.strip(" ,")) for line in lines]
+            lines = (line.strip(" ,[]") for line in text.splitlines())
+            found = [_match(line) for line in lines if line]
             if all(found):
-                yield from (_file_of(*one.groups()) for one in found if one and not _ELSEWHERE.search(one[2]))
+                yield from (_read_line(one) for one in found if one and not _ELSEWHERE.search(one["address"]))
             else:
-                origin = package.origin
-                yield from _read_tables(origin.parse_toml(f"{key} = {text}\n"), key)
+                yield from _read_tables(package.origin.parse_toml(f"{key} = {text}\n"), key)
 
 
 def read_cut(origin: Origin) -> CutLock:
-    """Read a uv.lock. Raises ProjectError."""
+    """Read a lock in TOML. Raises ProjectError."""
     text = origin.read_text()
     cut: dict[str, str] = {}
 
@@ -59,15 +70,26 @@ def read_cut(origin: Origin) -> CutLock:
     return CutLock(lock=origin.parse_toml(text), cut=cut)
 
 
+def _match(line: str) -> re.Match[str] | None:
+    return next(filter(None, (form.fullmatch(line) for form in _FORMS)), None)
+
+
+def _read_line(found: re.Match[str]) -> NeededFile:
+    parts = found.groupdict()
+    address, size = parts["address"], parts.get("size")
+    url = address if "://" in address else ""
+    return NeededFile(name=file_name(address), sha256=parts["sha256"] or "", size=int(size or 0), url=url)
+
+
 def _read_tables(package: Table, key: str) -> Iterator[NeededFile]:
-    files = package.tables(key) if key == "wheels" else [package.table(key)]
-    for file in filter(None, files):
-        kind = next((kind for kind in ("url", "path", "filename") if kind in file), "url")
+    files = [package.table(key)] if isinstance(package.data.get(key), dict) else package.tables(key)
+    for file in files:
+        address = next(filter(None, (file.text(kind) for kind in ("url", "path", "filename", "file", "name"))), "")
         algorithm, _, digest = file.text("hash").partition(":")
-        if not _ELSEWHERE.search(file.text(kind)):
-            yield _file_of(kind, file.text(kind), digest if algorithm == "sha256" else "", file.number("size"))
-
-
-def _file_of(kind: str, address: str, sha256: str | None, size: str | int | None) -> NeededFile:
-    url = address if kind == "url" else ""
-    return NeededFile(name=file_name(address), sha256=sha256 or "", size=int(size or 0), url=url)
+        if not _ELSEWHERE.search(address):
+            yield NeededFile(
+                name=file.text("name") or file_name(address),
+                sha256=file.table("hashes").text("sha256") or (digest if algorithm == "sha256" else ""),
+                size=file.number("size"),
+                url=address if "://" in address else "",
+            )

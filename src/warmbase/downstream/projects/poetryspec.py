@@ -6,7 +6,7 @@ span around them stands for them, which admits a little more.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
@@ -30,9 +30,9 @@ def to_specifier(text: str) -> SpecifierSet:
     return sets[0] if len(sets) == 1 else _span(sets)
 
 
-def poetry_dependencies(table: Table) -> list[Wanted]:
+def poetry_dependencies(table: Table, *, optional: Container[str] = ()) -> list[Wanted]:
     """What a table of dependencies wants, as `[tool.poetry.dependencies]` has it; without Python itself, and
-    without what is optional."""
+    of what is optional only what `optional` names."""
     found = []
     for name in table.data:
         if canonicalize_name(name) == "python":
@@ -44,7 +44,7 @@ def poetry_dependencies(table: Table) -> list[Wanted]:
             found += [_wanted(name, one.text("version"), one, table) for one in table.tables(name)]
         else:
             entry = table.table(name)
-            if not entry.flag("optional"):
+            if not entry.flag("optional") or canonicalize_name(name) in optional:
                 found.append(_wanted(name, entry.text("version"), entry, table))
     return found
 

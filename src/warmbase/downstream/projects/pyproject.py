@@ -154,6 +154,14 @@ def poetry_groups(poetry: Table) -> Mapping[str, Table]:
     return {"dev": legacy} | found if legacy else found
 
 
+def installed_poetry_groups(pyproject: Table) -> frozenset[str]:
+    """The names, as poetry.lock writes them, of the groups that poetry installs without being asked."""
+    poetry = pyproject.table("tool", "poetry")
+    optional = {canonicalize_name(name) for name, group in poetry.table("group").entries() if group.flag("optional")}
+    named = {*poetry.table("group").data, *pyproject.table("dependency-groups").data, "main", "dev"}
+    return frozenset(canonicalize_name(name) for name in named) - optional
+
+
 def unknown_of(pyproject: Table) -> Iterator[Unknown]:
     """What it does not say itself."""
     if "dependencies" in pyproject.table("project").texts("dynamic"):

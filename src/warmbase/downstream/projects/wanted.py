@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from warmbase.downstream.projects.environment import admits, check_marker
@@ -72,6 +72,14 @@ def need_within(name: str, specifier: SpecifierSet, *, extras: Iterable[str] = (
         specifier="" if exact else str(specifier),
         extras=tuple(sorted({canonicalize_name(extra) for extra in extras})),
     )
+
+
+def need_of(name: str, bounds: str, *, extras: Iterable[str] = ()) -> Need:
+    """The need of a package within bounds as PEP 440 writes them, "" or "*" for any. Raises ValueError."""
+    try:
+        return need_within(name, SpecifierSet("" if bounds.strip() == "*" else bounds), extras=extras)
+    except InvalidSpecifier as error:
+        raise ValueError(str(error)) from None
 
 
 def exact_version(specifier: SpecifierSet) -> str:

@@ -1,0 +1,210 @@
+"""The examination: a project's files, a base or a container in; a diagnosis out.
+
+Files are read here, and what is published; what comes of it is decided by `packages`, `rules` and `standing`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from warmbase.downstream.dockerfile import Dockerfile, Stage, read_dockerfile
+from warmbase.downstream.doctor.building import read_building
+from warmbase.downstream.doctor.containers import Survey, read_identity, seen_holdings, seen_surroundings
+from warmbase.downstream.doctor.holdings import offered_holdings
+from warmbase.downstream.doctor.model import SEVERITIES, Diagnosis, Finding, Holdings, Option, Place, Surroundings
+from warmbase.downstream.doctor.options import read_file, read_variables
+from warmbase.downstream.doctor.packages import judge
+from warmbase.downstream.doctor.rules import Case, find_all
+from warmbase.downstream.doctor.situation import SYNCED, assess
+from warmbase.downstream.doctor.standing import find_standing
+from warmbase.downstream.listing import Base
+from warmbase.downstream.naming import take_apart
+from warmbase.downstream.projects.environment import environment_of
+from warmbase.downstream.projects.model import Environment, Need, Project
+from warmbase.downstream.published import Published
+from warmbase.errors import ListingError, ProjectError
+from warmbase.image.promises import ENVIRONMENT
+
+DOCKERFILES = ("Dockerfile", "Containerfile")
+_SETTINGS = ("uv.toml", "pyproject.toml")
+"""Files of settings: uv does not look into a pyproject.toml's beside a uv.toml."""
+_UNREADABLE = "it is no text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ground:
+    """What a project's Dockerfile stands on: the base, its stages, the lowest first, and the FROM line."""
+
+    base: Base
+    dockerfile: Dockerfile
+    stages: tuple[Stage, ...]
+    is_pinned: bool
+    place: Place
+
+
+def examine_project(
+    project: Project, published: Published, *, wanted: str, dockerfile: Path | None, platform: str, today: date
+) -> Diagnosis:
+    """How a project fares on a base: the one that is `wanted`, or else the one of its Dockerfile.
+
+    Raises ListingError and ProjectError, the latter where nothing says which base.
+    """
+    texts = read_texts(project)
+    configuration = read_configuration(project, texts)
+    bases = published.listing().bases
+    ground = find_ground(dockerfile or _find_dockerfile(project.folder), published, bases)
+    if wanted:
+        base = published.find(wanted)
+        if ground and ground.base.variant != base.variant:
+            ground = None
+    elif ground:
+        base = ground.base
+    else:
+        raise ProjectError(
+            f"{dockerfile or project.folder}: nothing says which base the project is on",
+            next_step="name it: warmbase doctor --base data:py3.13; `warmbase choose` finds one",
+        )
+    if ground:
+        surroundings = read_building(ground.dockerfile, ground.stages, configuration)
+        place, is_pinned = ground.place, ground.is_pinned
+    else:
+        promised = read_variables(ENVIRONMENT, Place(file="the base image"))
+        surroundings, place, is_pinned = Surroundings(options=(*configuration, *promised)), Place(), True
+    standing = find_standing(base, bases, today, place=place, is_pinned=is_pinned)
+    holdings = offered_holdings(base, platform)
+    return _diagnose(project, holdings, surroundings, platform, texts, base=base, standing=standing)
+
+
+def examine_container(
+    project: Project | None, survey: Survey, published: Published | None, *, today: date, is_image: bool = False
+) -> Diagnosis:
+    """How a project fares in a container as the probe has found it; without a project, how what the base itself has
+    would. `published` says more of the base, where it can be asked. Raises ProjectError."""
+    identity = read_identity(survey)
+    base, bases, notes = _look_up(identity.name, published)
+    holdings = seen_holdings(survey, identity, base)
+    project = project or _own_project(holdings, identity.platform)
+    texts = read_texts(project)
+    surroundings = seen_surroundings(survey, read_configuration(project, texts), is_image=is_image)
+    standing = list(notes)
+    if base:
+        is_newest = not identity.recipe or base.content.endswith(identity.recipe.rpartition(":")[2][:12])
+        present = base if is_newest else _earlier(base, identity.recipe, published)
+        standing += find_standing(present, bases, today, place=Place(file="the container"))
+    return _diagnose(project, holdings, surroundings, identity.platform, texts, base=base, standing=standing)
+
+
+def _diagnose(
+    project: Project,
+    holdings: Holdings,
+    surroundings: Surroundings,
+    platform: str,
+    texts: Mapping[str, str],
+    *,
+    base: Base | None,
+    standing: Iterable[Finding],
+) -> Diagnosis:
+    situation = assess(holdings, surroundings, project.kind)
+    needs = project.needs(environment_of(holdings.python, platform))
+    verdicts = tuple(judge(need, situation) for need in needs)
+    case = Case(project=project, situation=situation, base=base.name if base else "", texts=texts)
+    findings = [*standing, *find_all(case, verdicts)]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return Diagnosis(
+        project=project.name,
+        base=base.reference if base else "",
+        platform=platform,
+        verdicts=verdicts,
+        findings=tuple(findings),
+    )
+
+
+def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) -> Ground | None:
+    """The last stage of a Dockerfile that stands on a published base; None where there is no such stage, or no file.
+
+    Raises ProjectError for what is no Dockerfile, ListingError for a tag of a base that is not there.
+    """
+    if path is None:
+        return None
+    dockerfile = read_dockerfile(_read(path), path.name)
+    bases = tuple(bases)
+    places, images = {base.place for base in bases}, {base.image for base in bases}
+    for stage in reversed(dockerfile.stages):
+        stages = dockerfile.ancestry(stage)
+        image = stages[0].image
+        if image and take_apart(image, places).image in images:
+            return Ground(
+                base=published.find(image),
+                dockerfile=dockerfile,
+                stages=stages,
+                is_pinned="@sha256:" in image,
+                place=Place(file=path.name, line=stages[0].start.line),
+            )
+    return None
+
+
+def read_texts(project: Project) -> dict[str, str]:
+    """The texts of the project's files, by their names, to find settings and lines in."""
+    names = {project.path.name, *_SETTINGS, ".python-version"}
+    names |= {f"{member.folder}/pyproject.toml" for member in project.members if member.folder != "."}
+    paths = {name: project.folder / name for name in sorted(names)}
+    return {name: _read(path) for name, path in paths.items() if path.is_file()}
+
+
+def read_configuration(project: Project, texts: Mapping[str, str]) -> tuple[Option, ...]:
+    """What the project's files tell uv. Raises ProjectError."""
+    name = next((name for name in _SETTINGS if name in texts), "")
+    return tuple(read_file(texts[name], name, for_pip=project.kind not in SYNCED)) if name else ()
+
+
+def _find_dockerfile(folder: Path) -> Path | None:
+    return next((folder / name for name in DOCKERFILES if (folder / name).is_file()), None)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ProjectError(f"{path}: {_UNREADABLE}", next_step="save it as UTF-8") from None
+    except OSError as error:
+        raise ProjectError(f"{path}: {error.strerror}", next_step="name a file that can be read") from None
+
+
+def _look_up(name: str, published: Published | None) -> tuple[Base | None, tuple[Base, ...], Iterator[Finding]]:
+    """The published base of a name and all others, or a note that it could not be asked for."""
+    why = "nothing says where it is published"
+    if published:
+        try:
+            return published.find(name), published.listing().bases, iter(())
+        except ListingError as error:
+            why = error.message
+    message = f"whether {name} is the newest, or was yanked, is not known: {why}"
+    fix = "name the place with --index or WARMBASE_INDEX"
+    return None, (), iter((Finding(code="not-looked-up", severity="note", message=message, fix=fix),))
+
+
+def _earlier(base: Base, recipe: str, published: Published | None) -> Base:
+    """The base as it was when it was made by another recipe."""
+    digits = recipe.rpartition(":")[2][:12]
+    editions = published.editions(base.variant) if published else ()
+    found = next((edition for edition in editions if edition.content.endswith(digits)), None)
+    digest, time = (found.digest, found.time) if found else ("", "an unknown day")
+    return replace(base, digest=digest, time=time)
+
+
+def _own_project(holdings: Holdings, platform: str) -> Project:
+    """A project that needs all that the base itself has."""
+    cached = [Need(name=name, version=wheels[0].version) for name, wheels in sorted(holdings.cached.items()) if wheels]
+    known = {need.name for need in cached}
+    more = [
+        Need(name=one.name, version=one.version)
+        for venv in holdings.venvs.values()
+        for one in venv.values()
+        if one.name not in known and not one.origin
+    ]
+
+    def needs(environment: Environment) -> tuple[Need, ...]:
+        return (*cached, *more) if environment.platform == platform else ()
+
+    return Project(path=Path("uv.lock"), kind="uv.lock", name="the base itself", needs=needs, is_locked=True)

@@ -1,0 +1,255 @@
+"""Findings about a project on a base: of what costs something, and of what will. Pure.
+
+Each kind of finding is made once, with all packages that it costs; a package belongs to the first reason only, for uv
+stops asking there. What stands before the cache and costs nothing, because everything is installed, is a warning: the
+next package that is not will be downloaded. That the base has not all that a project needs is nobody's mistake, hence
+a note.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from warmbase.downstream.doctor.model import Finding, Place, Severity, Verdict
+from warmbase.downstream.doctor.options import is_on, line_of
+from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
+from warmbase.downstream.match import admits_version
+from warmbase.downstream.projects.model import Member, Project
+from warmbase.downstream.pythons import admits_python
+from warmbase.downstream.words import count, join_words, spell_specifier
+from warmbase.oci.sizes import in_bytes
+
+NAMED = 4
+"""How many packages a finding names."""
+_MOST_PINS = 8  # in one command line
+BACKENDS = ("hatchling", "setuptools", "flit-core", "poetry-core", "pdm-backend", "uv-build")
+_LOCKERS = {"poetry.lock": "poetry lock", "Pipfile.lock": "pipenv lock"}
+
+_WORDS: Mapping[str, tuple[Severity, str]] = {
+    "version": ("error", "at another version than in the base"),
+    "file": ("error", "installed from another file than the base has"),
+    "tags": ("error", "without a wheel for the base's Python and platform"),
+    "hash": ("error", "with a hash in the lock that is not that of the base's file"),
+    "index": ("error", "from an index for which the base's cache does not answer"),
+    "archive": ("error", "in the cache by name, but without files"),
+    "no-binary": ("error", "to be built from source"),
+    "refresh": ("error", "fetched again"),
+    "reinstall": ("error", "installed again"),
+    "environment": ("error", "copied"),
+    "link-mode": ("error", "copied"),
+    "not-installed": ("note", "in the base's cache alone"),
+    "source": ("note", "from elsewhere than an index"),
+    "missing": ("note", "not in the base"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Case:
+    """A project on a base: `base` is the base's short name, "" where it is not known, `texts` the texts of the
+    project's files by their names, to find lines in."""
+
+    project: Project
+    situation: Situation
+    base: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def lock(self) -> str:
+        """The name of the file that was read."""
+        return self.project.path.name
+
+    def place_of(self, package: str) -> Place:
+        """Where the file that was read names a package."""
+        name = package.replace("-", "[-_.]")
+        pattern = rf"(?i)^\s*(name\s*=\s*[\"']{name}[\"']|[\"'-]?\s*[\"']?{name}\b)"
+        return Place(file=self.lock, line=line_of(self.texts.get(self.lock, ""), pattern))
+
+
+def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+    """All findings about the project, the gravest kinds in no particular order."""
+    cold = dict(_cold_backends(case))
+    yield from _about_python(case)
+    yield from _about_obstacles(case, verdicts, tuple(cold) if case.situation.obstacles else ())
+    for code in _WORDS:
+        concerned = [verdict for verdict in verdicts if verdict.cause == code]
+        if concerned:
+            yield _about_packages(case, code, concerned)
+    if not case.situation.obstacles:
+        yield from cold.values()
+    yield from _latent(case, verdicts)
+    yield from _about_uv(case)
+    if case.project.kind == "pyproject.toml":
+        again = f"warmbase adopt --base {case.base}" if case.base else "cp /opt/warmbase/uv.lock . && uv lock"
+        message = "there is no lock: `uv lock` takes the newest versions, whatever the base has"
+        yield Finding(code="no-lock", severity="warning", message=message, fix=again, place=Place(file=case.lock))
+
+
+def _about_packages(case: Case, code: str, verdicts: Sequence[Verdict]) -> Finding:
+    severity, words = _WORDS[code]
+    names = [f"{verdict.name} {verdict.version}".rstrip() for verdict in verdicts]
+    be = "is" if len(verdicts) == 1 else "are"
+    message = f"{count(len(verdicts), 'package')} {be} {words}: {join_words(names, most=NAMED)}"
+    if len(verdicts) == 1 or len({verdict.why for verdict in verdicts}) == 1:
+        message += f" ({verdicts[0].why})"
+    size = sum(verdict.size for verdict in verdicts if verdict.outcome == "downloaded")
+    if size:
+        message += f"; {in_bytes(size)} to download"
+    fix, place = _mend(case, code, verdicts)
+    return Finding(
+        code=code,
+        severity=severity,
+        message=message,
+        fix=fix,
+        place=place,
+        packages=tuple(verdict.name for verdict in verdicts),
+    )
+
+
+def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Place]:
+    """The line that mends a kind of finding, and where what it concerns stands."""
+    first = case.place_of(verdicts[0].name)
+    situation = case.situation
+    if code == "version":
+        return _pin(case, verdicts), first
+    if code in ("file", "hash", "tags", "index"):
+        names = " ".join(f"--upgrade-package {verdict.name}" for verdict in verdicts[:_MOST_PINS])
+        if code == "index" and situation.holdings.default_index:
+            return f'lock from the base\'s index: url = "{situation.holdings.default_index}"', first
+        return (f"uv lock {names}" if case.lock == "uv.lock" else f"lock again with the files of {_base(case)}"), first
+    if code in ("refresh", "reinstall", "no-binary", "link-mode"):
+        told = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")]
+        return f"take out `{told[-1].said}`", told[-1].place
+    if code == "environment":
+        chosen = situation.chosen
+        if chosen is None or not chosen.place.file:
+            return f"UV_PROJECT_ENVIRONMENT={BASE_VENV}", Place()
+        return f"take out `{chosen.said}`; or keep it, with UV_LINK_MODE=symlink", chosen.place
+    if code == "missing":
+        return "`warmbase choose` says whether another base has more; else have it put into the catalog", first
+    if code == "archive":
+        return "take out what removes files from the cache (`uv cache clean`, `uv cache prune`)", Place()
+    return "nothing, where that is meant", first
+
+
+def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
+    """How to have the base's versions."""
+    known = case.situation.holdings.cached
+    pins = [f"{one.name}=={known[one.name][0].version}" for one in verdicts if known.get(one.name)]
+    if case.lock == "uv.lock" and len(pins) <= _MOST_PINS:
+        return " ".join(["uv lock", *(f"--upgrade-package {pin}" for pin in pins)])
+    if case.base and (case.project.kind in SYNCED or len(pins) > _MOST_PINS):
+        return f"warmbase adopt --base {case.base}"
+    if case.project.kind in _LOCKERS:
+        return f"ask for {' '.join(pins[:_MOST_PINS])}, then {_LOCKERS[case.project.kind]}"
+    return " ".join(pins)
+
+
+def _base(case: Case) -> str:
+    return case.base or "the base"
+
+
+def _about_obstacles(case: Case, verdicts: Sequence[Verdict], cold: tuple[str, ...]) -> Iterator[Finding]:
+    for number, obstacle in enumerate(case.situation.obstacles):
+        names = tuple(verdict.name for verdict in verdicts if verdict.cause == obstacle.code)
+        names += cold if number == 0 else ()
+        size = sum(verdict.size for verdict in verdicts if verdict.cause == obstacle.code)
+        cost = "; all is installed, so it costs nothing yet"
+        if names:
+            cost = f"; {count(len(names), 'package')} to download: {join_words(names, most=NAMED)}"
+            cost += f" ({in_bytes(size)})" if size else ""
+        yield Finding(
+            code=obstacle.code,
+            severity="error" if names or obstacle.fails else "warning",
+            message=obstacle.why + ("" if obstacle.fails and not names else cost),
+            fix=obstacle.fix,
+            place=obstacle.place,
+            packages=names,
+        )
+
+
+def _about_python(case: Case) -> Iterator[Finding]:
+    """A Python that the base has not: uv refuses it, or takes another one than the base's."""
+    python, project = case.situation.holdings.python, case.project
+    told = case.situation.surroundings.last("python")
+    asked: list[tuple[str, str, Place]] = []
+    if project.requires_python:
+        line = line_of(case.texts.get("pyproject.toml", ""), r"^\s*requires-python\s*=")
+        asked.append((project.requires_python, "requires-python", Place(file="pyproject.toml", line=line)))
+    if project.python:
+        asked.append((project.python, ".python-version", Place(file=".python-version", line=1)))
+    if told is not None:
+        asked.append((told.value, f"`{told.said}`", told.place))
+    for request, source, place in asked:
+        if not admits_python(request, python):
+            minor = ".".join(python.split(".")[:2])
+            fix = f"take out `{told.said}`" if told and place == told.place else minor
+            if source == "requires-python":
+                fix = f'requires-python = ">={minor}"; or `warmbase choose` for a base with that Python'
+            message = f"{source} asks for Python {spell_specifier(request)}, the base has {python}: uv refuses its venv"
+            yield Finding(code="python", severity="error", message=message, fix=fix, place=place)
+
+
+def _about_uv(case: Case) -> Iterator[Finding]:
+    required = case.situation.surroundings.last("required-version")
+    if required and not admits_version(_as_specifier(required.value), case.situation.holdings.uv):
+        uv = case.situation.holdings.uv
+        message = f"the project requires uv {required.value}, the base has {uv}: uv refuses to run"
+        fix = f'required-version = ">={uv}"'
+        yield Finding(code="uv-required", severity="error", message=message, fix=fix, place=required.place)
+
+
+def _as_specifier(text: str) -> str:
+    return text if text[:1] in "<>=!~" else f"=={text}"
+
+
+def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+    """What was said to uv and costs nothing only because everything is installed."""
+    option = next((one for one in case.situation.surroundings.all("refresh") if is_on(one)), None)
+    if option and not any(verdict.cause == "refresh" for verdict in verdicts):
+        message = f"`{option.said}` has uv ask indexes again for what is not installed yet"
+        fix = f"take out `{option.said}`"
+        yield Finding(code="refresh", severity="warning", message=message, fix=fix, place=option.place)
+
+
+def _cold_backends(case: Case) -> Iterator[tuple[str, Finding]]:
+    """Build requirements of the project's own packages that the cache does not have, by their names."""
+    if case.project.kind not in SYNCED:
+        return
+    for member in case.project.members:
+        for text in member.backend:
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                continue
+            name = str(canonicalize_name(requirement.name))
+            if requirement.url or _is_warm(case.situation, name, str(requirement.specifier)):
+                continue
+            yield name, _cold(case, member, text, name)
+
+
+def _is_warm(situation: Situation, name: str, specifier: str) -> bool:
+    if any(is_on(option) for option in situation.surroundings.all("no-build-isolation")):
+        installed = situation.installed.get(name)
+        return installed is not None and admits_version(specifier, installed.version)
+    if name == "uv-build" and admits_version(specifier, situation.holdings.uv):
+        return True  # uv is its own backend
+    return any(wheel.is_whole and admits_version(specifier, wheel.version) for wheel in situation.cached.get(name, ()))
+
+
+def _cold(case: Case, member: Member, text: str, name: str) -> Finding:
+    known = case.situation.holdings.cached
+    file = "pyproject.toml" if member.folder == "." else f"{member.folder}/pyproject.toml"
+    place = Place(file=file, line=line_of(case.texts.get(file, ""), r"^\s*requires\s*="))
+    has = ", ".join(wheel.version for wheel in known.get(name, ()))
+    if has:
+        why = f"the base's cache has {name} {has}"
+        fix = f'requires = ["{name}"]'
+    else:
+        warm = [backend for backend in BACKENDS if known.get(backend)]
+        why = "the base's cache has none"
+        fix = f"have {name} put among the base's `backends`"
+        fix += f"; or build with {join_words(warm)}, which it has" if warm else ""
+    message = f"building {member.name} asks for {text}, {why}: it is downloaded each time"
+    return Finding(code="backend", severity="error", message=message, fix=fix, place=place, packages=(name,))

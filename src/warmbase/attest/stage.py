@@ -8,7 +8,6 @@ and `.Provenance`.
 All of it follows from the image and its lock: the same image has the same attestations.
 """
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,14 +17,12 @@ import warmbase
 from warmbase.attest.provenance import provenance
 from warmbase.attest.spdx import spdx_document
 from warmbase.errors import PublishError
-from warmbase.image.contract import BILL
-from warmbase.layers.codec import decompress
-from warmbase.layers.untar import TarStream, read_members
+from warmbase.image.last_layer import read_files
+from warmbase.image.promises import BILL
 from warmbase.oci.digests import Json, canonical_json, digest_of, hex_of
 from warmbase.oci.layout import BlobSource
 from warmbase.oci.manifest import Descriptor, Manifest, describe
 from warmbase.oci.records import UNKNOWN_PLATFORM, plain_image
-from warmbase.oci.tar import BLOCK
 from warmbase.plan import BuildStep
 
 STATEMENT = "application/vnd.in-toto+json"
@@ -82,16 +79,10 @@ def read_bill(manifest: Manifest, blobs: BlobSource) -> Mapping[str, Any]:
 
 
 def _find_bill(blob: bytes, layer: Descriptor) -> Mapping[str, Any]:
-    if digest_of(blob) != layer.digest:
-        raise ValueError("it is damaged")
-    stream = TarStream(decompress(io.BytesIO(blob), layer.media_type))
-    for member in read_members(stream):
-        if member.path == BILL:
-            bill = json.loads(stream.read(member.size))
-            if isinstance(bill, dict) and {"metadata", "components"} <= bill.keys():
-                return bill
-        else:
-            stream.skip(member.size + -member.size % BLOCK)
+    content = read_files(blob, layer, [BILL]).get(BILL)
+    bill = None if content is None else json.loads(content)
+    if isinstance(bill, dict) and {"metadata", "components"} <= bill.keys():
+        return bill
     raise ValueError(f"it has no bill of materials at {BILL}")
 
 

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from warmbase.image import inside
-from warmbase.image.promises import BUCKETS, ENVIRONMENT, FOLDER, IDENTITY, VENV
+from warmbase.image.promises import BILL, BUCKETS, ENVIRONMENT, FOLDER, IDENTITY, VENV
 from warmbase.layers.pack import ModePolicy, scan_tree
 from warmbase.lock.model import Lock
 from warmbase.oci.tar import OPEN_TO_ALL, Entry, directory, file_of, symlink
@@ -37,8 +37,6 @@ from warmbase.packages.warm import WarmCache
 
 CONTRACT_REVISION = 6
 """Raised when the same lock would get other contract files."""
-
-BILL = f"{FOLDER}/sbom.cdx.json"
 
 LEAKING = frozenset(
     {"VIRTUAL_ENV", "UV_LINK_MODE", "UV_COMPILE_BYTECODE", "UV_SYSTEM_PYTHON", "UV_PYTHON", "UV_OFFLINE", "UV_NO_CACHE",

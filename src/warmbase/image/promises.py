@@ -9,6 +9,7 @@ VENV = "opt/venv"
 CACHE = "opt/uv/cache"
 FOLDER = "opt/warmbase"
 IDENTITY = f"{FOLDER}/base.json"
+BILL = f"{FOLDER}/sbom.cdx.json"
 BUCKETS = {"archives": ARCHIVES, "wheels": WHEELS, "pages": PAGES, "sources": SOURCES}
 UV = "/usr/local/bin/uv"
 VENV_BIN = f"/{VENV}/bin"

@@ -1,7 +1,8 @@
 """What a variant was made from when it was published: its lock and its foundations' pins, kept with the journal.
 
-An entry's record has them as further layers (see `journal`), so that a run on a fresh machine starts from what is
-published, and what is rolled back to or promoted brings its own along. Entries of older versions have none.
+An entry's record has them as further layers (see `journal`), beside what the image offers (see `offering`), so that a
+run on a fresh machine starts from what is published, and what is rolled back to or promoted brings its own along.
+Entries of older versions have none.
 """
 
 import json
@@ -22,6 +23,7 @@ from warmbase.oci.records import Layers, pack, packed_type, unpack
 from warmbase.publish.journal import Entry
 from warmbase.publish.ledger import read_tagged
 from warmbase.publish.model import Place, PublishableVariant
+from warmbase.publish.offer_document import OFFER
 
 LOCK, PINS = "lock", "pins"
 
@@ -55,10 +57,14 @@ def describe_origin(variant: PublishableVariant) -> Layers:
 
 
 def read_origin(place: Place, tag: str) -> Layers:
-    """What the entry with this tag was made from, as it is; nothing for an entry that does not say it, or that there is
-    not. Raises RegistryError."""
+    """What the entry with this tag was made from, and what its image offers, as they are; nothing for an entry that
+    does not say it, or that there is not. Raises RegistryError."""
+    return _read(place, tag, LOCK, PINS, OFFER)
+
+
+def _read(place: Place, tag: str, *kinds: str) -> Layers:
     try:
-        return read_packed(place.registry, place.journal, tag, (LOCK, PINS))
+        return read_packed(place.registry, place.journal, tag, kinds)
     except ValueError as error:
         raise _damaged(place, tag, error) from error
 
@@ -84,7 +90,7 @@ def read_baseline(place: Place, tag: str, folder: Path | None = None) -> Baselin
     kept = _read_kept(path, entry) if path else None
     if kept:
         return kept
-    origin = {layer.media_type: content for layer, content in read_origin(place, tag)}
+    origin = {layer.media_type: content for layer, content in _read(place, tag, LOCK, PINS)}
     if len(origin) < len((LOCK, PINS)):
         return None
     lock, pins = origin[packed_type(LOCK)], origin[packed_type(PINS)]

@@ -109,13 +109,14 @@ def newest_entries(
     listed = {
         variant: sorted(stamps[front(variant)], key=lambda stamp: (stamp.time, stamp.digits)) for variant in variants
     }
-    last = {variant: _last_at_once(own) for variant, own in listed.items()}
+    last = {variant: last_at_once(own) for variant, own in listed.items()}
     found = _newest(place, last, folder)
     return found | _newest(place, {variant: own for variant, own in listed.items() if variant not in found}, folder)
 
 
-def _last_at_once(stamps: Sequence[Stamp]) -> list[Stamp]:
-    """The newest of a variant's entries, with those that somebody may have written down at the same time."""
+def last_at_once(stamps: Sequence[Stamp]) -> list[Stamp]:
+    """The newest of a variant's entries, the oldest first, with those that somebody may have written down at the same
+    time."""
     return [stamp for stamp in stamps if stamps[-1].moment - stamp.moment < _AT_THE_SAME_TIME]
 
 

@@ -15,17 +15,20 @@ from typing import Literal
 from warmbase import __version__
 from warmbase.effects.registry.model import Document, PushOutcome
 from warmbase.errors import PublishError, RegistryError, StoreError, WarmbaseError
-from warmbase.events import Advanced, Ended, Report, Started, ignore
+from warmbase.events import Advanced, Ended, Report, Started, Warned, ignore
 from warmbase.image.assemble import LOCK_LABEL, Image
 from warmbase.oci.digests import digest_of
 from warmbase.oci.layout import BlobSource
 from warmbase.oci.manifest import INDEX, MANIFEST, Config, Descriptor, Index, Manifest
+from warmbase.oci.records import Layers
 from warmbase.oci.reference import Reference
 from warmbase.plan import BuildStep
 from warmbase.publish.baseline import describe_origin
 from warmbase.publish.contents import attestations_of, check_same_content, diff_ids_of, platforms_of, read_from
 from warmbase.publish.journal import Entry, PublishedPlatform
 from warmbase.publish.model import Attestation, Place, PublishableVariant
+from warmbase.publish.offer_document import pack_offer
+from warmbase.publish.offering import offer_variant
 from warmbase.publish.push import DEFAULT_TRANSFERS, Blob, Pusher
 from warmbase.publish.release import Clock, Release
 from warmbase.publish.yank import Yank, find_yanks
@@ -170,7 +173,7 @@ class _Publisher:
         found = registry.read_manifest(repository, variant.content_tag)
         index, transfers = self._complete(variant, found) if found else self._push(variant)
         yanks = find_yanks(registry, repository, index.digest) if found else ()
-        origin = describe_origin(variant)
+        origin = (*describe_origin(variant), *self._offer(variant, index))
         released = Release(self.place, index, _draft(variant, index), self.clock, made_from=origin).publish()
         return Publication(
             variant=variant,
@@ -182,6 +185,16 @@ class _Publisher:
             is_adopted=_is_adopted(variant, released.entry),
             yanks=yanks,
         )
+
+    def _offer(self, variant: PublishableVariant, index: Document) -> Layers:
+        """What the variant offers, for its entry. Whoever chooses can read it from the image too: that is slower."""
+        remote = read_from(self.place.registry, self.place.repository(variant.variant.image))
+        try:
+            return (pack_offer(offer_variant(variant, index.content, self.blobs, remote)),)
+        except (ValueError, RegistryError, OSError) as error:
+            said = f"the new entry of the journal does not say what the image offers: {error}"
+            self.report(Warned(subject=variant.variant.name, message=said))
+            return ()
 
     def _complete(self, variant: PublishableVariant, index: Document) -> tuple[Document, Counter[PushOutcome]]:
         """See that what the content tag names has our content, and that nothing of it is missing."""

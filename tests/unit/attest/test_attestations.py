@@ -17,7 +17,7 @@ from warmbase.errors import PublishError
 from warmbase.foundation.model import Package
 from warmbase.foundation.pins import ArchiveState, DockerfilePin, FoundationPin, ManagedPin
 from warmbase.image.bill import image_parts, write_bill
-from warmbase.image.contract import BILL
+from warmbase.image.promises import BILL
 from warmbase.layers.codec import Codec
 from warmbase.layers.pack import pack_entries
 from warmbase.oci.digests import digest_of, hex_of

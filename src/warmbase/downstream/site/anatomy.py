@@ -1,20 +1,23 @@
 """The layers of a base: a picture of their sizes, and the same as a table, which the picture is drawn from. Pure."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Literal
 
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.frame import row, table
 from warmbase.downstream.site.model import Shelf, main_platform
-from warmbase.nightly.report.markup import Markup, join, tag
+from warmbase.nightly.report.markup import Markup, tag
 from warmbase.oci.sizes import in_bytes
 from warmbase.publish.offer import OfferedLayer, OfferedPackage, OfferedPlatform
 
-Part = Literal["packages", "warmbase", "system"]
-"""What a layer is for: Python packages, what warmbase adds beside them, or the foundation."""
+Part = Literal["shared", "packages", "warmbase", "system"]
+"""What a layer is for: Python packages that are a layer of other bases too, or of this one alone; what warmbase adds
+beside them; the foundation."""
 
 PARTS: Mapping[Part, str] = {
-    "packages": "Python packages",
+    "shared": "Python packages, in other bases too",
+    "packages": "Python packages, in this base alone",
     "warmbase": "uv, Python and what describes the image",
     "system": "the foundation",
 }
@@ -49,24 +52,26 @@ def anatomy_section(shelf: Shelf, base: Base) -> Markup:
     )
 
 
-def part_of(layer: OfferedLayer, *, has_packages: bool) -> Part:
-    """What a layer is for, by what lies in it and what the image's history says of it."""
+def part_of(layer: OfferedLayer, *, has_packages: bool, others: int) -> Part:
+    """What a layer is for, by what lies in it, how many others have it, and what the image's history says of it."""
     if has_packages:
-        return "packages"
+        return "shared" if others else "packages"
     return "warmbase" if layer.words.startswith(_OURS) else "system"
 
 
 def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Markup:
     inside: dict[int, list[OfferedPackage]] = {}
-    for package in platform.packages:
-        inside.setdefault(package.layer, []).append(package)
+    for package, place in zip(platform.packages, platform.places, strict=False):  # an index may lack places
+        inside.setdefault(place, []).append(package)
     holders = shelf.holders.get(platform.platform, {})
     sizes = dict.fromkeys(PARTS, 0)
     rows: list[Markup] = []
     for number, layer in sorted(enumerate(platform.layers), key=lambda each: (-each[1].size, each[0])):
-        part = part_of(layer, has_packages=number in inside)
+        others = holders.get(layer.digest, 1) - 1
+        part = part_of(layer, has_packages=number in inside, others=others)
         sizes[part] += layer.size
-        rows.append(_row(layer, part, inside.get(number, []), holders.get(layer.digest, 1) - 1))
+        label = _label(layer, inside.get(number, []))
+        rows.append(_row(label, layer.size, part, others))
     caption = f"Layers of {platform.platform}"
     listed = table(caption, ("layer", "size", "for", "also in"), rows)
     total = f"{in_bytes(platform.size)} in {len(platform.layers)} layers, compressed, as a pull moves them."
@@ -82,26 +87,27 @@ def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Mark
     )
 
 
-def _row(layer: OfferedLayer, part: Part, packages: list[OfferedPackage], others: int) -> Markup:
+@lru_cache(maxsize=10_000)
+def _row(label: str, size: int, part: Part, others: int) -> Markup:
     also = f"{others} other base{'' if others == 1 else 's'}" if others else "none"
     return row(
-        _label(layer, packages),
-        tag("span", in_bytes(layer.size), class_="number"),
+        label,
+        tag("span", in_bytes(size), class_="number"),
         PARTS[part],
         also,
-        data_size=str(layer.size),
+        data_size=str(size),
         data_part=part,
     )
 
 
-def _label(layer: OfferedLayer, packages: list[OfferedPackage]) -> Markup:
+def _label(layer: OfferedLayer, packages: list[OfferedPackage]) -> str:
     if not packages:
         words = " ".join(layer.words.removeprefix(_OURS).split()) or layer.digest[:19]
-        return join([words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"])
+        return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
     largest = sorted(packages, key=lambda each: (-each.size, each.name))
     named = ", ".join(f"{each.name} {each.version}" for each in largest[:_NAMED])
     more = f" and {len(packages) - _NAMED} more" if len(packages) > _NAMED else ""
-    return join([f"{named}{more}"])
+    return f"{named}{more}"
 
 
 def _legend(sizes: Mapping[Part, int]) -> Iterator[Markup]:

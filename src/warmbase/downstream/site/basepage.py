@@ -6,7 +6,7 @@ from warmbase.downstream.lifetimes import end_of_life
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.anatomy import anatomy_section
 from warmbase.downstream.site.banners import banners
-from warmbase.downstream.site.frame import copied, day_words, frame_page, from_line, row, table, when
+from warmbase.downstream.site.frame import copied, day_words, frame_page, from_line, row, sentence, table, when
 from warmbase.downstream.site.model import Shelf, main_platform, page_path, way_up
 from warmbase.downstream.site.packages import packages_section, system_section
 from warmbase.downstream.site.past import history_section
@@ -47,7 +47,7 @@ def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
         shelf,
         path,
         title=f"{base.name} · base images of {shelf.source}",
-        description=f"{base.offer.description} Python {base.offer.python}, {count} packages.",
+        description=f"{sentence(base.offer.description)} Python {base.offer.python}, {count} packages.",
         scripts=SCRIPTS,
         main=join(main),
     )
@@ -57,7 +57,7 @@ def _hero(shelf: Shelf, base: Base, linked: Mapping[str, str]) -> Iterator[Marku
     platform = main_platform(base)
     facts = [
         f"Python {platform.python if platform else base.offer.python}",
-        platform.system if platform else "",
+        sentence(platform.system, end="") if platform else "",
         f"{in_bytes(platform.size)} to pull" if platform else "",
         *(each.platform for each in base.offer.platforms),
     ]
@@ -66,7 +66,7 @@ def _hero(shelf: Shelf, base: Base, linked: Mapping[str, str]) -> Iterator[Marku
         "div",
         tag("nav", back, aria_label="Breadcrumb"),
         tag("h1", base.name),
-        tag("p", base.offer.description, class_="lead") if base.offer.description else "",
+        tag("p", sentence(base.offer.description), class_="lead") if base.offer.description else "",
         tag("ul", *(tag("li", fact, class_="chip") for fact in facts if fact), class_="chips"),
         *banners(base, shelf.today, linked),
         copied(from_line(base), "FROM line"),

@@ -1,7 +1,8 @@
 """The frame that all pages of a site have, and the parts that several of them are made of. Pure.
 
-Their policy lets them load the site's own files and nothing else (Content Security Policy Level 3, section 2.3). Nothing
-in them is a script or a style, whatever a package calls itself: text is escaped, and the policy has no 'unsafe-inline'.
+Their policy lets them load the site's own files and nothing else (Content Security Policy Level 3, section 2.3).
+Nothing in them is a script or a style, whatever a package calls itself: text is escaped, and the policy has no
+'unsafe-inline'.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +36,13 @@ def frame_page(shelf: Shelf, path: str, *, title: str, description: str, scripts
         tag("a", "Skip to the content", class_="skip", href="#content"),
         tag(
             "header",
-            tag("a", tag("span", class_="mark", aria_hidden="true"), "Base images", class_="brand", href=f"{up}index.html"),
+            tag(
+                "a",
+                tag("span", class_="mark", aria_hidden="true"),
+                "Base images",
+                class_="brand",
+                href=f"{up}index.html",
+            ),
             tag("span", shelf.source, class_="source"),
             class_="top",
         ),
@@ -45,11 +52,13 @@ def frame_page(shelf: Shelf, path: str, *, title: str, description: str, scripts
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def table(caption: str, headings: Sequence[str], rows: Iterable[Markup], *, id_: str = "") -> Markup:
-    """A table that scrolls by itself where it is too wide. Its caption is for those who hear it."""
+def table(
+    caption: str, headings: Sequence[str], rows: Iterable[Markup], *, id_: str = "", is_long: bool = False
+) -> Markup:
+    """A table that scrolls by itself where it is too wide, or too long. Its caption is for those who hear it."""
     head = tag("thead", tag("tr", *(tag("th", heading, scope="col") for heading in headings)))
     inner = tag("table", tag("caption", caption, class_="unseen"), head, tag("tbody", *rows), id=id_)
-    return tag("div", inner, class_="wide", tabindex="0", role="region", aria_label=caption)
+    return tag("div", inner, class_="wide long" if is_long else "wide", tabindex="0", role="region", aria_label=caption)
 
 
 def row(*cells: str, **attributes: str) -> Markup:
@@ -66,6 +75,11 @@ def copied(text: str, what: str) -> Markup:
 def when(time: str) -> Markup:
     """A moment (RFC 3339, UTC) as its day."""
     return tag("time", day_words(date.fromisoformat(time[:10])), datetime=time)
+
+
+def sentence(words: str, *, end: str = ".") -> str:
+    """Words with a capital letter and an end."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(end) else end}"
 
 
 def day_words(day: date) -> str:

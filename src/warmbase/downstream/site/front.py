@@ -1,12 +1,12 @@
 """The first page: all bases by image, and what searches and filters them. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.banners import warning_chips
-from warmbase.downstream.site.frame import frame_page, when
-from warmbase.downstream.site.model import Shelf, main_platform, page_path
+from warmbase.downstream.site.frame import frame_page, sentence, when
+from warmbase.downstream.site.model import Shelf, by_number, main_platform, page_path
 from warmbase.downstream.site.releases import examples
 from warmbase.downstream.words import count
 from warmbase.nightly.report.markup import Markup, join, tag
@@ -34,7 +34,9 @@ def front_page(shelf: Shelf) -> str:
         tag("p", f"{count(len(shelf.bases), 'base')}.", id="count", role="status"),
         tag("div", id="versions", class_="versions", hidden="hidden"),
         tag("div", *_images(shelf), id="results"),
-        "" if shelf.bases else tag("p", "Nothing is published here yet: ", tag("code", "warmbase publish"), " does it."),
+        ""
+        if shelf.bases
+        else tag("p", "Nothing is published here yet: ", tag("code", "warmbase publish"), " does it."),
     ]
     return frame_page(
         shelf,
@@ -47,6 +49,7 @@ def front_page(shelf: Shelf) -> str:
 
 
 def _search(shelf: Shelf) -> Markup:
+    tries = examples(shelf.bases)
     field = tag(
         "input",
         type_="search",
@@ -56,16 +59,14 @@ def _search(shelf: Shelf) -> Markup:
         autocapitalize="off",
         spellcheck="false",
         enterkeyhint="search",
-        placeholder=" ".join(examples(shelf.bases)[:1]) or "numpy",
+        placeholder=tries[0] if tries else "numpy",
         aria_describedby="hint",
         aria_controls="results",
     )
     tried = [
-        part
-        for each in examples(shelf.bases)
-        for part in (" ", tag("button", each, type_="button", class_="try", data_query=each))
+        part for each in tries for part in (" ", tag("button", each, type_="button", class_="try", data_query=each))
     ]
-    pythons = sorted({base.offer.python for base in shelf.bases}, key=_by_number)
+    pythons = sorted({base.offer.python for base in shelf.bases}, key=by_number)
     platforms = sorted({each.platform for base in shelf.bases for each in base.offer.platforms})
     filters = [
         _choice("Python", "python", {python: python for python in pythons}),
@@ -115,7 +116,7 @@ def _images(shelf: Shelf) -> Iterator[Markup]:
         yield tag(
             "section",
             tag("h2", image, id=f"image-{number}"),
-            tag("p", _sentence(described), class_="quiet") if described else "",
+            tag("p", sentence(described), class_="quiet") if described else "",
             tag("ul", *rows),
             class_="image",
             aria_labelledby=f"image-{number}",
@@ -126,7 +127,7 @@ def _base(shelf: Shelf, base: Base, number: int) -> Markup:
     platform = main_platform(base)
     facts = [
         f"Python {platform.python if platform else base.offer.python}",
-        platform.system if platform else "",
+        sentence(platform.system, end="") if platform else "",
         ", ".join(each.platform.removeprefix("linux/") for each in base.offer.platforms),
     ]
     return tag(
@@ -140,13 +141,5 @@ def _base(shelf: Shelf, base: Base, number: int) -> Markup:
     )
 
 
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
-
-
 def _up_to(size: int) -> str:
     return f"≤ {in_bytes(size * 1_000_000).replace('.0 ', ' ').replace('.00 ', ' ')}"
-
-
-def _by_number(python: str) -> Sequence[int]:
-    return tuple(int(part) for part in python.split(".") if part.isdigit())

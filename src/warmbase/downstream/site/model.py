@@ -40,6 +40,11 @@ def page_path(variant: str) -> str:
     return f"bases/{'/'.join(parts)}.html"
 
 
+def by_number(python: str) -> tuple[int, ...]:
+    """Order versions of Python as numbers: 3.9 comes before 3.10."""
+    return tuple(int(part) for part in python.split(".") if part.isdecimal())
+
+
 def way_up(path: str) -> str:
     """From a page to the site's folder: "../../"."""
     return "../" * path.count("/")

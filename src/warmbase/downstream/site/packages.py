@@ -1,6 +1,8 @@
 """What is in a base, as tables: Python packages, packages of the system. Pure."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from urllib.parse import quote
 
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.frame import row, table
@@ -9,8 +11,7 @@ from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.oci.sizes import in_bytes
 from warmbase.publish.offer import OfferedPackage
 
-_Alike = dict[tuple[str, str], list[str]]
-"""Platforms by the version and the use that a package has there."""
+_USES = {"warm": "in the cache alone"}
 
 
 def packages_section(base: Base, up: str) -> Markup:
@@ -25,7 +26,7 @@ def packages_section(base: Base, up: str) -> Markup:
         class_="filter",
         hidden="hidden",
     )
-    shown = table("Python packages", ("package", "version", "download", "licence"), rows, id_="packages")
+    shown = table("Python packages", ("package", "version", "download", "licence"), rows, id_="packages", is_long=True)
     return tag("section", tag("h2", "Python packages"), tag("p", told, class_="quiet"), find, shown, class_="card")
 
 
@@ -51,21 +52,33 @@ def _rows(base: Base, up: str) -> Iterator[Markup]:
     for name in sorted(by_name):
         on = by_name[name]
         first = on.get(main.platform if main else "") or next(iter(on.values()))
-        alike: _Alike = {}
+        alike: dict[tuple[str, str], list[str]] = {}
         for platform_name, package in on.items():
             alike.setdefault((package.version, package.use), []).append(platform_name)
-        versions = [_version(*key, [] if len(names) == everywhere else names) for key, names in alike.items()]
-        yield row(
-            tag("a", name, href=f"{up}index.html#query={name}", title=f"All bases with {name}"),
-            join(versions),
-            tag("span", in_bytes(first.size) if first.size else "", class_="number"),
-            ", ".join(first.licences),
-            data_name=name,
-            data_size=str(first.size),
-        )
+        versions = [
+            (
+                version,
+                "" if len(names) == everywhere else ", ".join(names),
+                _USES.get(use, ""),
+            )
+            for (version, use), names in alike.items()
+        ]
+        yield _row(up, name, tuple(versions), first.size, ", ".join(first.licences))
 
 
-def _version(version: str, use: str, platforms: list[str]) -> Markup:
-    notes = [", ".join(platforms), "in the cache alone" if use == "warm" else ""]
-    quiet = "; ".join(filter(None, notes))
+@lru_cache(maxsize=10_000)
+def _row(up: str, name: str, versions: tuple[tuple[str, str, str], ...], size: int, licences: str) -> Markup:
+    """A package's row, which is the same for many bases. A version has where it is, and how, unless all have it so."""
+    return row(
+        tag("a", name, href=f"{up}index.html#query={quote(name)}", title=f"All bases with {name}"),
+        join(_version(*version) for version in versions),
+        tag("span", in_bytes(size) if size else "", class_="number"),
+        licences,
+        data_name=name,
+        data_size=str(size),
+    )
+
+
+def _version(version: str, where: str, how: str) -> Markup:
+    quiet = "; ".join(filter(None, [where, how]))
     return tag("span", version, *([" ", tag("small", quiet)] if quiet else []), class_="version")

@@ -11,10 +11,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from warmbase.downstream.index import NAME, index_to_json, render_index
 from warmbase.downstream.listing import Base, Edition, Listing
 from warmbase.downstream.site.basepage import base_page
 from warmbase.downstream.site.front import front_page
-from warmbase.downstream.site.model import Shelf, count_holders, page_path
+from warmbase.downstream.site.model import Shelf, by_number, count_holders, page_path
 from warmbase.downstream.site.releases import search_script
 
 ASSETS = Path(__file__).with_name("assets")
@@ -23,10 +24,10 @@ VENDORED = Path(__file__).with_name("vendored")
 _OWN = ("site.css", "icon.svg", "versions.js", "page.js", "front.js", "base.js")
 
 
-def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]], index: bytes) -> dict[str, bytes]:
+def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]]) -> dict[str, bytes]:
     """Every file of the site by its path, the first page last: what it links to is there before it is.
 
-    `editions` are by variant, the newest first; `index` is the machine-readable twin of all of it.
+    `editions` are by variant, the newest first. `index.json` is the machine-readable twin of all of it.
     """
     bases = tuple(sorted(listing.bases, key=_in_order))
     newest = max((base.time for base in bases), default="1970-01-01")
@@ -42,7 +43,8 @@ def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]], ind
     )
     pages = pages_by_name(bases)
     files |= {page_path(base.variant): base_page(shelf, base, pages).encode() for base in bases}
-    return {**files, "index.json": index, "index.html": front_page(shelf).encode()}
+    index = render_index(index_to_json(listing, editions))
+    return {**files, NAME: index, "index.html": front_page(shelf).encode()}
 
 
 def pages_by_name(bases: Sequence[Base]) -> dict[str, str]:
@@ -84,6 +86,6 @@ def _licence(library: Mapping[str, Any]) -> str:
     return f"{library['name']} {library['version']} ({library['licence']})\n\n{text}"
 
 
-def _in_order(base: Base) -> tuple[str, list[int], str]:
-    """By image, and the newest Python first."""
-    return base.image, [-int(part) for part in base.offer.python.split(".") if part.isdigit()], base.variant
+def _in_order(base: Base) -> tuple[str, list[int], int, str]:
+    """By image, the newest Python first, and of one Python what has the shortest name."""
+    return base.image, [-part for part in by_number(base.offer.python)], len(base.name), base.variant

@@ -1,10 +1,11 @@
 """The history of a base, with what changed each time. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from warmbase.downstream.listing import Edition
-from warmbase.downstream.site.frame import short, table, when
-from warmbase.nightly.changes import direction, package_moves
+from warmbase.downstream.site.frame import row, short, table, when
+from warmbase.nightly.changes import Direction, direction, package_moves
 from warmbase.nightly.model import Move
 from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.nightly.report.tables import count_moves
@@ -27,7 +28,7 @@ def history_section(editions: Sequence[Edition]) -> Markup:
 
 def _edition(edition: Edition, before: Edition | None) -> Markup:
     moved = _moves(before.packages, edition.packages) if before and before.packages and edition.packages else ()
-    counted = f"{count_moves(moved)} package{'' if len(moved) == 1 else 's'}" if moved else ""
+    counted = f"Packages: {count_moves(moved)}"
     facts = [edition.action, in_bytes(edition.size) if edition.size else "", short(edition.digest)]
     return tag(
         "li",
@@ -52,7 +53,10 @@ def _table(edition: Edition, moved: Sequence[Move]) -> Markup:
 
 def _rows(moved: Sequence[Move]) -> Iterator[Markup]:
     for move in moved:
-        where = direction(move)
-        arrow = tag("span", _ARROWS[where], class_=f"arrow arrow-{where}", aria_hidden="true")
-        cells = (move.old or "-", move.new or "-", join([arrow, " ", where]))
-        yield tag("tr", tag("th", move.name, scope="row"), *(tag("td", cell) for cell in cells))
+        yield _row(move.name, move.old, move.new, direction(move))
+
+
+@lru_cache(maxsize=10_000)
+def _row(name: str, old: str, new: str, where: Direction) -> Markup:
+    arrow = tag("span", _ARROWS[where], class_=f"arrow arrow-{where}", aria_hidden="true")
+    return row(name, old or "-", new or "-", join([arrow, " ", where]))

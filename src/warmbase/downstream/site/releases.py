@@ -1,10 +1,11 @@
 """What the first page searches: which bases have which version of each package, as a script of the site. Pure.
 
-It is turned round, from package to version to bases, as a search asks it. Bases of one image stand side by side and have
-much in common, so that most of the lists are a range or two: 200 bases of 150 packages are some ten kilobytes.
+It is turned round, from package to version to bases, as a search asks it. Bases of one image stand side by side and
+have much in common, so that most of the lists are a range or two.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,8 +21,8 @@ _Where = dict[int, list[int]]
 def search_script(bases: Sequence[Base]) -> str:
     """The script: `warmbaseCatalog`, with platforms, bases in the order of the page, and packages by name.
 
-    A package is its name and then its versions, the newest first, each followed by the bases that have it: "0-7 12", and
-    "9@1" for one that has it on the platform with number 1 alone.
+    A package is its name and then its versions, the newest first, each followed by the bases that have it: "0-7 12",
+    and "9@1" for one that has it on the platform with number 1 alone.
     """
     platforms = sorted({each.platform for base in bases for each in base.offer.platforms})
     numbers = {name: number for number, name in enumerate(platforms)}
@@ -43,22 +44,23 @@ def search_script(bases: Sequence[Base]) -> str:
 
 def examples(bases: Sequence[Base]) -> list[str]:
     """What to type for a start: the packages that most bases have, the largest of them, and versions that there are."""
-    counts: dict[str, tuple[int, int]] = {}
-    newest: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    sizes: dict[str, int] = {}
+    versions: dict[str, set[str]] = {}
     for base in bases:
         platform = main_platform(base)
         for package in platform.packages if platform else ():
-            known, size = counts.get(package.name, (0, 0))
-            counts[package.name] = (known + 1, max(size, package.size))
-            newest[package.name] = max(newest.get(package.name, "0"), package.version, key=_age)
-    most = max((count for count, _ in counts.values()), default=0)
-    common = [name for name, (count, _) in counts.items() if 3 * count >= most]
-    first = sorted(common, key=lambda name: (-counts[name][1], name))[:3]
+            counts[package.name] += 1
+            sizes[package.name] = max(sizes.get(package.name, 0), package.size)
+            versions.setdefault(package.name, set()).add(package.version)
+    most = max(counts.values(), default=0)
+    common = [name for name, count in counts.items() if 3 * count >= most]
+    first = sorted(common, key=lambda name: (-sizes[name], name))[:3]
     if len(first) < 3:
         return first
     one, two, three = first
-    minor = ".".join(newest[one].split(".")[:2])
-    return [f"{one}>={minor}", f"{two} {three}", f"{three} {newest[three].split('.')[0]}"]
+    newest = {name: newest_first(versions[name])[0].split(".") for name in first}
+    return [f"{one}>={'.'.join(newest[one][:2])}", f"{two} {three}", f"{three} {newest[three][0]}"]
 
 
 def newest_first(versions: Iterable[str]) -> list[str]:

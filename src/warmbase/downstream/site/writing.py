@@ -1,8 +1,8 @@
 """A site's files in a folder. Whoever looks meanwhile sees whole pages with their own scripts and styles.
 
-Files are replaced one by one, and not the folder as a whole, so that it can be what people publish from: a checkout with
-its `.git`, a mount, a folder with a `CNAME`. Assets have their content's hash in their names, and come before the pages
-that load them; what only the earlier site had is removed last.
+Files are replaced one by one, and not the folder as a whole, so that it can be what people publish from: a checkout
+with its `.git`, a mount, a folder with a `CNAME`. Assets have their content's hash in their names, and come before the
+pages that load them; what only the earlier site had is removed last.
 """
 
 from collections.abc import Mapping

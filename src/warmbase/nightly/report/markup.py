@@ -31,4 +31,4 @@ def tag(name: str, /, *children: str, **attributes: str) -> Markup:
 
 def join(children: Iterable[str]) -> Markup:
     """Children one behind the other."""
-    return Markup("".join(child if isinstance(child, Markup) else html.escape(child) for child in children))
+    return Markup("".join([child if isinstance(child, Markup) else html.escape(child) for child in children]))

@@ -34,7 +34,7 @@
     const { words, said, also, part } = node.data;
     const group = draw("g", { class: "leaf", transform: `translate(${node.x0} ${node.y0})`, "data-number": number });
     group.append(draw("title", {}, `${words}: ${said}, also in ${also}`));
-    group.append(draw("rect", { class: `part-${part}${also === "none" ? " own" : ""}`, width, height, rx: 3 }));
+    group.append(draw("rect", { class: `part-${part}`, width, height, rx: 3 }));
     const first = words.split(/[ ,]/)[0];
     const title = height > 18 ? clip(words, width) : "";
     const shown = title && (title === words || title.length > first.length) ? title : height > 18 ? clip(first, width) : "";
@@ -46,7 +46,7 @@
   function picture(box, rows, detail) {
     const [width, height] = [box.clientWidth, box.clientWidth < 500 ? 320 : 380];
     if (!width) return;
-    const parts = ["system", "packages", "warmbase"].map((part) => ({
+    const parts = ["system", "shared", "packages", "warmbase"].map((part) => ({
       children: rows.filter((row) => row.part === part && row.size > 0),
     }));
     const root = d3.hierarchy({ children: parts.filter((part) => part.children.length) });

@@ -297,7 +297,7 @@
     }
   });
   window.addEventListener("hashchange", restore);
-  for (const base of bases) base.row.append(page.copyButton(`FROM line of ${base.name}`, () => `FROM ${base.from}`));
+  for (const base of bases) base.row.append(page.copyButton("Copy FROM", `FROM line of ${base.name}`, () => `FROM ${base.from}`));
   form.hidden = false;
   restore();
 })();

@@ -30,25 +30,25 @@ const page = (() => {
     return navigator.clipboard.writeText(text).catch(() => copyByCommand(text));
   }
 
-  function copyButton(what, read) {
-    const button = element("button", "copy", "Copy");
+  function copyButton(words, what, read) {
+    const button = element("button", "copy", words);
     button.type = "button";
-    button.setAttribute("aria-label", `Copy the ${what}`);
+    button.setAttribute("aria-label", `${words}: the ${what}`);
     button.addEventListener("click", () => {
       copy(read()).then(
-        () => show(button, "Copied", `Copied the ${what}.`),
-        () => show(button, "Select it", "It cannot be copied here: select the text."),
+        () => show(button, words, "Copied", `Copied the ${what}.`),
+        () => show(button, words, "Select it", "It cannot be copied here: select the text."),
       );
     });
     return button;
   }
 
-  function show(button, words, announced) {
-    button.textContent = words;
+  function show(button, words, now, announced) {
+    button.textContent = now;
     button.classList.add("done");
     said.textContent = announced;
     setTimeout(() => {
-      button.textContent = "Copy";
+      button.textContent = words;
       button.classList.remove("done");
       said.textContent = "";
     }, 2000);
@@ -62,7 +62,7 @@ const page = (() => {
     time.title = `${words}, ${time.dateTime}`;
   }
   for (const box of document.querySelectorAll(".copied")) {
-    box.append(copyButton(box.dataset.what, () => box.querySelector("code").textContent));
+    box.append(copyButton("Copy", box.dataset.what, () => box.querySelector("code").textContent));
   }
   return { copyButton, element };
 })();

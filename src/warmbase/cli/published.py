@@ -1,5 +1,6 @@
 """What the commands for people share: `--index`, and the opening of what it names."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,22 +9,63 @@ import typer
 if TYPE_CHECKING:
     from warmbase.downstream.published import Published
     from warmbase.events import Report
+    from warmbase.publish.model import Place
 
 IndexOption = Annotated[
     str,
     typer.Option(
         "--index",
-        envvar="WARMBASE_INDEX",
         metavar="PLACE",
-        help="What is published: HOST[:PORT]/PATH of a registry, or the address or path of an index.json.",
+        help="What is published: HOST[:PORT]/PATH of a registry, or an index.json by its address or path; else what"
+        " WARMBASE_INDEX says, the project's pyproject.toml, or the catalog.",
         show_default=False,
     ),
 ]
 
+CATALOG = Path("images.yaml")
+
 
 def open_published(index: str, folder: Path, report: "Report") -> "Published":
-    """What `index` names, or else what the project in `folder` says, or the catalog in it.
+    """What `index` names, or else WARMBASE_INDEX, the project in `folder`, or the catalog in the current folder.
 
-    Raises ListingError where nothing says it. Nothing is read yet.
+    Raises ListingError where nothing says it, and what reading those files raises. No server is asked yet.
     """
-    raise NotImplementedError
+    from warmbase.downstream.setting import find_source
+    from warmbase.effects.clock import now
+    from warmbase.effects.files import cache_folders
+
+    source = find_source(index, folder, os.environ, CATALOG)
+    folders = cache_folders(os.environ)
+    if source.kind == "place":
+        from warmbase.downstream.registry_listing import RegistryListing
+
+        return RegistryListing(
+            source.text,
+            lambda: _open_place(source.text),
+            folder=folders.published,
+            entries=folders.journal,
+            clock=now,
+            report=report,
+        )
+    from warmbase.downstream.index_listing import IndexListing, read_address, read_file
+
+    if source.kind == "path":
+        return IndexListing(source.text, lambda: read_file(Path(source.text)))
+    return IndexListing(source.text, lambda: read_address(source.text, folders.published, now, report))
+
+
+def _open_place(name: str) -> "Place":
+    """The place of that name, with the mirrors of the catalog in the current folder, if there is one. Somebody waits:
+    what fails is tried once more and no longer."""
+    from warmbase.effects.registry.registries import open_registries
+    from warmbase.effects.registry.retries import Backoff
+    from warmbase.publish.model import Place
+
+    backoff = Backoff(attempts=2, patience=10)
+    if not CATALOG.is_file():
+        return Place.parse(name, open_registries(os.environ, backoff=backoff))
+    from warmbase.catalog.load import load_catalog
+
+    catalog = load_catalog(CATALOG)
+    mirrors = dict(catalog.mirrors)
+    return Place.parse(name, open_registries(os.environ, insecure=catalog.insecure, mirrors=mirrors, backoff=backoff))

@@ -45,6 +45,11 @@ class CacheFolders:
         return self.root / "journal"
 
     @property
+    def published(self) -> Path:
+        """What was last read of places that publish images."""
+        return self.root / "published"
+
+    @property
     def nights(self) -> Path:
         """Copies of what nightly runs keep in registries."""
         return self.root / "nights"

@@ -6,14 +6,18 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache, partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from warmbase.errors import PackagesError
+from warmbase.errors import ListingError, PackagesError
 
 if TYPE_CHECKING:
     import httpx
 
+_LARGEST = 256 << 20  # of a document: an index of thousands of images stays far below
+_ADDRESS_REMEDY = "see whether the address is right and this machine reaches it; a login is taken from ~/.netrc"
 _REMEDY = "see that the index gives the file to whoever asks with these credentials, or let it offer SHA-256 hashes"
 
 
@@ -45,6 +49,38 @@ def measure_file(address: str) -> tuple[str, int]:
     except httpx.HTTPError as error:
         raise PackagesError(f"{address} cannot be downloaded: {type(error).__name__}", next_step=_REMEDY) from None
     return digest.hexdigest(), size
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched:
+    """A document that was fetched; `content` is None where it is what the validator stands for."""
+
+    content: bytes | None = field(repr=False)
+    validator: str
+
+
+def fetch(address: str, validator: str = "") -> Fetched:
+    """Fetch the small document at `address`, if it is not what the server gave `validator` with before.
+
+    Raises ListingError, whose message has neither credentials nor a query.
+    """
+    import httpx
+
+    shown = address.partition("?")[0]
+    try:
+        with _client().stream("GET", address, headers=conditions_for(validator)) as response:
+            if response.status_code == HTTPStatus.NOT_MODIFIED and validator:
+                return Fetched(content=None, validator=validator)
+            if not response.is_success:
+                raise ListingError(f"{shown} answers {response.status_code}", next_step=_ADDRESS_REMEDY)
+            content = bytearray()
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > _LARGEST:
+                    raise ListingError(f"{shown} is longer than {_LARGEST} bytes", next_step=_ADDRESS_REMEDY)
+            return Fetched(content=bytes(content), validator=validator_of(response.headers))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ListingError(f"{shown} cannot be read: {type(error).__name__}", next_step=_ADDRESS_REMEDY) from None
 
 
 def conditions_for(validator: str) -> dict[str, str]:

@@ -9,9 +9,10 @@ yanked or is past its end of life never does. Of the others the better one is, i
    a few kilobytes;
 3. the one with fewer packages missing, then with more hits that are the very files of the lock, which serve an own
    `.venv` too, then with more at the lock's version;
-4. the newer Python, then the smaller image, then what was published later, then the name: so that the order is total.
+4. the newer Python, then the foundation that has the short tag, for it is the one that the image names first, then the
+   smaller image, then what was published later, then the name: so that the order is total.
 
-Sizes in 1 and 2 are compared roughly, in steps of 12 to 25 % from a mebibyte on (`roughly`): the files of a package for
+Sizes in 1 and 2 are compared roughly (`roughly`), in steps of a mebibyte or 12 to 25 %: the files of a package for
 two Pythons differ by a little, and that little is no reason. A hit more lowers 1, leaves 2 as it is and improves 3,
 whatever it adds to the image: it never makes a base worse.
 """
@@ -22,10 +23,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from warmbase.downstream.demand import Demands, Sizes
+from warmbase.downstream.demand import Sizes
 from warmbase.downstream.lifetimes import ending, is_past
 from warmbase.downstream.listing import Base
-from warmbase.downstream.match import Match, match
+from warmbase.downstream.match import Match, Matcher
 from warmbase.downstream.prediction import predict_layer
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.words import count, join_words
@@ -71,24 +72,24 @@ def rank(
     project: Project, bases: Sequence[Base], platform: str, today: date, *, predict: Predict = predict_layer
 ) -> Choice:
     """Compare a project with all bases on an OCI platform, as of a day."""
-    demands = Demands(project, known_sizes(bases, platform))
+    matcher = Matcher(project, known_sizes(bases, platform))
     usable: list[Match] = []
     barred: list[NearMiss] = []
     for base in bases:
-        found = match(project, base, platform, demands=demands)
+        found = matcher.match(base, platform)
         if why := found.obstacle or bar(base, today):
             barred.append(NearMiss(match=found, why=why, is_barred=True))
         else:
             usable.append(replace(found, layer=predict(project, found)))
     ranked = tuple(sorted(usable, key=standing))
-    barred.sort(key=lambda each: standing(each.match))
+    barred.sort(key=lambda each: (bool(bar(each.match.base, today)), standing(each.match)))
     return Choice(
         project=project,
         platform=platform,
         ranked=ranked,
         reason=_reason(ranked),
         barred=tuple(barred),
-        near=(*_nearest(_others(ranked)), *_nearest(each for each in barred if each.match.hits or not ranked)),
+        near=(*_near_usable(ranked), *_near_barred(each for each in barred if each.match.hits or not ranked)),
     )
 
 
@@ -125,6 +126,7 @@ class Standing(NamedTuple):
     files: int
     versions: int
     python: tuple[int, ...]
+    tags: int
     size: int
     time: float
     name: str
@@ -141,6 +143,7 @@ def standing(found: Match) -> Standing:
         files=-fits.count("file"),
         versions=-fits.count("version"),
         python=tuple(-int(part) for part in found.base.offer.python.split(".") if part.isdecimal()),
+        tags=-len(found.base.tags),
         size=offered.size if offered else 0,
         time=-datetime.fromisoformat(found.base.time).timestamp(),
         name=found.base.variant,
@@ -172,6 +175,8 @@ def _reason(ranked: Sequence[Match]) -> str:
             return f"{more}, most of them hit as the lock has them"
         case "python":
             return f"{more}, it has the newest Python"
+        case "tags":
+            return f"{more}, it is on the foundation that {best.base.image} names first"
         case "size":
             return f"{more}, it is the smallest"
         case "time":
@@ -191,19 +196,21 @@ def _decisive(best: Match, other: Match) -> str:
     return next((name for name in Standing._fields if getattr(one, name) != getattr(two, name)), "name")
 
 
-def _others(ranked: Sequence[Match]) -> Iterable[NearMiss]:
-    return (NearMiss(match=each, why=_describe_difference(each, ranked[0])) for each in ranked[1:])
+def _near_usable(ranked: Sequence[Match]) -> list[NearMiss]:
+    """The nearest few of other images than the best's."""
+    near: dict[str, NearMiss] = {}
+    for each in ranked:
+        if each.base.image != ranked[0].base.image and len(near) < _NEAR:
+            near.setdefault(each.base.image, NearMiss(match=each, why=_describe_difference(each, ranked[0])))
+    return list(near.values())
 
 
-def _nearest(misses: Iterable[NearMiss]) -> list[NearMiss]:
-    """The nearest few, each for a reason of its own and of an image of its own."""
-    chosen: list[NearMiss] = []
-    for each in misses:
-        if len(chosen) == _NEAR:
-            break
-        if all(each.why != one.why and each.match.base.image != one.match.base.image for one in chosen):
-            chosen.append(each)
-    return chosen
+def _near_barred(barred: Iterable[NearMiss]) -> list[NearMiss]:
+    """The nearest few, each for a reason of its own."""
+    near: dict[str, NearMiss] = {}
+    for each in barred:
+        near.setdefault(each.why, each)
+    return list(near.values())[:_NEAR]
 
 
 def _describe_difference(other: Match, best: Match) -> str:
@@ -218,6 +225,8 @@ def _describe_difference(other: Match, best: Match) -> str:
             return "has fewer of the very files of the lock"
         case "python":
             return f"has the older Python {other.base.offer.python}"
+        case "tags":
+            return f"is not on the foundation that {other.base.image} names first"
         case "size":
             return "is larger"
         case "time":

@@ -105,11 +105,13 @@ def find_bases(
         there = [each for each in base.offer.platforms if platform in ("", each.platform)]
         looks = [_look(requests, offered) for offered in there or base.offer.platforms]
         complete = [look for look in looks if not look.missing and not look.differing]
-        against = tuple(_against(base, python, "" if there else platform, today))
+        against = tuple(_against(base, python, bool(there), today))
         if complete and not against:
             old, platforms = is_past(base, today), tuple(look.offered for look in complete)
             found.append(Found(base=base, platforms=platforms, packages=complete[0].has, is_old=old))
-        else:
+        elif not base.yanked or (
+            complete and len(against) == 1
+        ):  # a yank alone is worth saying, and nothing beside one
             lacking += [(base, look, against) for look in (complete or looks)[:1]]
     return Finding(found=tuple(sorted(found, key=_order)), near=() if found else _nearest(lacking))
 
@@ -142,10 +144,10 @@ def _look(requests: Sequence[Request], offered: OfferedPlatform) -> _Look:
     return _Look(offered=offered, has=tuple(has), missing=tuple(missing), differing=tuple(differing))
 
 
-def _against(base: Base, python: str, platform: str, today: date) -> Iterator[str]:
-    """What else stands in the way; `platform` is one that the base does not have."""
-    if platform:
-        yield f"is not there for {platform}, only for {join_words([each.platform for each in base.offer.platforms])}"
+def _against(base: Base, python: str, is_there: bool, today: date) -> Iterator[str]:
+    """What else stands in the way, beside what a base has."""
+    if not is_there:
+        yield f"is there for {join_words([each.platform for each in base.offer.platforms]) or 'no platform'} alone"
     if not all(admits_python(python, each.python) for each in base.offer.platforms):
         yield f"has Python {base.offer.python}"
     if base.yanked:

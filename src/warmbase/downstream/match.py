@@ -8,6 +8,7 @@ the very file from there. That is also all that a package serves that is in the 
 Of a project without a lock only what it names is compared: what that needs in its turn is among what is not needed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -15,7 +16,7 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from warmbase.downstream.demand import Demands, Wanted
+from warmbase.downstream.demand import NO_SIZES, Demands, Sizes, Wanted
 from warmbase.downstream.listing import Base
 from warmbase.downstream.projects.model import Need, Project
 from warmbase.downstream.pythons import describe_mismatch
@@ -63,39 +64,59 @@ class Match:
     layer: int = 0
 
 
-def match(project: Project, base: Base, platform: str, *, demands: Demands | None = None) -> Match:
+def match(project: Project, base: Base, platform: str) -> Match:
     """Compare a base with what a project needs on an OCI platform. `layer` stays 0: `prediction` says it.
 
-    `demands` are those of the project, for who compares many bases. Yanks and ends of life are the choice's to judge.
+    Yanks and ends of life are the choice's to judge. Who compares many bases uses one `Matcher`.
     """
-    offered = base.offer.platform(platform)
-    if offered is None:
-        there = join_words([each.platform for each in base.offer.platforms])
-        return Match(base=base, platform=platform, obstacle=f"is not there for {platform}, only for {there or 'none'}")
-    wanted = (demands or Demands(project)).of(offered)
-    packages = {package.name: package for package in offered.packages}
-    hits: list[Hit] = []
-    misses: list[Miss] = []
-    obstacle = describe_mismatch(project, offered.python)
-    for each in wanted:
-        found = _compare(each, packages.get(each.need.name))
-        if isinstance(found, Hit):
-            hits.append(found)
-        else:
-            misses.append(found)
-            if each.making == "none" and not obstacle:
-                obstacle = _no_file(each.need, offered)
-    names = {each.need.name for each in wanted}
-    return Match(
-        base=base,
-        platform=platform,
-        obstacle=obstacle,
-        hits=tuple(hits),
-        misses=tuple(misses),
-        unneeded=tuple(each for each in offered.packages if each.use == "venv" and each.name not in names),
-        saved=sum(hit.package.size for hit in hits),
-        left=sum(miss.size for miss in misses),
-    )
+    return Matcher(project).match(base, platform)
+
+
+class Matcher:
+    """Compares a project with many bases. `sizes` helps where its lock has none.
+
+    Bases have many packages in common, as the same objects: how one serves a need is worked out once.
+    """
+
+    def __init__(self, project: Project, sizes: Sizes = NO_SIZES) -> None:
+        self._project = project
+        self._demands = Demands(project, sizes)
+        self._known: dict[tuple[int, int], tuple[Wanted, OfferedPackage | None, Hit | Miss]] = {}
+
+    def match(self, base: Base, platform: str) -> Match:
+        """See the function of this name."""
+        offered = base.offer.platform(platform)
+        if offered is None:
+            there = join_words([each.platform for each in base.offer.platforms])
+            return Match(base=base, platform=platform, obstacle=f"is there for {there or 'no platform'} alone")
+        wanted = self._demands.of(offered)
+        packages = {package.name: package for package in offered.packages}
+        hits: list[Hit] = []
+        misses: list[Miss] = []
+        for each in wanted:
+            found = self._compare(each, packages.get(each.need.name))
+            if isinstance(found, Hit):
+                hits.append(found)
+            else:
+                misses.append(found)
+        names = {each.need.name for each in wanted}
+        return Match(
+            base=base,
+            platform=platform,
+            obstacle=describe_mismatch(self._project, offered.python) or _describe_no_file(wanted, misses, offered),
+            hits=tuple(hits),
+            misses=tuple(misses),
+            unneeded=tuple(each for each in offered.packages if each.use == "venv" and each.name not in names),
+            saved=sum([hit.package.size for hit in hits]),
+            left=sum([miss.size for miss in misses]),
+        )
+
+    def _compare(self, wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
+        key = id(wanted), id(package)  # both live as long as they are kept here
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = wanted, package, _compare(wanted, package)
+        return known[2]
 
 
 def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
@@ -155,6 +176,10 @@ def admits_version(specifier: str, version: str) -> bool:
         return False
 
 
-def _no_file(need: Need, offered: OfferedPlatform) -> str:
+def _describe_no_file(wanted: Iterable[Wanted], misses: Iterable[Miss], offered: OfferedPlatform) -> str:
+    impossible = {id(each.need) for each in wanted if each.making == "none"}
+    need = next((miss.need for miss in misses if id(miss.need) in impossible), None)
+    if need is None:
+        return ""
     minor = ".".join(offered.python.split(".")[:2])
     return f"has Python {minor} on {offered.platform}, for which the lock has no file of {need.name} {need.version}"

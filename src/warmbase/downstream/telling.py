@@ -9,6 +9,7 @@ from warmbase.downstream.find import Finding, Found, Lacking
 from warmbase.downstream.lifetimes import end_of_life, ending
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Fit, Match, Miss
+from warmbase.downstream.pythons import admits_python
 from warmbase.downstream.words import count, in_columns, join_words, spell_age, spell_specifier
 from warmbase.oci.sizes import in_bytes
 
@@ -53,7 +54,8 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
     yield "why", choice.reason
     fits = [(fit, sum(hit.fit == fit for hit in best.hits)) for fit in _FITS]
     words = "; ".join(f"{number} {_FITS[fit]}" for fit, number in fits if number)
-    yield "hits", f"{len(best.hits)} of {count(needed, 'package')}" + (f": {words}" if words else "")
+    named = "" if choice.project.is_locked else " that the project names"
+    yield "hits", f"{len(best.hits)} of {count(needed, 'package')}{named}" + (f": {words}" if words else "")
     if best.misses:
         yield "missing", f"{count(len(best.misses), 'package')}, {spell_left(best)}: {_name_misses(best.misses)}"
     if best.unneeded:
@@ -67,6 +69,11 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
     soon = ending(base, now.date())
     end = soon or (f"looked after until {day}" if (day := end_of_life(base)) else "")
     yield "published", ", ".join(part for part in (f"{base.time[:10]} ({spell_age(base.time, now)})", end) if part)
+    if not admits_python(choice.project.python, offered.python):
+        yield (
+            "note",
+            f".python-version asks for {choice.project.python}, and uv insists: let it say {base.offer.python}",
+        )
     for unknown in choice.project.unknown:
         yield "not mapped", f"{unknown.name}: {unknown.why}"
 
@@ -94,7 +101,7 @@ def _spell_need(miss: Miss) -> str:
 
 
 def _tell_next(choice: Choice, now: datetime, most: int) -> Iterator[str]:
-    headings = ("base", "hits", "files", "missing", "left", "not needed", "layer", "size", "python", "published")
+    headings = ("base", "hits", "exact", "missing", "left", "not needed", "layer", "size", "python", "published")
     rows = [_row(each, now) for each in choice.ranked[:most]]
     yield from in_columns(headings, rows)
     if len(choice.ranked) > most:

@@ -24,7 +24,6 @@ PlatformOption = Annotated[
 
 @app.command()
 def choose(
-    context: typer.Context,
     project: Annotated[
         Path,
         typer.Argument(
@@ -60,7 +59,7 @@ def choose(
     if as_json:
         print_json(describe_choice(choice, today))
     else:
-        _print_lines(tell_choice(choice, today, again=_again(context, project, index), everything=everything))
+        _print_lines(tell_choice(choice, today, again=_again(project, index), everything=everything))
     if choice.best is None:
         sys.exit(1)
 
@@ -110,11 +109,10 @@ def _default_platform(bases: "Iterable[Base]") -> str:
     return platforms.pop() if len(platforms) == 1 else native_platform()
 
 
-def _again(context: typer.Context, project: Path, index: str) -> str:
+def _again(project: Path, index: str) -> str:
     """What of the command line the next command needs too."""
-    source = context.get_parameter_source("index")
     words = [project.as_posix()] if project != HERE else []
-    words += ["--index", index] if source is not None and source.name == "COMMANDLINE" else []
+    words += ["--index", index] if index else []
     return f"{shlex.join(words)} " if words else ""
 
 

@@ -125,7 +125,7 @@ def test_what_names_no_package_is_an_error_with_a_next_step(text: str, message: 
 FOUND = f"""\
 base         pandas  numpy  python  size      published               platforms                 digest
 data:py3.13  2.2.3   2.3.4  3.13    69.9 MB   2026-11-20, 2 days ago  linux/amd64, linux/arm64  {DATA.digest[:19]}
-ml:py3.13    2.2.3   2.3.4  3.13    112.7 MB  2026-11-20, 2 days ago  linux/amd64               {LARGE.digest[:19]}
+ml:py3.13    2.2.3   2.3.4  3.13    103.4 MB  2026-11-20, 2 days ago  linux/amd64               {LARGE.digest[:19]}
 
 FROM {DATA.reference}"""
 

@@ -57,6 +57,14 @@ class ProjectFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Locked:
+    """What uv made of a project on a base: the texts of its pyproject.toml and its uv.lock."""
+
+    pyproject: str
+    lock: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Adoption:
     """A plan: changes by path, notes, and commands in the order in which they are run."""
 

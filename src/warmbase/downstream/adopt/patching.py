@@ -5,7 +5,7 @@ be changed safely is said, with the line to write. Patching what was patched cha
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import join, normpath
 
@@ -17,6 +17,7 @@ from warmbase.downstream.adopt.stages import (
     Ground,
     folders_of,
     has_other_packages,
+    is_base,
     is_plain_system,
     is_uv_alone,
     survey,
@@ -41,6 +42,17 @@ class Patched:
     notes: tuple[Note, ...]
 
 
+def move_dockerfile(text: str, path: str, base: Base) -> Patched:
+    """A Dockerfile whose stages on a base stand on `base` instead, and nothing else changed. Raises ProjectError."""
+    ground = survey(read_dockerfile(text, path), base)
+    edits: dict[int, list[Edit]] = {}
+    for number in sorted(ground.begun):
+        if is_base(ground.dockerfile.stages[number].image, base):
+            line, begun = _begin(ground, ground.dockerfile.stages[number])
+            edits.setdefault(line, []).extend(begun)
+    return _patched(ground, edits, [])
+
+
 def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") -> Patched:
     """A Dockerfile on `base`. `exported` is the requirements file that takes the place of a lock that uv does not
     read. Raises ProjectError for a text that is no Dockerfile."""
@@ -63,11 +75,15 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
             edits.setdefault(line, []).append(edit)
     notes += _left_alone(ground)
     _drop_unused(ground, edits)
-    by_line = {each.line: each for each in dockerfile.instructions}
+    return _patched(ground, edits, notes)
+
+
+def _patched(ground: Ground, edits: Mapping[int, Sequence[Edit]], notes: Sequence[Note]) -> Patched:
+    by_line = {each.line: each for each in ground.dockerfile.instructions}
     changes = {line: apply_edits(by_line[line].text, each) for line, each in edits.items() if each}
     changes = {line: new for line, new in changes.items() if new != by_line[line].text}
     reasons = tuple(f"line {line}: {'; '.join(dict.fromkeys(e.why for e in edits[line]))}" for line in sorted(changes))
-    return Patched(text=dockerfile.replaced(changes), reasons=reasons, notes=tuple(dict.fromkeys(notes)))
+    return Patched(text=ground.dockerfile.replaced(changes), reasons=reasons, notes=tuple(dict.fromkeys(notes)))
 
 
 def _begin(ground: Ground, stage: Stage) -> tuple[int, list[Edit]]:

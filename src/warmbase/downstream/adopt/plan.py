@@ -1,13 +1,208 @@
-"""The plan of an adoption. Pure."""
+"""The plan of an adoption. Pure.
 
-from warmbase.downstream.adopt.model import Adoption, ProjectFiles, Wishes
+It works from what there is: a Dockerfile is patched, and written only where there is none; a lock decides how packages
+get in; what people wrote elsewhere is completed. Planning what was applied gives no change.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from warmbase.downstream.adopt.exporting import EXPORTED, EXPORTED_KINDS, export_requirements
+from warmbase.downstream.adopt.extras import move_devcontainer, plan_compose, plan_devcontainer
+from warmbase.downstream.adopt.ignoring import complete_ignored
+from warmbase.downstream.adopt.model import Adoption, Change, Command, Locked, Note, ProjectFiles, Wishes
+from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_dockerfile
+from warmbase.downstream.adopt.starting import Start, find_start
+from warmbase.downstream.adopt.writing import (
+    Recipe,
+    exported_recipe,
+    plain_recipe,
+    requirements_recipe,
+    sync_recipe,
+    write_dockerfile,
+)
 from warmbase.downstream.listing import Base
-from warmbase.downstream.projects.model import Project
+from warmbase.downstream.match import match
+from warmbase.downstream.projects.environment import environment_of
+from warmbase.downstream.projects.model import Need, Project
+from warmbase.downstream.pythons import admits_python
+from warmbase.downstream.words import join_words, spell_specifier
+from warmbase.errors import ProjectError
+from warmbase.publish.offer import OfferedPlatform
+
+PYTHON_VERSION = ".python-version"
+
+_VERSIONS_FROM_GIT = re.compile(r"setuptools[-_]scm|hatch-vcs|versioningit|versioneer|dynamic-versioning|pdm-backend")
+_MOST_PINS = 12
 
 
-def plan_adoption(project: Project, base: Base, wishes: Wishes, files: ProjectFiles) -> Adoption:
+def plan_adoption(
+    project: Project, base: Base, wishes: Wishes, files: ProjectFiles, locked: Locked | None = None
+) -> Adoption:
     """What has to change in a project's folder so that a build on `base` hits.
 
-    Raises ProjectError for a Dockerfile or a pyproject.toml that cannot be read.
+    `locked` is what uv made of a project that it locks, and `project` then what that lock says. Raises ProjectError for
+    a Dockerfile or a pyproject.toml that cannot be read, and where the base's Python or platform does not serve.
     """
-    raise NotImplementedError
+    offered = _platform(base, wishes)
+    _check_python(project, base, offered)
+    needs = project.needs(environment_of(offered.python, offered.platform))
+    exported = _export(project, needs, files)
+    recipe = choose_recipe(project, needs, files, locked)
+    script = project.path.name if project.kind == "script" else ""
+    start = find_start(files, project.name, {need.name for need in needs}, script)
+    dockerfile, notes = _plan_dockerfile(base, wishes, files, recipe, start, exported)
+    changes = [
+        dockerfile,
+        *_locked_changes(files, locked),
+        _plan_python_version(base, offered, files),
+    ]
+    if exported and not (wishes.upgrade and EXPORTED not in files.texts):
+        changes.append(_change(files, EXPORTED, exported))
+    if wishes.upgrade:
+        extras: list[Change | Note | None] = [move_devcontainer(files, base)]
+    else:
+        changes.append(_plan_ignored(wishes, files, recipe))
+        extras = [plan_compose(files, project.name, recipe, start)] if wishes.compose else []
+        plan = plan_devcontainer(files, project.name, base, recipe) if wishes.devcontainer else None
+        extras += [plan or move_devcontainer(files, base)]
+    changes += [each for each in extras if isinstance(each, Change)]
+    notes += [each for each in extras if isinstance(each, Note)]
+    notes += _notes(project, base, offered, locked)
+    return Adoption(
+        changes=tuple(each for each in changes if each is not None and each.new != each.old),
+        notes=tuple(notes),
+        commands=tuple(_commands(project, locked)),
+    )
+
+
+def choose_recipe(project: Project, needs: tuple[Need, ...], files: ProjectFiles, locked: Locked | None) -> Recipe:
+    """How the project's packages get into an image."""
+    builds = any(member.folder in (".", "") and member.backend for member in project.members)
+    if project.kind == "uv.lock" or locked:
+        others = [member for member in project.members if member.folder not in (".", "")]
+        pyproject = locked.pyproject if locked else files.texts.get("pyproject.toml", "")
+        return sync_recipe(
+            builds=builds,
+            is_workspace=bool(others),
+            has_local=any(need.source == "path" for need in needs),
+            has_root="project" in _load(pyproject),
+        )
+    if _is_exported(project, files):
+        return exported_recipe(builds=builds)
+    if project.kind == "requirements.txt":
+        name = project.path.name
+        return requirements_recipe(name, files.texts.get(name, ""))
+    return plain_recipe(project.path.name, builds=builds)
+
+
+def _platform(base: Base, wishes: Wishes) -> OfferedPlatform:
+    offered = base.offer.platform(wishes.platform) if wishes.platform else next(iter(base.offer.platforms), None)
+    if offered is None:
+        there = join_words([each.platform for each in base.offer.platforms])
+        raise ProjectError(
+            f"{base.name} is not there for {wishes.platform or 'any platform'}, only for {there or 'none'}",
+            next_step="see `warmbase list` for what is, or ask for another --platform",
+        )
+    return offered
+
+
+def _check_python(project: Project, base: Base, offered: OfferedPlatform) -> None:
+    if project.requires_python and not admits_python(project.requires_python, offered.python):
+        raise ProjectError(
+            f"{base.name} has Python {offered.python}, and the project asks for"
+            f" {spell_specifier(project.requires_python)}",
+            next_step="`warmbase choose` names bases that fit; or widen `requires-python`",
+        )
+
+
+def _plan_python_version(base: Base, offered: OfferedPlatform, files: ProjectFiles) -> Change | None:
+    text = files.texts.get(PYTHON_VERSION)
+    request = next((line.strip() for line in (text or "").splitlines() if line.strip()[:1] not in ("", "#")), "")
+    if text is None or not request or admits_python(request, offered.python):
+        return None
+    new = text.replace(request, base.offer.python, 1)
+    return Change(path=PYTHON_VERSION, old=text, new=new, reasons=(f"the base has Python {offered.python}",))
+
+
+def _plan_dockerfile(
+    base: Base, wishes: Wishes, files: ProjectFiles, recipe: Recipe, start: Start | None, exported: str
+) -> tuple[Change | None, list[Note]]:
+    path = wishes.dockerfile
+    text = files.texts.get(path)
+    if text is None and wishes.upgrade:
+        return None, []
+    if text is None:
+        new = write_dockerfile(base.reference, recipe, start)
+        notes = [] if start else [Note(text="nothing here says how it starts", line='CMD ["…"]', path=path)]
+        return Change(path=path, old=None, new=new), notes
+    if wishes.upgrade:
+        patched: Patched = move_dockerfile(text, path, base)
+    else:
+        patched = patch_dockerfile(text, path, base, exported=EXPORTED if exported else "")
+    return Change(path=path, old=text, new=patched.text, reasons=patched.reasons), list(patched.notes)
+
+
+def _locked_changes(files: ProjectFiles, locked: Locked | None) -> Iterator[Change | None]:
+    if locked:
+        yield _change(files, "pyproject.toml", locked.pyproject)
+        yield _change(files, "uv.lock", locked.lock)
+
+
+def _change(files: ProjectFiles, path: str, new: str) -> Change:
+    return Change(path=path, old=files.texts.get(path), new=new)
+
+
+def _plan_ignored(wishes: Wishes, files: ProjectFiles, recipe: Recipe) -> Change | None:
+    own = f"{wishes.dockerfile}.dockerignore"
+    path = own if own in files.texts else ".dockerignore"
+    keeps_git = bool(_VERSIONS_FROM_GIT.search(files.texts.get("pyproject.toml", "")))
+    try:
+        new = complete_ignored(files.texts.get(path), recipe.files, keeps_git=keeps_git)
+    except ValueError as error:
+        raise ProjectError(f"{path}: {error}", next_step="correct or remove that pattern") from None
+    return _change(files, path, new)
+
+
+def _is_exported(project: Project, files: ProjectFiles) -> bool:
+    """Whether uv cannot read what the project has: others' locks, conda's environments, poetry's own dependencies."""
+    poetry = project.kind == "pyproject.toml" and "project" not in _load(files.texts.get("pyproject.toml", ""))
+    return project.kind in EXPORTED_KINDS or poetry
+
+
+def _export(project: Project, needs: tuple[Need, ...], files: ProjectFiles) -> str:
+    return export_requirements(project, needs) if _is_exported(project, files) else ""
+
+
+def _notes(project: Project, base: Base, offered: OfferedPlatform, locked: Locked | None) -> Iterator[Note]:
+    for unknown in project.unknown:
+        yield Note(text=f"{unknown.name}: {unknown.why}", path=project.path.name)
+    found = match(project, base, offered.platform)
+    if base.yanked:
+        instead = f"; take {base.instead} instead" if base.instead else ""
+        yield Note(text=f"{base.name} was yanked: {base.yanked}{instead}", is_blocking=True)
+    if locked:
+        return
+    pinned = [miss for miss in found.misses if miss.has and miss.need.version]
+    if pinned:
+        pins = [f"{miss.need.name}=={miss.has}" for miss in pinned]
+        words = join_words([f"{miss.need.name} {miss.need.version}" for miss in pinned], most=_MOST_PINS)
+        yield Note(
+            text=f"pinned to other versions than the base's, and so downloaded: {words}; the base has",
+            line="\n".join(pins),
+            path=project.path.name,
+        )
+
+
+def _commands(project: Project, locked: Locked | None) -> Iterator[Command]:
+    if project.kind == "uv.lock" and locked is None:
+        yield Command(words=("uv", "lock"), why="the lock was not moved to the base's versions")
+
+
+def _load(pyproject: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(pyproject)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ProjectError(f"pyproject.toml: {error}", next_step="correct it; `uv lock` says the same") from None

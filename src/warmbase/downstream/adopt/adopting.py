@@ -1,0 +1,85 @@
+"""Adopting a base in a folder: reading, locking where uv locks the project, planning. Nothing is written here."""
+
+import tempfile
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from warmbase.downstream.adopt.folder import read_files
+from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
+from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
+from warmbase.downstream.adopt.plan import plan_adoption
+from warmbase.downstream.listing import Base
+from warmbase.downstream.match import Match, match
+from warmbase.downstream.projects.environment import environment_of
+from warmbase.downstream.projects.model import Project
+from warmbase.downstream.projects.read import read_project
+from warmbase.errors import ProjectError
+
+Relock = Callable[[Path, Mapping[str, str]], str]
+"""The uv.lock of the project in a folder, with other texts in the place of its files. Raises ProjectError."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A plan, ready to be shown: the folder that it is for, the project as it will be, and how the base serves it."""
+
+    folder: Path
+    project: Project
+    adoption: Adoption
+    match: Match
+
+
+def prepare_adoption(project: Project, base: Base, wishes: Wishes, relock: Relock | None) -> Prepared:
+    """The plan of an adoption. Without `relock`, and where uv cannot lock the project, its lock stays, and a note says
+    so. Raises ProjectError."""
+    folder = project.folder
+    files = read_files(folder, wishes.dockerfile, project.path.name)
+    offered = base.offer.platform(wishes.platform) if wishes.platform else base.offer.platforms[0]
+    locked, notes = None, []
+    after = project
+    if offered and relock and _is_locked_by_uv(project, files):
+        environment = environment_of(offered.python, offered.platform)
+        try:
+            locked = lock_on(project, base, environment, files, lambda texts: relock(folder, texts))
+            after = _project_of(locked, project)
+        except ProjectError as error:
+            locked = None
+            notes = [Note(text=error.message, line=error.next_step, path=LOCK, is_blocking=True)]
+    adoption = plan_adoption(after, base, wishes, files, locked)
+    return Prepared(
+        folder=folder,
+        project=after,
+        adoption=replace(adoption, notes=(*notes, *adoption.notes)),
+        match=match(after, base, offered.platform if offered else wishes.platform),
+    )
+
+
+def _is_locked_by_uv(project: Project, files: ProjectFiles) -> bool:
+    if project.kind not in ("uv.lock", "pyproject.toml"):
+        return False
+    try:
+        document: dict[str, Any] = tomllib.loads(files.texts.get(PYPROJECT, ""))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ProjectError(f"{PYPROJECT}: {error}", next_step="correct it; `uv lock` says the same") from None
+    return bool(document) and (project.kind == "uv.lock" or "project" in document)
+
+
+def _project_of(locked: Locked, project: Project) -> Project:
+    """The project as its new lock says it."""
+    with tempfile.TemporaryDirectory(prefix="warmbase-adopt-") as name:
+        folder = Path(name)
+        for path, text in ((PYPROJECT, locked.pyproject), (LOCK, locked.lock)):
+            (folder / path).write_text(text, encoding="utf-8", newline="")
+        read = read_project(folder / LOCK)
+    return replace(
+        read,
+        path=project.folder / LOCK,
+        name=project.name,
+        members=project.members,
+        requires_python=project.requires_python,
+        python=project.python,
+        unknown=project.unknown,
+    )

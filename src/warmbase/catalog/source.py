@@ -96,7 +96,11 @@ def read_source(path: Path) -> Source:
 
     Problems that leave the rest readable are in the result's `problems`.
     """
-    text = _decode(path, _read_bytes(path))
+    return parse_source(path, _decode(path, _read_bytes(path)))
+
+
+def parse_source(path: Path, text: str) -> Source:
+    """Read YAML that stands in the file `path`. Raises `CatalogError` as `read_source` does."""
     composer = _Composer(path)
     try:
         root = composer.compose(text)

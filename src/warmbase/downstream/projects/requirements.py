@@ -43,7 +43,7 @@ _MOST_FILES = 100  # that name each other
 
 def read_requirements(path: Path) -> Project:
     """The project of a requirements file, with those that it names. Raises ProjectError."""
-    reader = _Reader(path.parent)
+    reader = RequirementsReader(path.parent)
     reader.read(path, reader.wanted)
     pinned = {each.need.name for each in reader.wanted if each.need.version and each.need.files}
     names = {member.name for member in reader.members}
@@ -60,8 +60,8 @@ def read_requirements(path: Path) -> Project:
     )
 
 
-class _Reader:
-    """Reads a file and those that it names; what was found is in its lists."""
+class RequirementsReader:
+    """Reads requirements, from files and line by line; what was found is in its lists. `folder` is the project's."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -85,9 +85,10 @@ class _Reader:
             origin.refuse(reason, line=line)
         own = Origin(path=path, remedy=REMEDY)
         for number, text in _logical_lines(own.read_text()):
-            self._read_line(text, target, own, number)
+            self.read_line(text, target, own, number)
 
-    def _read_line(self, text: str, target: list[Wanted], origin: Origin, line: int) -> None:
+    def read_line(self, text: str, target: list[Wanted], origin: Origin, line: int) -> None:
+        """Read one line into `target`: a requirement or an option. Raises ProjectError."""
         option = _OPTION.match(text) if text.startswith("-") else None
         if option is None:
             self._read_requirement(text, target, origin, line)

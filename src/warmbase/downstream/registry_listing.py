@@ -1,7 +1,7 @@
 """What is published in a registry, read from its journal.
 
 One listing of the journal's tags says which entry is the newest of each variant; that entry has the offer (see
-`publish.offering`), so that a variant takes three small requests and no image is asked for. Entries never change: what
+`publish.offering`), so that a variant takes one request and no image is asked for. Entries never change: what
 was read is kept, and the next time only the tags are listed, and what is new is read. Yanks are no entries; they are
 found among the tags of each image's repository, one listing each.
 
@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from warmbase.downstream.index import index_from_json, index_to_json, parse_index, render_index
 from warmbase.downstream.kept import Keeper, Kept
 from warmbase.downstream.listing import Base, Edition, Listing
 from warmbase.downstream.naming import find_listed, is_edition, no_such_base, take_apart
+from warmbase.effects.registry.records import read_layer
 from warmbase.errors import ListingError, RegistryError
 from warmbase.events import Report, Warned
 from warmbase.oci.manifest import Descriptor
@@ -71,7 +72,7 @@ class RegistryListing:
         if kept and known and kept.is_fresh(self._clock()):
             return known
         try:
-            return self._refresh(kept.stamp if kept and known else {}, known.bases if known else ())
+            return self._refresh(kept if known else None, known.bases if known else ())
         except RegistryError as error:
             if known is None:
                 raise ListingError(error.message, next_step=error.next_step) from error
@@ -148,12 +149,13 @@ class RegistryListing:
 
     def _read_kept(self, kept: Kept) -> Listing | None:
         try:
-            return index_from_json(parse_index(kept.content, self.source), self.source)
+            listing = index_from_json(parse_index(kept.content, self.source), self.source)
+            return replace(listing, time=format_time(kept.asked))
         except ListingError:  # another version's
             return None
 
-    def _refresh(self, stamp: Mapping[str, Any], known: Sequence[Base]) -> Listing:
-        """Ask the registry; `stamp` and `known` are what was kept."""
+    def _refresh(self, kept: Kept | None, known: Sequence[Base]) -> Listing:
+        """Ask the registry; `known` are the bases in what is `kept`."""
         now = self._clock()
         newest = _newest_of_each(self._stamps)
         if not newest:
@@ -162,13 +164,16 @@ class RegistryListing:
                 next_step="see whether the place is right; `warmbase publish` publishes there",
             )
         tags = sorted(str(one) for own in newest for one in own)
-        is_same = tags == stamp.get("tags")
+        is_same = kept is not None and tags == kept.stamp.get("tags")
         with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="listing") as executor:
             bases = tuple(known) if is_same else self._read_bases(newest, known, executor)
             bases = _with_yanks(self._place, bases, executor)
         listing = Listing(bases=bases, source=self.source, time=format_time(now))
-        content = render_index(index_to_json(listing))
-        self._keeper.write(Kept(asked=now, stamp={"tags": tags}, content=content))
+        if kept and all(one is other for one, other in zip_longest(bases, known)):
+            self._keeper.write(replace(kept, asked=now))
+        else:
+            content = render_index(index_to_json(listing))
+            self._keeper.write(Kept(asked=now, stamp={"tags": tags}, content=content))
         return listing
 
     def _read_bases(
@@ -234,7 +239,7 @@ def _read_record(place: Place, stamp: Stamp) -> _Record:
     document = place.registry.read_manifest(place.journal, str(stamp))
     if document is None:
         raise ValueError(f"{place.journal} has no {stamp} any more")
-    content = place.registry.read_blob(place.journal, document_layer(KIND, document.content))
+    content = read_layer(place.registry, place.journal, document_layer(KIND, document.content))
     entry = entry_from_json(parse_document(content), str(stamp))
     return _Record(entry=entry, layers=packed_layers(document.content))
 

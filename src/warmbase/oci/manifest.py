@@ -5,6 +5,7 @@ document holds beyond the fields here is kept only where it matters to us: the c
 carried as it is, because a foundation's health check or stop signal belongs to its children too.
 """
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ class Platform:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Descriptor:
-    """What points to content: its type, digest and size in bytes."""
+    """What points to content: its type, digest and size in bytes; `data` may be the content itself, where it is small
+    (descriptor.md, "Embedded Content")."""
 
     media_type: str
     digest: str
@@ -63,6 +65,7 @@ class Descriptor:
     platform: Platform | None = None
     annotations: Annotations = field(default_factory=dict, hash=False)
     artifact_type: str = ""
+    data: bytes = field(default=b"", repr=False)
 
     def to_json(self) -> dict[str, Json]:
         """The descriptor's JSON object."""
@@ -74,12 +77,13 @@ class Descriptor:
                 artifactType=self.artifact_type,
                 annotations=self.annotations,
                 platform=self.platform.to_json() if self.platform else None,
+                data=base64.b64encode(self.data).decode(),
             ),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Descriptor":
-        """Read a descriptor's JSON object. Raises KeyError or TypeError where it is none."""
+        """Read a descriptor's JSON object. Raises KeyError, TypeError or ValueError where it is none."""
         platform = _mapping(value).get("platform")
         return cls(
             media_type=_text(value["mediaType"]),
@@ -88,7 +92,13 @@ class Descriptor:
             platform=_platform(platform) if platform else None,
             annotations=_mapping(value.get("annotations") or {}),
             artifact_type=value.get("artifactType", ""),
+            data=base64.b64decode(value.get("data", "")),
         )
+
+    @property
+    def embedded(self) -> bytes | None:
+        """The content, where it came along and is what the digest says."""
+        return self.data if self.data and digest_of(self.data) == self.digest else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

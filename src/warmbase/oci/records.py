@@ -8,7 +8,7 @@ media type that it does not know. Equal documents make equal bytes.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from warmbase.oci.digests import Json, canonical_json, digest_of
@@ -24,6 +24,7 @@ Layers = Sequence[tuple[Descriptor, bytes]]
 """Layers of a record with their content."""
 
 _LEVEL = 6
+_EMBEDDED = 64 << 10  # bytes; a manifest of 4 MiB is what every registry has to take (distribution-spec 1.1)
 _LARGEST = 256 << 20  # of what is packed; states and locks of thousands of packages stay far below
 
 
@@ -81,12 +82,15 @@ def record_manifest(
     kept: Sequence[Descriptor] = (),
     subject: Descriptor | None = None,
     annotations: Annotations | None = None,
+    is_embedded: bool = False,
 ) -> Record:
     """The record of a JSON document; `more` are further layers, `kept` as for `plain_image`. `subject` is the manifest,
-    in the same repository, that it is about."""
+    in the same repository, that it is about. With `is_embedded` the manifest has the document itself, if it is small:
+    who reads many saves a request each."""
     content = canonical_json(document)
     kind_type = artifact_type(kind)
-    layers = [(describe(content, kind_type), content), *more]
+    layer = describe(content, kind_type)
+    layers = [(embed(layer, content) if is_embedded else layer, content), *more]
     return plain_image(layers, kept=kept, artifact=kind_type, subject=subject, annotations=annotations)
 
 
@@ -99,6 +103,11 @@ def document_layer(kind: str, manifest: bytes) -> Descriptor:
     if layer.media_type != artifact_type(kind):
         raise ValueError(f"a record of {layer.media_type}, not of {artifact_type(kind)}")
     return layer
+
+
+def embed(layer: Descriptor, content: bytes) -> Descriptor:
+    """What points to content that comes along with it, unless that is large."""
+    return replace(layer, data=content) if len(content) <= _EMBEDDED else layer
 
 
 def packed_type(kind: str) -> str:

@@ -176,7 +176,7 @@ def is_entry_of_image(tag: str, image: str) -> bool:
 
 def record_entry(entry: Entry, made_from: Layers = ()) -> tuple[Record, str]:
     """The record of an entry, and its tag. `made_from` are further layers."""
-    record = record_manifest(KIND, entry_to_json(entry), more=made_from)
+    record = record_manifest(KIND, entry_to_json(entry), more=made_from, is_embedded=True)
     return record, str(Stamp.make(front(entry.variant), parse_time(entry.time), record.digest[7:]))
 
 

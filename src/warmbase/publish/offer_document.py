@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_origin
 
 from warmbase.oci.digests import Json, canonical_json
 from warmbase.oci.manifest import Descriptor
-from warmbase.oci.records import pack, unpack
+from warmbase.oci.records import embed, pack, unpack
 from warmbase.publish.offer import Offer, OfferedLayer, OfferedPackage, OfferedPlatform, SystemPackage
 
 FORMAT = 1
@@ -25,10 +25,11 @@ R = TypeVar("R", OfferedPackage, SystemPackage, OfferedLayer)
 
 
 def pack_offer(offer: Offer) -> tuple[Descriptor, bytes]:
-    """An offer as a layer of a journal's entry."""
+    """An offer as a layer of a journal's entry, whose manifest has it too."""
     writer = OfferWriter()
     written = writer.write(offer)
-    return pack(OFFER, canonical_json({"format": FORMAT, "offer": written, **writer.tables()}))
+    layer, content = pack(OFFER, canonical_json({"format": FORMAT, "offer": written, **writer.tables()}))
+    return embed(layer, content), content
 
 
 def unpack_offer(content: bytes) -> Offer:

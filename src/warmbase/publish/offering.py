@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from warmbase.effects.registry.model import Registry
+from warmbase.effects.registry.records import read_layer
 from warmbase.image.last_layer import read_files
 from warmbase.image.promises import BILL, IDENTITY
 from warmbase.lock.model import Lock, lock_from_json
@@ -104,7 +105,7 @@ def read_offer(place: Place, entry: Entry, layers: Mapping[str, Descriptor]) -> 
     registry = place.registry
     packed = layers.get(packed_type(OFFER))
     if packed:
-        return replace(unpack_offer(registry.read_blob(place.journal, packed)), variant=entry.variant)
+        return replace(unpack_offer(read_layer(registry, place.journal, packed)), variant=entry.variant)
     repository = place.repository(entry.image)
     index = registry.read_manifest(repository, entry.digest)
     if index is None:

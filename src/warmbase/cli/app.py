@@ -58,7 +58,21 @@ def run() -> None:
 
     signal.signal(signal.SIGTERM, terminate)
     try:
-        from warmbase.cli import build, catalog, changelog, choose, doctor, layers, matrix, nightly, operate, project, publish, site  # noqa: F401  they register their commands
+        from warmbase.cli import (  # noqa: F401  they register their commands
+            adopt,
+            build,
+            catalog,
+            changelog,
+            choose,
+            doctor,
+            layers,
+            matrix,
+            nightly,
+            operate,
+            project,
+            publish,
+            site,
+        )
 
         app()
     except WarmbaseError as error:

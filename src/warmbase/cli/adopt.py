@@ -1,0 +1,177 @@
+"""`warmbase adopt`: from a base that was chosen to a project that hits."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from warmbase.cli.app import JsonOption, app
+from warmbase.cli.choose import HERE, PlatformOption
+from warmbase.cli.output import print_json, reporting
+from warmbase.cli.published import IndexOption, open_published
+
+if TYPE_CHECKING:
+    from warmbase.downstream.adopt.adopting import Prepared
+    from warmbase.downstream.listing import Base
+    from warmbase.downstream.projects.model import Project
+    from warmbase.downstream.published import Published
+
+
+@app.command()
+def adopt(
+    project: Annotated[
+        Path, typer.Argument(metavar="[PROJECT]", help="A folder, or a file in it that says what it needs.")
+    ] = HERE,
+    base: Annotated[
+        str, typer.Option("--base", metavar="TAG", help="The base, e.g. data:py3.13; else the one that it stands on.")
+    ] = "",
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Move to the newest image of the base that it stands on; change no more.")
+    ] = False,
+    index: IndexOption = "",
+    platform: PlatformOption = "",
+    dockerfile: Annotated[
+        str, typer.Option("--dockerfile", metavar="FILE", help="The Dockerfile, relative to the project.")
+    ] = "",
+    compose: Annotated[bool, typer.Option("--compose", help="A compose file too, with develop.watch.")] = False,
+    devcontainer: Annotated[bool, typer.Option("--devcontainer", help="A dev container too.")] = False,
+    lock: Annotated[bool, typer.Option(help="Have uv move the lock to the base's versions.")] = True,
+    diff: Annotated[bool, typer.Option("--diff", "--dry-run", help="Show the whole diff, and write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a project hit: its Dockerfile on the base, its lock at the base's versions, and constraints that keep them.
+
+    Shows a diff first. Writes all of it or nothing, after you agreed (--yes where nobody can be asked; 1 if it would
+    have to ask there).
+
+    Example: warmbase adopt services/report --base data:py3.13
+    """
+    from warmbase.downstream.adopt.adopting import prepare_adoption
+    from warmbase.downstream.adopt.model import Wishes
+    from warmbase.downstream.adopt.telling import describe_adoption
+    from warmbase.downstream.projects.read import read_project
+
+    read = read_project(project)
+    file = dockerfile or _usual_dockerfile(read.folder)
+    with reporting(quiet=True) as report:
+        published = open_published(index, read.folder, report)
+        old, chosen = _choose_base(published, read, file, base)
+    wishes = Wishes(
+        dockerfile=file,
+        platform=platform or _platform_of(chosen),
+        compose=compose,
+        devcontainer=devcontainer,
+        upgrade=upgrade,
+    )
+    prepared = prepare_adoption(read, chosen, wishes, _relock if lock else None)
+    changes = prepared.adoption.changes
+    if not as_json:
+        _print_plan(prepared, old, whole=diff)
+    applied = bool(changes) and not diff and (yes or (not as_json and _agrees(len(changes))))
+    if applied:
+        from warmbase.downstream.adopt.folder import apply_changes
+
+        apply_changes(prepared.folder, changes)
+    if as_json:
+        print_json(describe_adoption(prepared, applied=applied))
+    elif changes:
+        _print_end(prepared, applied=applied)
+    if changes and not applied and not diff:
+        sys.exit(1)
+
+
+def _choose_base(
+    published: "Published", project: "Project", dockerfile: str, wanted: str
+) -> tuple["Base | None", "Base"]:
+    """The base that the project stands on, as far as it is known, and the one that it is to stand on."""
+    from warmbase.errors import ListingError
+
+    file = project.folder / dockerfile
+    adopted = None
+    bases = published.listing().bases
+    if file.is_file() and bases:
+        from warmbase.downstream.adopt.adopted import find_adopted
+
+        adopted = find_adopted(file.read_bytes().decode("utf-8", "replace"), dockerfile, bases[0])
+    if not wanted and adopted is None:
+        message = f"name the base: {dockerfile} stands on none that is published; `warmbase choose` says which fits"
+        raise typer.BadParameter(message, param_hint="--base")
+    old = None
+    if adopted and adopted.digest:
+        name = adopted.repository.rpartition("/")[2]
+        try:
+            old = published.find(f"{name}@{adopted.digest}")
+        except ListingError:
+            old = None  # it may have been deleted since
+        wanted = wanted or (f"{name}:{adopted.tag}" if adopted.tag else old.name if old else name)
+    elif adopted:
+        wanted = wanted or f"{adopted.repository.rpartition('/')[2]}:{adopted.tag or 'latest'}"
+    return old, published.find(wanted)
+
+
+def _usual_dockerfile(folder: Path) -> str:
+    names = ("Dockerfile", "Containerfile")
+    return next((name for name in names if (folder / name).is_file()), names[0])
+
+
+def _platform_of(base: "Base") -> str:
+    """That of this machine's containers, where the base is there for it, or else the base's first."""
+    from warmbase.effects.platforms import native_platform
+
+    native = native_platform()
+    platforms = [each.platform for each in base.offer.platforms]
+    return native if native in platforms or not platforms else platforms[0]
+
+
+def _relock(folder: Path, texts: Mapping[str, str]) -> str:
+    from warmbase.downstream.relocking import relock
+    from warmbase.effects.process import run_process
+
+    uv = shutil.which("uv")
+    if uv is None:
+        from uv import find_uv_bin
+
+        uv = find_uv_bin()
+    return relock(folder, texts, run_process, uv=uv, environment=os.environ)
+
+
+def _print_plan(prepared: "Prepared", old: "Base | None", *, whole: bool) -> None:
+    from warmbase.downstream.adopt.telling import tell_changes, tell_notes
+
+    changes = prepared.adoption.changes
+    new = prepared.match.base
+    if old and old.digest != new.digest:
+        typer.echo(f"{_tell_upgrade(old, new)}\n")
+    for text in tell_changes(changes, whole=whole):
+        typer.echo(f"{text}\n")
+    if not changes:
+        typer.echo(f"nothing to change: {prepared.folder} is on {new.reference}")
+    typer.echo("\n".join(tell_notes(prepared)), err=whole)
+
+
+def _tell_upgrade(old: "Base", new: "Base") -> str:
+    from warmbase.downstream.adopt.telling import tell_moves
+    from warmbase.nightly.changes import package_moves
+
+    before, after = ({p.name: p.version for p in each.offer.platforms[0].packages} for each in (old, new))
+    moves = tell_moves(package_moves(before, after)) or "no Python package moved"
+    return f"{old.name} of {old.time[:10]} → {new.name} of {new.time[:10]}: {moves}"
+
+
+def _agrees(files: int) -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return typer.confirm(f"Write {files} file{'s' if files > 1 else ''}?")
+
+
+def _print_end(prepared: "Prepared", *, applied: bool) -> None:
+    if applied:
+        typer.echo(f"\nwrote {', '.join(change.path for change in prepared.adoption.changes)}")
+        typer.echo("next: docker build .")
+    else:
+        typer.echo("\nnothing was written; --yes writes it", err=True)

@@ -1,8 +1,9 @@
-"""`doctor` in a project, against a published base: a finding for each thing that is wrong, none for what is harmless."""
+"""`doctor` in a project, against a published base: a finding for each thing that is wrong, none for what is not."""
 
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.diagnosed import BASE, IN_PLACE, OWN_VENV, PACKAGES, PYPROJECT, SYNCS, of_an_earlier_day, patient
@@ -201,7 +202,7 @@ def test_a_build_backend_that_is_not_warm_is_found(tmp_path: Path, backend: str,
     ],
 )
 def test_another_python_is_found_where_it_is_asked_for(
-    tmp_path: Path, more: dict[str, str], line: str, place: str
+    tmp_path: Path, more: dict[str, Any], line: str, place: str
 ) -> None:
     found = patient(tmp_path, within(IN_PLACE, line), **more).only_finding()
     assert (found.code, found.severity, str(found.place)) == ("python", "error", place)

@@ -26,6 +26,7 @@ from tests.bench.building import (
 )
 from tests.bench.catalog_cases import measure_nothing_changed, measure_sharing
 from tests.bench.children import measure_import, measure_sync
+from tests.bench.choosing import measure_choose, measure_find
 from tests.bench.docker_builds import GUIDE, measure_against_docker, measure_bake, measure_plain_child
 from tests.bench.docker_pushes import measure_pandas, measure_small_package
 from tests.bench.model import BUSY, BenchError, Measured, Row
@@ -62,6 +63,8 @@ CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "nightly-moved": measure_moved,
     "nightly": measure_quiet,
     "nightly-scale": measure_many,
+    "choose": measure_choose,
+    "find": measure_find,
 }
 DOCKER_CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "docker": measure_against_docker,

@@ -4,16 +4,13 @@ import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from warmbase.cli.app import JsonOption, app
 from warmbase.cli.output import print_json, reporting
 from warmbase.cli.published import IndexOption, open_published
-
-if TYPE_CHECKING:
-    from warmbase.downstream.listing import Base
 
 HERE = Path()
 
@@ -47,6 +44,7 @@ def choose(
     Example: warmbase choose services/report --platform linux/arm64
     """
     from warmbase.downstream.choose import rank
+    from warmbase.downstream.platforms import default_platform
     from warmbase.downstream.projects.read import read_project
     from warmbase.downstream.telling import describe_choice, tell_choice
     from warmbase.effects.clock import now
@@ -55,7 +53,7 @@ def choose(
         read = read_project(project)
         bases = open_published(index, read.folder, report).listing().bases
     today = now()
-    choice = rank(read, bases, platform or _default_platform(bases), today.date())
+    choice = rank(read, bases, platform or default_platform(bases), today.date())
     if as_json:
         print_json(describe_choice(choice, today))
     else:
@@ -99,14 +97,6 @@ def find(
         _print_lines(tell_finding(finding, words + where, today))
     if not finding.found:
         sys.exit(1)
-
-
-def _default_platform(bases: "Iterable[Base]") -> str:
-    """That of this machine's containers; the only one there is, where all bases have the same one."""
-    from warmbase.effects.platforms import native_platform
-
-    platforms = {each.platform for base in bases for each in base.offer.platforms}
-    return platforms.pop() if len(platforms) == 1 else native_platform()
 
 
 def _again(project: Path, index: str) -> str:

@@ -3,7 +3,8 @@
 A package counts that is in a base's venv; one in its cache alone counts too, as a build or a sync takes it from there,
 and is said to be so. A base that was yanked is not found; one past its end of life is, after the others. The order of
 what is found: packages in the venv before those in the cache, then the smaller base (roughly), the newer Python, the
-smaller and the later one. What is nearest lacks least, and has the versions that are least away from those asked for.
+foundation with the short tag, the smaller and the later one. What is nearest lacks least, and has the versions that are
+least away from those asked for.
 """
 
 from bisect import bisect
@@ -162,7 +163,7 @@ def _order(found: Found) -> tuple[object, ...]:
 
 def _tie(base: Base, offered: OfferedPlatform) -> tuple[object, ...]:
     newest = [-int(part) for part in base.offer.python.split(".") if part.isdecimal()]
-    return newest, offered.size, -datetime.fromisoformat(base.time).timestamp(), base.variant
+    return newest, -len(base.tags), offered.size, -datetime.fromisoformat(base.time).timestamp(), base.variant
 
 
 def _nearest(lacking: Sequence[tuple[Base, _Look, tuple[str, ...]]]) -> tuple[Lacking, ...]:

@@ -37,6 +37,15 @@ class Wanted:
     making: Making
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What a project needs in an environment, by name, and the names of what no file of the lock is for there."""
+
+    wanted: tuple[Wanted, ...]
+    names: frozenset[str]
+    impossible: frozenset[str]
+
+
 class Demands:
     """What a project needs where the bases run. `sizes` helps where its lock has none."""
 
@@ -44,18 +53,22 @@ class Demands:
         self._project = project
         self._sizes = sizes
         self._needs: dict[tuple[str, str], tuple[Need, ...]] = {}
-        self._wanted: dict[tuple[str, str, Libc], tuple[Wanted, ...]] = {}
+        self._demands: dict[tuple[str, str, Libc], Demand] = {}
 
-    def of(self, offered: OfferedPlatform) -> tuple[Wanted, ...]:
-        """What the project needs in an image, by name."""
+    def of(self, offered: OfferedPlatform) -> Demand:
+        """What the project needs in an image."""
         python, platform, libc = offered.python, offered.platform, libc_of(offered)
-        if (python, platform, libc) not in self._wanted:
+        if (python, platform, libc) not in self._demands:
             if (python, platform) not in self._needs:
                 self._needs[python, platform] = self._project.needs(environment_of(python, platform))
             ranks = _ranks(".".join(python.split(".")[:2]), platform, libc)
             wanted = tuple(self._want(need, ranks) for need in self._needs[python, platform])
-            self._wanted[python, platform, libc] = wanted
-        return self._wanted[python, platform, libc]
+            self._demands[python, platform, libc] = Demand(
+                wanted=wanted,
+                names=frozenset(each.need.name for each in wanted),
+                impossible=frozenset(each.need.name for each in wanted if each.making == "none"),
+            )
+        return self._demands[python, platform, libc]
 
     def _want(self, need: Need, ranks: Mapping[str, int]) -> Wanted:
         file, making = _choose(need.files, ranks)

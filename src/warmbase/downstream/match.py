@@ -8,7 +8,7 @@ the very file from there. That is also all that a package serves that is in the 
 Of a project without a lock only what it names is compared: what that needs in its turn is among what is not needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -16,7 +16,7 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from warmbase.downstream.demand import NO_SIZES, Demands, Sizes, Wanted
+from warmbase.downstream.demand import NO_SIZES, Demand, Demands, Sizes, Wanted
 from warmbase.downstream.listing import Base
 from warmbase.downstream.projects.model import Need, Project
 from warmbase.downstream.pythons import describe_mismatch
@@ -89,34 +89,33 @@ class Matcher:
         if offered is None:
             there = join_words([each.platform for each in base.offer.platforms])
             return Match(base=base, platform=platform, obstacle=f"is there for {there or 'no platform'} alone")
-        wanted = self._demands.of(offered)
+        demand = self._demands.of(offered)
         packages = {package.name: package for package in offered.packages}
+        known = self._known
         hits: list[Hit] = []
         misses: list[Miss] = []
-        for each in wanted:
-            found = self._compare(each, packages.get(each.need.name))
+        for wanted in demand.wanted:  # for each need in each base: sixty thousand times where many choose
+            package = packages.get(wanted.need.name)
+            key = id(wanted), id(package)  # both live as long as they are kept here
+            outcome = known.get(key)
+            if outcome is None:
+                outcome = known[key] = wanted, package, _compare(wanted, package)
+            found = outcome[2]
             if isinstance(found, Hit):
                 hits.append(found)
             else:
                 misses.append(found)
-        names = {each.need.name for each in wanted}
+        names = demand.names
         return Match(
             base=base,
             platform=platform,
-            obstacle=describe_mismatch(self._project, offered.python) or _describe_no_file(wanted, misses, offered),
+            obstacle=describe_mismatch(self._project, offered.python) or _describe_no_file(demand, misses, offered),
             hits=tuple(hits),
             misses=tuple(misses),
-            unneeded=tuple(each for each in offered.packages if each.use == "venv" and each.name not in names),
+            unneeded=tuple([each for each in offered.packages if each.use == "venv" and each.name not in names]),
             saved=sum([hit.package.size for hit in hits]),
             left=sum([miss.size for miss in misses]),
         )
-
-    def _compare(self, wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
-        key = id(wanted), id(package)  # both live as long as they are kept here
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = wanted, package, _compare(wanted, package)
-        return known[2]
 
 
 def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
@@ -176,9 +175,10 @@ def admits_version(specifier: str, version: str) -> bool:
         return False
 
 
-def _describe_no_file(wanted: Iterable[Wanted], misses: Iterable[Miss], offered: OfferedPlatform) -> str:
-    impossible = {id(each.need) for each in wanted if each.making == "none"}
-    need = next((miss.need for miss in misses if id(miss.need) in impossible), None)
+def _describe_no_file(demand: Demand, misses: Sequence[Miss], offered: OfferedPlatform) -> str:
+    need = (
+        next((miss.need for miss in misses if miss.need.name in demand.impossible), None) if demand.impossible else None
+    )
     if need is None:
         return ""
     minor = ".".join(offered.python.split(".")[:2])

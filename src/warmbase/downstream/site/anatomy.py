@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Literal
 
 from warmbase.downstream.listing import Base
-from warmbase.downstream.site.frame import row, table
+from warmbase.downstream.site.frame import row, short, table
 from warmbase.downstream.site.model import Shelf, main_platform
 from warmbase.nightly.report.markup import Markup, tag
 from warmbase.oci.sizes import in_bytes
@@ -18,11 +18,13 @@ beside them; the foundation."""
 PARTS: Mapping[Part, str] = {
     "shared": "Python packages, in other bases too",
     "packages": "Python packages, in this base alone",
-    "warmbase": "uv, Python and what describes the image",
+    "warmbase": "uv, and what describes the image",
     "system": "the foundation",
 }
 
-_OURS = "warmbase: "
+_OURS = {"contract": "what describes the image"}
+"""What the history calls layers that have no package, for people; and "uv 0.13.8"."""
+
 _NAMED = 3
 _LONGEST = 72
 
@@ -56,7 +58,7 @@ def part_of(layer: OfferedLayer, *, has_packages: bool, others: int) -> Part:
     """What a layer is for, by what lies in it, how many others have it, and what the image's history says of it."""
     if has_packages:
         return "shared" if others else "packages"
-    return "warmbase" if layer.words.startswith(_OURS) else "system"
+    return "warmbase" if layer.words in _OURS or layer.words.startswith("uv ") else "system"
 
 
 def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Markup:
@@ -102,7 +104,7 @@ def _row(label: str, size: int, part: Part, others: int) -> Markup:
 
 def _label(layer: OfferedLayer, packages: list[OfferedPackage]) -> str:
     if not packages:
-        words = " ".join(layer.words.removeprefix(_OURS).split()) or layer.digest[:19]
+        words = _OURS.get(layer.words) or " ".join(layer.words.split()) or short(layer.digest)
         return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
     largest = sorted(packages, key=lambda each: (-each.size, each.name))
     named = ", ".join(f"{each.name} {each.version}" for each in largest[:_NAMED])

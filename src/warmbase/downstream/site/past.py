@@ -48,7 +48,7 @@ def _moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:
 
 
 def _table(edition: Edition, moved: Sequence[Move]) -> Markup:
-    return table(f"What moved on {edition.time[:10]}", ("package", "from", "to", ""), _rows(moved))
+    return table(f"What moved on {edition.time[:10]}", ("package", "from", "to", "change"), _rows(moved))
 
 
 def _rows(moved: Sequence[Move]) -> Iterator[Markup]:

@@ -83,7 +83,7 @@ const versions = (() => {
       if (comparePublic(version, wanted) >= 0) return false;
       const isPre = version.pre !== null || version.dev !== null;
       const wantsPre = wanted.pre !== null || wanted.dev !== null;
-      return !(isPre && !wantsPre && isSameRelease(version, wanted));
+      return !(isPre && !wantsPre && version.post === wanted.post && isSameRelease(version, wanted));
     },
     ">": (version, wanted) => {
       if (compare(version, wanted) <= 0) return false;

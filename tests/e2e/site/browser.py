@@ -1,0 +1,74 @@
+"""Debian's Chromium, and pages in it that may ask for nothing but the site's own files and complain of nothing."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+Theme = Literal["light", "dark"]
+
+# It runs as root, in a container without a graphics card or a network; the rest keeps it from asking for either.
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    found = shutil.which("chromium")
+    assert found, "Debian's chromium is not installed"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    folder: Path,
+    path: str = "index.html",
+    *,
+    theme: Theme = "light",
+    size: tuple[int, int] = DESKTOP,
+    scripts: bool = True,
+) -> Iterator[Page]:
+    """A page of a site in a folder. At the end it must not have complained, nor asked for anything outside."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=scripts, offline=True
+    )
+    context.set_default_timeout(10_000)
+    complaints: list[str] = []
+    asked: list[str] = []
+    context.on("console", lambda message: complaints.append(message.text))
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("request", lambda request: asked.append(request.url))
+    page = context.new_page()
+    page.goto(f"{folder.as_uri()}/{path}")
+    yield page
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if not url.startswith(folder.as_uri())] == []
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds against a page as it is: rules, with the first element that breaks each."""
+    # Without `preload`, which asks for style sheets once more: a page from a disk may not.
+    response = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
+    return [
+        (each["id"], each["nodes"][0]["html"], each["nodes"][0].get("failureSummary"))
+        for each in response["violations"]
+    ]

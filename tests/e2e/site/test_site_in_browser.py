@@ -1,0 +1,265 @@
+"""The catalog page as people use it, in Chromium: from a disk, without a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from playwright.sync_api import Browser, Locator, Page, expect
+from tests.e2e.site.browser import Theme, opened, running_browser, violations
+from tests.sites import small_bases, write_small_site
+
+from warmbase.downstream.site.frame import from_line
+from warmbase.downstream.site.model import page_path
+
+DATA = page_path("data:py3.13-trixie")
+YANKED = page_path("data:py3.11-bookworm")
+STRANGE = page_path("strange:py3.13-trixie")
+NARROWEST = (320, 640)  # WCAG 2.2, 1.4.10
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_site(tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, folder: Path) -> Iterator[Page]:
+    """One for all tests that look at pages in the usual way."""
+    with opened(browser, folder) as page:
+        yield page
+
+
+@pytest.fixture
+def front(window: Page, folder: Path) -> Page:
+    window.goto(f"{folder.as_uri()}/index.html")
+    return window
+
+
+@pytest.fixture
+def data(window: Page, folder: Path) -> Page:
+    window.goto(f"{folder.as_uri()}/{DATA}")
+    return window
+
+
+def search(page: Page, text: str) -> list[str]:
+    """The bases that are shown once something is typed, the last of it key by key."""
+    field = page.get_by_role("searchbox")
+    field.fill(text[:-3])
+    field.press_sequentially(text[-3:])
+    return shown(page)
+
+
+def shown(page: Page) -> list[str]:
+    return [name for name in page.locator("#results li > a:visible").all_inner_texts() if "strange" not in name]
+
+
+def said(page: Page) -> str:
+    return page.locator("#count").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("pandas>=2.2,<3", ["data:py3.13", "data:py3.12"]),
+        ("pandas >= 2.2, < 2.3", ["data:py3.12"]),
+        ("pandas 2.2", ["data:py3.12"]),
+        ("Scikit_Learn numpy<2", ["data:py3.11-bookworm"]),
+        ("uvicorn, fastapi", ["web:py3.13"]),
+        ("fast", ["web:py3.13"]),
+        ("fastpai", ["web:py3.13"]),
+        ("services", ["web:py3.13"]),
+        ("data:py3.1", ["data:py3.13", "data:py3.12", "data:py3.11-bookworm"]),
+        ("py3.10", ["old:py3.10"]),
+        ("pandas[excel]==2.3.*", ["data:py3.13"]),
+        ("pandas>=", ["data:py3.13", "data:py3.12", "data:py3.11-bookworm"]),
+    ],
+)
+def test_a_search_shows_the_bases_that_have_it(front: Page, text: str, names: list[str]) -> None:
+    assert search(front, text) == names
+
+
+def test_what_a_base_has_of_it_stands_beside_it(front: Page) -> None:
+    search(front, "pandas>=2.3 polars")
+    assert front.locator(".chip-hit:visible").all_inner_texts() == ["pandas 2.3.1", "polars 1.31.0"]
+    assert said(front) == "1 base has pandas>=2.3, polars."
+
+
+def test_a_search_that_nothing_has_says_what_stands_in_the_way(front: Page) -> None:
+    assert search(front, "pandas>=3") == []
+    assert said(front) == "No base has pandas>=3: there is pandas 2.3.1, 2.2.3, 1.5.3."
+    assert search(front, "xyzzyx") == []
+    assert said(front) == "No base has anything like “xyzzyx”."
+
+
+def test_what_no_base_has_all_of_shows_the_nearest_and_what_they_lack(front: Page) -> None:
+    assert search(front, "torch numpy pandas") == ["data:py3.13", "data:py3.12", "data:py3.11-bookworm", "ml:py3.13"]
+    assert said(front) == "No base has all of torch, numpy, pandas. Nearest: 4 bases."
+    assert front.locator("#results li", has_text="ml:py3.13").locator(".chip-miss").inner_text() == "no pandas"
+
+
+def test_the_versions_that_there_are_can_be_chosen(front: Page) -> None:
+    search(front, "pandas")
+    versions = front.locator("#versions button")
+    assert versions.all_inner_texts() == ["2.3.1 1 base", "2.2.3 1 base", "1.5.3 1 base"]
+    versions.nth(1).click()
+    assert shown(front) == ["data:py3.12"]
+
+
+def test_filters_leave_what_they_admit_and_say_what_they_hide(front: Page) -> None:
+    search(front, "numpy")
+    front.get_by_label("3.13", exact=True).check()
+    assert shown(front) == ["data:py3.13", "ml:py3.13"]
+    assert said(front) == "2 bases have numpy. 2 more without the filters."
+    front.get_by_label("arm64").check()
+    front.get_by_label("Size").select_option("≤ 100 MB")
+    assert shown(front) == ["data:py3.13"]
+
+
+def test_an_order_is_kept_within_images_and_between_them(front: Page) -> None:
+    front.get_by_label("Order").select_option("newest first")
+    assert shown(front)[-1] == "old:py3.10"
+    front.get_by_label("Order").select_option("smallest first")
+    assert shown(front)[-1] == "ml:py3.13"
+
+
+def test_a_search_can_be_sent_as_an_address(browser: Browser, folder: Path, front: Page) -> None:
+    search(front, "pandas>=2.2")
+    front.get_by_label("3.12", exact=True).check()
+    address = front.url.rpartition("/")[2]
+    with opened(browser, folder, address) as other:
+        assert shown(other) == ["data:py3.12"]
+        assert other.get_by_role("searchbox").input_value() == "pandas>=2.2"
+
+
+def test_the_browser_knows_versions_as_python_does(front: Page) -> None:
+    versions = ["1.0", "1", "1.0.1", "1.1.dev1", "1.1a1", "1.1rc1", "1.1", "1.1.post1", "1.1.post2", "1.1+cpu", "1.10",
+                "2!0.1", "2026.10", "1.1+cpu.10", "1.1+2"]  # fmt: skip
+    bounds = [">=1.1", "<1.1", ">1.1", "<=1.1", "==1.1", "!=1.1", "==1.1.*", "!=1.1.*", "~=1.1", "~=1.0.1", ">=1.1a1",
+              "<1.1rc2", "==1.1+cpu", "==1", "<2!0", ">1.1.post1", "<1.1.post1", ">=1.1.dev1"]  # fmt: skip
+    found = front.evaluate(
+        """([texts, bounds]) => bounds.map((bound) => {
+            const [, operator, wanted] = /^([~=!<>]+)(.*)$/.exec(bound);
+            return texts.filter((text) => versions.matches(text, operator, wanted));
+        })""",
+        [versions, bounds],
+    )
+    assert dict(zip(bounds, found, strict=True)) == {
+        bound: list(SpecifierSet(bound).filter(versions, prereleases=True)) for bound in bounds
+    }
+
+
+def test_the_from_line_is_copied_from_a_base_s_page(data: Page) -> None:
+    press_copy(data.get_by_role("button", name="Copy: the FROM line"))
+    assert pasted(data) == from_line(small_bases()[0])
+
+
+def test_the_from_line_is_copied_from_the_list(front: Page) -> None:
+    press_copy(front.get_by_role("button", name="FROM line of old:py3.10"))
+    assert pasted(front) == from_line(small_bases()[-1])
+
+
+def press_copy(button: Locator) -> None:
+    """Press it, and wait until it says that it has copied."""
+    button.click()
+    expect(button).to_have_text("Copied")
+
+
+def pasted(page: Page) -> str:
+    """What the clipboard has."""
+    field = page.get_by_role("searchbox").first
+    field.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Control+V")
+    return field.input_value()
+
+
+def test_everything_can_be_done_with_the_keyboard(front: Page) -> None:
+    front.keyboard.press("/")
+    front.keyboard.type("fastapi")
+    for _ in range(30):
+        front.keyboard.press("Tab")
+        if front.evaluate("document.activeElement.textContent") == "web:py3.13":
+            break
+    front.keyboard.press("Enter")
+    front.wait_for_url("**/bases/web/*.html")
+    front.keyboard.press("Tab")
+    assert front.evaluate("document.activeElement.textContent") == "Skip to the content"
+
+
+def test_a_filter_is_set_with_the_keyboard(front: Page) -> None:
+    front.get_by_label("3.12", exact=True).focus()
+    front.keyboard.press("Space")
+    assert shown(front) == ["data:py3.12"]
+
+
+def test_the_packages_of_a_base_are_filtered_and_sorted(data: Page) -> None:
+    rows = data.locator("#packages tbody tr:visible th")
+    data.get_by_label("Filter").fill("pandas")
+    assert rows.all_inner_texts() == ["pandas", "pandas-stubs"]
+    data.get_by_label("Filter").fill("")
+    data.get_by_role("button", name="download").click()
+    sizes = data.locator("#packages tbody tr").evaluate_all("rows => rows.map((row) => Number(row.dataset.size))")
+    assert sizes == sorted(sizes, reverse=True)
+    assert data.locator("#packages [aria-sort=descending]").inner_text().startswith("download")
+
+
+def test_the_picture_has_the_layers_of_its_table(data: Page) -> None:
+    rows = data.locator(".platform:visible tbody tr").count()
+    assert data.locator(".platform:visible .leaf").count() == rows
+    data.get_by_label("linux/arm64", exact=True).check()
+    assert (
+        data.locator(".platform:visible .treemap svg").get_attribute("aria-label")
+        == (data.locator(".platform:visible .treemap").get_attribute("data-words") or "")
+        + ". The table below has the same."
+    )
+    assert data.locator(".platform:visible").get_attribute("data-platform") == "linux/arm64"
+
+
+def test_nothing_is_wider_than_the_narrowest_phone(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder, size=NARROWEST) as page:
+        for address in ("index.html#query=torch numpy pandas", DATA, YANKED, STRANGE):
+            page.goto(f"{folder.as_uri()}/{address}")
+            assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0], address
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_against_any_page(browser: Browser, folder: Path, theme: Theme) -> None:
+    with opened(browser, folder, theme=theme) as page:
+        for address in ("index.html#query=torch numpy pandas&python=3.13", DATA, YANKED):
+            page.goto(f"{folder.as_uri()}/{address}")
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+            assert violations(page) == [], address
+
+
+def test_the_dark_page_is_dark(browser: Browser, folder: Path) -> None:
+    def paper(theme: Theme) -> list[int]:
+        with opened(browser, folder, theme=theme) as page:
+            color: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return [int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(",")]
+
+    assert max(paper("dark")) < 60 < 200 < min(paper("light"))
+
+
+def test_without_scripts_all_is_there_to_read(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder, scripts=False) as page:
+        assert len(shown(page)) == len(small_bases())
+        assert not page.locator("#search").is_visible()
+        page.goto(f"{folder.as_uri()}/{DATA}")
+        assert page.locator("#packages tbody tr").count() == 5
+        assert page.locator(".platform").count() == 2
+
+
+def test_what_packages_call_themselves_does_not_run(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder, STRANGE) as page:
+        assert "taken" not in page.evaluate("document.title").partition("strange:")[0]
+        assert page.locator("img, main script").count() == 0
+        page.goto(f"{folder.as_uri()}/index.html")
+        page.get_by_role("searchbox").fill("oddity onerror")
+        assert page.locator("img, main script").count() == 0

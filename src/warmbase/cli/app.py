@@ -7,6 +7,7 @@ sysexits.h, given by the error's class; 130 interrupted, 143 ended by SIGTERM, a
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,10 @@ import typer
 from warmbase.errors import WarmbaseError
 
 INTERRUPTED, TERMINATED = 130, 143
+EX_UNAVAILABLE, EX_IOERR = 69, 74  # sysexits.h; `os` has them on Unix alone
+
+UNIX_ALONE = ("fcntl", "pwd", "grp", "resource", "termios")
+"""Modules that Windows does not have, and what builds images needs."""
 
 CatalogOption = Annotated[Path, typer.Option("--catalog", "-f", help="The catalog.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -64,6 +69,7 @@ def run() -> None:
             catalog,
             changelog,
             choose,
+            diff,
             doctor,
             layers,
             matrix,
@@ -86,9 +92,22 @@ def run() -> None:
         raise
     except BrokenPipeError:
         sys.exit(0)
+    except ModuleNotFoundError as error:
+        if error.name not in UNIX_ALONE:
+            raise
+        print(f"error: {_needs_linux(sys.argv[1:])}", file=sys.stderr)  # noqa: T201
+        sys.exit(EX_UNAVAILABLE)
     except OSError as error:  # whatever no stage has words for: a full disk, a folder that is not there
         print(f"error: {_describe(error)}", file=sys.stderr)  # noqa: T201
-        sys.exit(os.EX_IOERR)
+        sys.exit(EX_IOERR)
+
+
+def _needs_linux(words: Sequence[str]) -> str:
+    return (
+        f"`warmbase {' '.join(words[:1])}` needs Linux: it builds images or works with their files\n"
+        "  next: run it on Linux, in WSL or in a container; what reads published bases works here: list, show, find,"
+        " choose, diff, adopt, doctor, site"
+    )
 
 
 def _describe(error: OSError) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.cli.published import published_names
 from warmbase.cli.shards import ShardOption, own_share
 from warmbase.effects.runner import RunnerChoice
 from warmbase.errors import FoundationError, SelectionError, WarmbaseError
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 Variants = Annotated[
     list[str] | None,
-    typer.Argument(help="Images or variants, e.g. data, data:py3.13, '*:py3.11'; all of them if none is named."),
+    typer.Argument(
+        help="Images or variants, e.g. data, data:py3.13, '*:py3.11'; all of them if none is named.",
+        autocompletion=published_names,
+    ),
 ]
 PlatformOption = Annotated[list[str] | None, typer.Option("--platform", help="Only this platform; may be repeated.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="The OCI layout.")]

@@ -11,7 +11,8 @@ import typer
 from warmbase.cli.app import CatalogOption, JsonOption, app
 from warmbase.cli.build import BuilderOption, Variants
 from warmbase.cli.output import print_json, print_table, reporting
-from warmbase.cli.publish import RegistryOption, open_place
+from warmbase.cli.publish import OneVariant, RegistryOption, open_place
+from warmbase.cli.published import IndexOption
 from warmbase.errors import CatalogError, LockError
 
 if TYPE_CHECKING:
@@ -137,12 +138,19 @@ def list_variants(
         bool, typer.Option("--published", help="Say what the registry has of each, and what of that was yanked.")
     ] = False,
     registry: RegistryOption = "",
+    index: IndexOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the variants of the catalog with their tags and what is in their locks.
+    """List the variants of the catalog with their tags and what is in their locks. Where there is no catalog, or with
+    --index, it is what is published: tags, Python, size, end of life, yanks.
 
-    Example: warmbase list --published
+    Example: warmbase list --index registry.example/bases
     """
+    if _is_about_published(index, catalog):
+        from warmbase.cli.offers import list_published
+
+        list_published(variants or (), index or registry, as_json=as_json)
+        return
     from warmbase.cli.session import Session
     from warmbase.lock.files import read_lock
 
@@ -181,6 +189,11 @@ def list_variants(
         sys.exit(1)
 
 
+def _is_about_published(index: str, catalog: Path) -> bool:
+    """Whether a command is not about the catalog: another one is named, or there is none here."""
+    return bool(index) or (catalog == DEFAULT_CATALOG and not catalog.exists())
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Published:
     """The digest that a variant's rolling tag names, "" for none, and why it is not to be used."""
@@ -212,14 +225,21 @@ def _count(lock: "Lock | None") -> int:
 
 @app.command()
 def show(
-    variant: Annotated[str, typer.Argument(help="One variant, e.g. data:py3.13.")],
+    variant: OneVariant,
     catalog: CatalogOption = DEFAULT_CATALOG,
+    index: IndexOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the packages of a variant as its lock has them.
+    """Show the packages of a variant as its lock has them. Where there is no catalog, or with --index, it is what is
+    published: the FROM line, tags, layers, packages with sizes and licences, end of life, yanks.
 
-    Example: warmbase show data:py3.13
+    Example: warmbase show data:py3.13 --index registry.example/bases
     """
+    if _is_about_published(index, catalog):
+        from warmbase.cli.offers import show_published
+
+        show_published(variant, index, as_json=as_json)
+        return
     from warmbase.cli.session import Session
     from warmbase.lock.files import read_lock
 

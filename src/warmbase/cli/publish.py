@@ -23,6 +23,7 @@ from warmbase.cli.build import (
     run_build,
 )
 from warmbase.cli.output import print_json, print_table, reporting
+from warmbase.cli.published import published_names
 from warmbase.cli.shards import ShardOption, own_share
 from warmbase.effects.clock import now
 from warmbase.effects.runner import RunnerChoice
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 RegistryOption = Annotated[
     str, typer.Option("--registry", help="HOST[:PORT][/PATH] instead of the catalog's `registry`.", show_default=False)
 ]
-OneVariant = Annotated[str, typer.Argument(help="One variant, e.g. data:py3.13.")]
+OneVariant = Annotated[str, typer.Argument(help="One variant, e.g. data:py3.13.", autocompletion=published_names)]
 TransfersOption = Annotated[int, typer.Option(min=1, help="How many blobs are on their way at once.")]
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from warmbase.errors import WarmbaseError
+
 if TYPE_CHECKING:
     from warmbase.downstream.published import Published
     from warmbase.events import Report
@@ -52,6 +54,19 @@ def open_published(index: str, folder: Path, report: "Report") -> "Published":
     if source.kind == "path":
         return IndexListing(source.text, lambda: read_file(Path(source.text)))
     return IndexListing(source.text, lambda: read_address(source.text, folders.published, now, report))
+
+
+def published_names(incomplete: str) -> list[str]:
+    """What a shell completes for a published image: names and tags of what was read last, and of the catalog in the
+    current folder. Nothing is asked for it, and nothing is said."""
+    from warmbase.downstream.completion import known_names
+    from warmbase.effects.files import cache_folders
+
+    try:
+        names = known_names(os.environ, Path(), CATALOG, cache_folders(os.environ).published)
+    except (WarmbaseError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _open_place(name: str) -> "Place":

@@ -85,7 +85,8 @@ def no_such_base(listing: Listing, text: str) -> ListingError:
 
     names = {base.name: base for base in listing.bases}
     short = take_apart(text, {base.place for base in listing.bases})
-    image = [name for name, base in names.items() if base.image == short.image]
+    alike = get_close_matches(short.image, {base.image for base in listing.bases}, n=1)
+    image = [name for name, base in names.items() if base.image in alike]
     asked = f"{short.image}:{short.tag}" if short.tag else short.image or text
     near = image or get_close_matches(asked, names, n=_MOST_NAMES, cutoff=0.5)
     return ListingError(

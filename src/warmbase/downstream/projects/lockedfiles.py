@@ -81,15 +81,18 @@ def _read_line(found: re.Match[str]) -> NeededFile:
     return NeededFile(name=file_name(address), sha256=parts["sha256"] or "", size=int(size or 0), url=url)
 
 
+def locked_file(file: Table) -> NeededFile:
+    """A file as a table describes it, in any lock's way. Raises ProjectError."""
+    address = next(filter(None, (file.text(kind) for kind in ("url", "path", "filename", "file"))), "")
+    algorithm, _, digest = file.text("hash").partition(":")
+    return NeededFile(
+        name=file.text("name") or file_name(address),
+        sha256=file.table("hashes").text("sha256") or (digest if algorithm == "sha256" else ""),
+        size=file.number("size"),
+        url=address if "://" in address else "",
+    )
+
+
 def _read_tables(package: Table, key: str) -> Iterator[NeededFile]:
-    files = [package.table(key)] if isinstance(package.data.get(key), dict) else package.tables(key)
-    for file in files:
-        address = next(filter(None, (file.text(kind) for kind in ("url", "path", "filename", "file", "name"))), "")
-        algorithm, _, digest = file.text("hash").partition(":")
-        if not _ELSEWHERE.search(address):
-            yield NeededFile(
-                name=file.text("name") or file_name(address),
-                sha256=file.table("hashes").text("sha256") or (digest if algorithm == "sha256" else ""),
-                size=file.number("size"),
-                url=address if "://" in address else "",
-            )
+    tables = [package.table(key)] if isinstance(package.data.get(key), dict) else package.tables(key)
+    return (file for file in map(locked_file, tables) if not _ELSEWHERE.search(file.name))

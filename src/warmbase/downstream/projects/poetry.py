@@ -20,6 +20,7 @@ from warmbase.downstream.projects.model import Environment, Need, Project
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
 from warmbase.downstream.projects.pyproject import (
     installed_poetry_groups,
+    member_at,
     member_in,
     open_pyproject,
     project_dependencies,
@@ -43,12 +44,13 @@ class _Locked:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PoetryNeeds:
     """What a poetry.lock says is needed. `groups` are those that are installed, None for all; `named` is what the
-    project names, where the lock does not say the groups and pyproject.toml does."""
+    project names, where the lock does not say the groups and pyproject.toml does; `own` are its members."""
 
     lock: Table
     packages: tuple[_Locked, ...]
     groups: frozenset[str] | None
     named: tuple[Wanted, ...] | None
+    own: frozenset[str]
 
     def __call__(self, environment: Environment) -> tuple[Need, ...]:
         """What is needed in an environment, by name. Raises ProjectError."""
@@ -56,7 +58,7 @@ class PoetryNeeds:
             found = list(self._by_group(environment) if self.named is None else self._by_walk(self.named, environment))
         except MarkerError as error:
             self.lock.refuse(f"a marker cannot be asked: {error}")
-        return tuple(sorted(found, key=lambda need: need.name))
+        return tuple(sorted((need for need in found if need.name not in self.own), key=lambda need: need.name))
 
     def _by_group(self, environment: Environment) -> Iterator[Need]:
         for each in self.packages:
@@ -69,25 +71,30 @@ class PoetryNeeds:
 
     def _by_walk(self, named: Iterable[Wanted], environment: Environment) -> Iterator[Need]:
         reached: dict[int, set[str]] = {}
+        bounds: dict[str, SpecifierSet] = {}
         pending = [each for each in named if admits(each.marker, environment)]
         while pending:
             wanted = pending.pop().need
-            for number in self._meant(wanted):
+            wish = SpecifierSet(f"=={wanted.version}" if wanted.version else wanted.specifier)
+            bounds[wanted.name] = bounds.get(wanted.name, SpecifierSet()) & wish
+            for number in self._within(wanted.name, wish):
                 extras = {"", *wanted.extras}
                 if extras <= reached.get(number, set()):
                     continue
                 extras |= reached.get(number, set())
                 reached[number] = extras
                 pending += (each for each in self._edges(number, extras) if admits(each.marker, environment, extras))
-        for number, extras in reached.items():
-            yield replace(self.packages[number].need, extras=tuple(sorted(extras - {""})))
+        for name in bounds:
+            for number in self._within(name, bounds[name]):
+                if number in reached:
+                    yield replace(self.packages[number].need, extras=tuple(sorted(reached[number] - {""})))
 
-    def _meant(self, wanted: Need) -> Iterator[int]:
-        """The packages that a dependency may mean: those of its name, and of several those within its bounds."""
-        named = [number for number, each in enumerate(self.packages) if each.need.name == wanted.name]
-        bounds = SpecifierSet(f"=={wanted.version}" if wanted.version else wanted.specifier)
-        fitting = [n for n in named if bounds.contains(self.packages[n].need.version, prereleases=True)]
-        yield from fitting if len(named) > 1 else named
+    def _within(self, name: str, bounds: SpecifierSet) -> list[int]:
+        """The packages of a name, and where there are several those within bounds: a version for each environment."""
+        named = [number for number, each in enumerate(self.packages) if each.need.name == name]
+        if len(named) < 2:
+            return named
+        return [number for number in named if bounds.contains(self.packages[number].need.version, prereleases=True)]
 
     def _edges(self, number: int, extras: set[str]) -> list[Wanted]:
         table = self.packages[number].table
@@ -109,7 +116,8 @@ def read_poetry_lock(path: Path) -> Project:
     pyproject = open_pyproject(path.parent)
     groups = installed_poetry_groups(pyproject) if pyproject else None
     grouped = any("groups" in one.table for one in packages)
-    own = member_in(path.parent, path.parent)
+    local = (member_at(each.need.url, path.parent) for each in packages if each.need.source == "path")
+    own = tuple(member for member in (member_in(path.parent, path.parent), *local) if member)
     return Project(
         path=path,
         kind="poetry.lock",
@@ -119,10 +127,11 @@ def read_poetry_lock(path: Path) -> Project:
             packages=packages,
             groups=groups,
             named=tuple(project_dependencies(pyproject)) if pyproject and not grouped else None,
+            own=frozenset(member.name for member in own),
         ),
         requires_python=poetry_python(metadata, "python-versions"),
         is_locked=True,
-        members=(own,) if own else (),
+        members=own,
     )
 
 

@@ -9,9 +9,9 @@ from packaging.utils import canonicalize_name
 
 from warmbase.downstream.projects.document import Origin, Table
 from warmbase.downstream.projects.environment import MarkerError, admits
-from warmbase.downstream.projects.lockedfiles import CutLock, read_cut
-from warmbase.downstream.projects.model import Environment, Member, Need, Project
-from warmbase.downstream.projects.pyproject import member_in
+from warmbase.downstream.projects.lockedfiles import CutLock, locked_file, read_cut
+from warmbase.downstream.projects.model import Environment, Need, Project
+from warmbase.downstream.projects.pyproject import member_at
 from warmbase.downstream.projects.wanted import at_address
 
 _MAJOR = "1."
@@ -50,8 +50,8 @@ def read_pylock(path: Path) -> Project:
     if not lock.text("lock-version").startswith(_MAJOR):
         lock.refuse(f"the version '{lock.text('lock-version')}' of the format is not known, only 1.0", "lock-version")
     packages = [_Locked(need=_read_need(one, cut), marker=one.text("marker")) for one in lock.tables("packages")]
-    members = {each.need.name: _member(each.need, path.parent) for each in packages if each.need.source == "path"}
-    own = tuple(member for member in members.values() if member)
+    local = (member_at(each.need.url, path.parent) for each in packages if each.need.source == "path")
+    own = tuple(member for member in local if member)
     names = {member.name for member in own}
     return Project(
         path=path,
@@ -78,14 +78,8 @@ def _read_need(package: Table, cut: CutLock) -> Need:
         address = vcs.text("url") or vcs.text("path")
         return replace(need, source="git", url=f"{vcs.text('type') or 'git'}+{address}@{vcs.text('commit-id')}")
     if archive:
-        return at_address(need, archive.text("url") or archive.text("path"))
+        address = archive.text("url") or archive.text("path")
+        return replace(at_address(need, address), files=(locked_file(archive),))
     if folder:
         return replace(need, source="path", url=folder.text("path"))
     return replace(need, index=package.text("index"))
-
-
-def _member(need: Need, folder: Path) -> Member | None:
-    own = (folder / need.url).resolve()
-    inside = own.is_relative_to(folder.resolve())
-    member = member_in(own, folder) if inside and own.is_dir() else None
-    return replace(member, name=need.name) if member else None

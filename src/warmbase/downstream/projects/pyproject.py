@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, Table
-from warmbase.downstream.projects.model import Member, Need, Project, Unknown
+from warmbase.downstream.projects.model import Member, Need, Unknown
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
 from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, parse_requirement
 from warmbase.errors import mask_userinfo
@@ -25,35 +25,6 @@ _LEGACY_BACKEND = ("setuptools>=40.8.0",)
 _DEEPEST = 20  # groups that include each other
 
 
-def read_pyproject(path: Path) -> Project:
-    """The project of a pyproject.toml. Raises ProjectError."""
-    pyproject = open_pyproject(path.parent, path.name)
-    if pyproject is None or not names_dependencies(pyproject):
-        message = "no [project], [dependency-groups] or [tool.poetry] stands in it"
-        _origin(path).refuse(message, remedy="name what the project needs, e.g. with `uv init --bare` and `uv add`")
-    own = member_in(path.parent, path.parent)
-    folders = [path.parent, *workspace_folders(pyproject)]
-    pyprojects = [pyproject, *filter(None, map(open_pyproject, folders[1:]))]
-    members = tuple(filter(None, [own, *(member_in(folder, path.parent) for folder in folders[1:])]))
-    names = {canonicalize_name(project_name(one)) for one in pyprojects}
-    wanted = [each for one in pyprojects for each in project_dependencies(one) if each.need.name not in names]
-    return Project(
-        path=path,
-        kind="pyproject.toml",
-        name=project_name(pyproject),
-        needs=_within_settings(wanted, pyproject),
-        requires_python=python_of(pyproject),
-        unknown=tuple(unknown_of(pyproject)),
-        members=members,
-    )
-
-
-def script_needs(block: Table) -> WantedNeeds:
-    """What the block of a script needs; it has the form of a [project] table. Raises ProjectError."""
-    wanted = _settle(_requirements(block, "dependencies"), block)
-    return _within_settings(wanted, block)
-
-
 def open_pyproject(folder: Path, name: str = FILE) -> Table | None:
     """The document of the pyproject.toml in a folder; None where there is none. Raises ProjectError."""
     path = folder / name
@@ -62,7 +33,13 @@ def open_pyproject(folder: Path, name: str = FILE) -> Table | None:
 
 def names_dependencies(pyproject: Table) -> bool:
     """Whether it describes a project, and not just the settings of tools."""
-    return any(pyproject.table(*keys) for keys in (("project",), ("dependency-groups",), ("tool", "poetry")))
+    places = (("project",), ("dependency-groups",), ("tool", "poetry"), ("tool", "uv", "workspace"))
+    return any(pyproject.table(*keys) for keys in places)
+
+
+def is_package(pyproject: Table) -> bool:
+    """Whether it describes a package of its own, and not just a workspace or groups."""
+    return bool(pyproject.table("project") or pyproject.table("tool", "poetry"))
 
 
 def project_name(pyproject: Table) -> str:
@@ -90,11 +67,24 @@ def member_in(folder: Path, base: Path) -> Member | None:
     """The package that a folder holds, seen from the folder `base`; None where it holds none. Raises ProjectError."""
     pyproject = open_pyproject(folder)
     place = relative_folder(folder, base)
-    if pyproject is not None and (pyproject.table("project") or pyproject.table("tool", "poetry").text("name")):
+    if pyproject is not None and is_package(pyproject):
         return Member(name=project_name(pyproject), folder=place, backend=build_requirements(pyproject))
     if (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file():
         return Member(name=canonicalize_name(folder.resolve().name), folder=place, backend=_LEGACY_BACKEND)
     return None
+
+
+def member_at(place: str, base: Path) -> Member | None:
+    """The package in a folder within `base`, named from there; None where it is none, or lies elsewhere. Raises
+    ProjectError."""
+    folder = folder_within(place, base, base)
+    return member_in(folder, base) if folder else None
+
+
+def folder_within(place: str, start: Path, base: Path) -> Path | None:
+    """The folder at a place seen from `start`; None where there is none, or it does not lie within `base`."""
+    folder = (start / place.removeprefix("file://")).resolve()
+    return folder if folder.is_relative_to(base.resolve()) and folder.is_dir() else None
 
 
 def relative_folder(folder: Path, base: Path) -> str:
@@ -128,10 +118,10 @@ def main_dependencies(pyproject: Table, extras: Iterable[str] = ()) -> list[Want
     project = pyproject.table("project")
     own = canonicalize_name(project.text("name"))
     named = [Wanted(need=Need(name=own, extras=tuple(canonicalize_name(one) for one in extras)))] if own else []
-    named += _requirements(project, "dependencies")
+    named += requirement_list(project, "dependencies")
     if "dependencies" not in project:
         named += poetry_dependencies(pyproject.table("tool", "poetry", "dependencies"))
-    return _settle(named, pyproject)
+    return settle_requirements(named, pyproject)
 
 
 def project_dependencies(pyproject: Table) -> list[Wanted]:
@@ -142,8 +132,8 @@ def project_dependencies(pyproject: Table) -> list[Wanted]:
     groups = pyproject.table("dependency-groups")
     for name in default_groups(pyproject, groups.data):
         named += _group(groups, name, _DEEPEST)
-    named += _requirements(pyproject.table("tool", "uv"), "dev-dependencies")
-    return [*main_dependencies(pyproject), *_settle(named, pyproject)]
+    named += requirement_list(pyproject.table("tool", "uv"), "dev-dependencies")
+    return [*main_dependencies(pyproject), *settle_requirements(named, pyproject)]
 
 
 def poetry_groups(poetry: Table) -> Mapping[str, Table]:
@@ -168,7 +158,7 @@ def unknown_of(pyproject: Table) -> Iterator[Unknown]:
         yield Unknown(name="dependencies", why=f"{pyproject.origin.path.name} leaves them to the build backend")
 
 
-def _settle(named: list[Wanted], pyproject: Table) -> list[Wanted]:
+def settle_requirements(named: list[Wanted], pyproject: Table) -> list[Wanted]:
     """What was named, each in its place, and the package's own extras in place of the package."""
     project = pyproject.table("project")
     found = _with_own_extras(named, canonicalize_name(project.text("name")), project.table("optional-dependencies"))
@@ -186,7 +176,7 @@ def _with_own_extras(wanted: list[Wanted], own: str, optional: Table) -> Iterato
         for extra in each.need.extras:
             if extra in by_extra and extra not in seen:
                 seen.add(extra)
-                pending += reversed(_requirements(optional, by_extra[extra]))
+                pending += reversed(requirement_list(optional, by_extra[extra]))
 
 
 def _group(groups: Table, name: str, depth: int) -> list[Wanted]:
@@ -203,11 +193,12 @@ def _group(groups: Table, name: str, depth: int) -> list[Wanted]:
             included = Table(origin=groups.origin, data=entry, place=(*groups.place, key, number))
             found += _group(groups, included.text("include-group"), depth - 1)
         else:
-            found += _requirements(Table(origin=groups.origin, data={key: [entry]}, place=groups.place), key)
+            found += requirement_list(Table(origin=groups.origin, data={key: [entry]}, place=groups.place), key)
     return found
 
 
-def _requirements(table: Table, key: str) -> list[Wanted]:
+def requirement_list(table: Table, key: str) -> list[Wanted]:
+    """What a list of requirements in a table wants. Raises ProjectError."""
     found = []
     for text in table.texts(key):
         try:
@@ -217,12 +208,12 @@ def _requirements(table: Table, key: str) -> list[Wanted]:
     return found
 
 
-def _within_settings(wanted: list[Wanted], pyproject: Table) -> WantedNeeds:
+def within_settings(wanted: list[Wanted], pyproject: Table) -> WantedNeeds:
     """What is wanted, within what uv's settings say of it."""
     uv = pyproject.table("tool", "uv")
     return WantedNeeds(
-        wanted=tuple(_override(wanted, _requirements(uv, "override-dependencies"))),
-        constraints=tuple(_requirements(uv, "constraint-dependencies")),
+        wanted=tuple(_override(wanted, requirement_list(uv, "override-dependencies"))),
+        constraints=tuple(requirement_list(uv, "constraint-dependencies")),
     )
 
 
@@ -253,6 +244,8 @@ def _place(need: Need, pyproject: Table) -> Need:
     if source.text("git"):
         commit = next(filter(None, (source.text(key) for key in ("rev", "tag", "branch"))), "")
         return at_address(need, f"git+{source.text('git')}" + (f"@{commit}" if commit else ""))
+    if source.flag("workspace"):
+        return replace(need, source="path")
     address = source.text("url") or source.text("path")
     return at_address(need, address) if address else need
 

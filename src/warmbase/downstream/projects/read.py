@@ -26,10 +26,11 @@ from warmbase.catalog.problems import list_words
 from warmbase.downstream.projects.document import Origin
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.projects.pyproject import FILE as PYPROJECT
-from warmbase.downstream.projects.pyproject import names_dependencies, open_pyproject, project_name, read_pyproject
+from warmbase.downstream.projects.pyproject import names_dependencies, open_pyproject, project_name
 from warmbase.downstream.projects.requirements import read_requirements
 from warmbase.downstream.projects.script import read_script
 from warmbase.downstream.projects.uvlock import read_as_member, read_uv_lock
+from warmbase.downstream.projects.workspace import read_pyproject
 from warmbase.errors import ProjectError
 
 PYTHON_VERSION = ".python-version"
@@ -131,7 +132,7 @@ _READERS: Mapping[str, Callable[[Path], Project]] = {
     "pylock*.toml": _read_pylock,
     "poetry.lock": _read_poetry_lock,
     "Pipfile.lock": _read_pipfile_lock,
-    "*.toml": read_pyproject,
+    PYPROJECT: read_pyproject,
     "*.yml": _read_conda,
     "*.yaml": _read_conda,
     "*.txt": read_requirements,

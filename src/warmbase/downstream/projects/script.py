@@ -5,7 +5,7 @@ from pathlib import Path
 
 from warmbase.downstream.projects.document import Origin
 from warmbase.downstream.projects.model import Project
-from warmbase.downstream.projects.pyproject import script_needs
+from warmbase.downstream.projects.pyproject import requirement_list, settle_requirements, within_settings
 from warmbase.downstream.projects.uvlock import read_script_lock
 
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -30,6 +30,6 @@ def read_script(path: Path) -> Project:
         path=path,
         kind="script",
         name=path.stem,
-        needs=script_needs(block),
+        needs=within_settings(settle_requirements(requirement_list(block, "dependencies"), block), block),
         requires_python=block.text("requires-python"),
     )

@@ -8,9 +8,11 @@ What this module decides:
   together. As they come to be met on the way, it is walked until nothing new is.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from packaging.utils import canonicalize_name
 
@@ -29,15 +31,22 @@ FILE = "uv.lock"
 NEWEST_VERSION = 1
 _HERE = ("editable", "virtual", "directory")
 """Sources whose address is a folder."""
+_OUTSIDE = re.compile(r"\.\.(?:/|$)|/|[A-Za-z]:")
+"""Folders that do not lie in the project's."""
+
+
+class _Holds(Protocol):
+    def __call__(self, marker: str, own: frozenset[str] = ...) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """A dependency: the packages that it may mean, its marker and extras."""
+    """A dependency: the packages that it may mean, its marker and extras, and `own`, these as markers name them."""
 
     targets: tuple[int, ...]
     marker: str
     extras: tuple[str, ...]
+    own: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -65,20 +74,22 @@ class _Graph:
 
     def read_edges(self, entries: Iterable[Table]) -> tuple[_Edge, ...]:
         """The edges that a list in the lock has."""
-        return tuple(
-            _Edge(
-                targets=self._targets(one),
-                marker=one.text("marker"),
-                extras=one.texts("extra" if "extra" in one else "extras"),
-            )
-            for one in entries
-        )
+        return tuple(map(self._read_edge, entries))
 
     def need(self, number: int, extras: tuple[str, ...]) -> Need:
         """A package as a need."""
         if (number, extras) not in self.needs:
             self.needs[number, extras] = _read_need(self.packages[number], extras, self.cut)
         return self.needs[number, extras]
+
+    def _read_edge(self, entry: Table) -> _Edge:
+        name, extras = entry.text("name"), entry.texts("extra" if "extra" in entry else "extras")
+        return _Edge(
+            targets=self._targets(entry),
+            marker=entry.text("marker"),
+            extras=extras,
+            own=frozenset(_name_in_markers(name, extra) for extra in extras),
+        )
 
     def _targets(self, entry: Table) -> tuple[int, ...]:
         named = self.by_name.get(entry.text("name"), ())
@@ -133,7 +144,9 @@ class LockNeeds:
         met: set[str] = set()
         asked: dict[str, bool] = {"": True}  # most markers stand often
 
-        def holds(marker: str) -> bool:
+        def holds(marker: str, own: frozenset[str] = frozenset()) -> bool:
+            if own and "extra" in marker:
+                return admits(marker, environment, active | own)
             if marker not in asked:
                 asked[marker] = admits(marker, environment, active)
             return asked[marker]
@@ -147,22 +160,21 @@ class LockNeeds:
                 continue
             extras.add(extra)
             if extra:
-                name = self.graph.packages[number].text("name")
-                met.add(f"extra-{len(name)}-{name}-{extra}")
+                met.add(_name_in_markers(self.graph.packages[number].text("name"), extra))
             pending += self._follow(self.graph.edges_of(number, extra), holds)
         return reached, met
 
-    def _follow(self, edges: Iterable[_Edge], holds: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
+    def _follow(self, edges: Iterable[_Edge], holds: _Holds) -> Iterator[tuple[int, str]]:
         """Where edges lead; of the packages that one may mean, to those that are locked for the environment."""
         for edge in edges:
-            if holds(edge.marker):
+            if holds(edge.marker, edge.own):
                 for number in edge.targets:
                     if len(edge.targets) == 1 or self._is_here(number, holds):
                         yield number, ""
                         for extra in edge.extras:
                             yield number, extra
 
-    def _is_here(self, number: int, holds: Callable[[str], bool]) -> bool:
+    def _is_here(self, number: int, holds: _Holds) -> bool:
         markers = self.graph.packages[number].texts("resolution-markers")
         return not markers or any(holds(marker) for marker in markers)
 
@@ -223,17 +235,18 @@ def _read_graph(cut: CutLock) -> _Graph:
 
 
 def _own(graph: _Graph) -> frozenset[int]:
-    """The packages that the lock is made for: the one at its place, and the members of the workspace."""
-    members = graph.lock.table("manifest").texts("members")
-    at_root = {number for number, package in enumerate(graph.packages) if _folder_of(package) == "."}
-    return frozenset(at_root | {number for name in members for number in graph.by_name.get(name, ())})
+    """The packages that are built from the project's own folders."""
+    folders = ((number, _folder_of(package)) for number, package in enumerate(graph.packages))
+    return frozenset(number for number, folder in folders if folder and not _OUTSIDE.match(folder))
 
 
 def _find_roots(graph: _Graph, pyproject: Table | None, member: str = "") -> _Roots:
     own = _own(graph)
     at_root = {number for number in own if _folder_of(graph.packages[number]) == "."}
-    packages = {number for number in own if graph.packages[number].text("name") == member} if member else at_root or own
     manifest = graph.lock.table("manifest")
+    named = [member] if member else manifest.texts("members")
+    members = {number for name in named for number in graph.by_name.get(name, ()) if number in own}
+    packages = members if member else at_root or members
     edges = [*graph.read_edges(manifest.tables("requirements"))]
     active = set()
     groups = [("", manifest.table("dependency-groups"))]
@@ -248,6 +261,10 @@ def _find_roots(graph: _Graph, pyproject: Table | None, member: str = "") -> _Ro
             edges += graph.read_edges(table.tables(group))
             active.add(f"group-{len(name)}-{name}-{group}")
     return _Roots(packages=tuple(sorted(packages)), edges=tuple(edges), active=frozenset(active), own=own)
+
+
+def _name_in_markers(package: str, extra: str) -> str:
+    return f"extra-{len(package)}-{package}-{extra}"
 
 
 def _folder_of(package: Table) -> str:

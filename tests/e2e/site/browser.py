@@ -3,10 +3,10 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 Theme = Literal["light", "dark"]
@@ -66,9 +66,8 @@ def opened(
 
 def violations(page: Page) -> list[Any]:
     """What axe finds against a page as it is: rules, with the first element that breaks each."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
     # Without `preload`, which asks for style sheets once more: a page from a disk may not.
-    response = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response
-    return [
-        (each["id"], each["nodes"][0]["html"], each["nodes"][0].get("failureSummary"))
-        for each in response["violations"]
-    ]
+    options = {"resultTypes": ["violations"], "preload": False}
+    found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
+    return [(each["id"], each["nodes"][0]["html"], each["nodes"][0].get("failureSummary")) for each in found]

@@ -1,0 +1,65 @@
+"""A site in a folder: replaced as a whole, with nothing lost that is somebody else's."""
+
+from pathlib import Path
+
+import pytest
+
+from warmbase.downstream.site.writing import FILES, write_site
+from warmbase.errors import PublishError
+
+OLD = {"assets/a-1.js": b"1", "bases/data/py3.12.html": b"old", "index.json": b"{}", "index.html": b"first"}
+NEW = {"assets/a-2.js": b"2", "bases/web/py3.13.html": b"new", "index.json": b"{}", "index.html": b"second"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files if path.name != Path(FILES).name}
+
+
+def test_a_later_site_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    write_site(OLD, tmp_path / "site")
+    write_site(NEW, tmp_path / "site")
+    assert contents(tmp_path / "site") == NEW
+    assert not (tmp_path / "site/bases/data").exists()
+
+
+def test_what_others_put_there_stays(tmp_path: Path) -> None:
+    write_site(OLD, tmp_path)
+    (tmp_path / "CNAME").write_text("bases.example")
+    (tmp_path / "bases/data/notes.txt").write_text("mine")
+    write_site(NEW, tmp_path)
+    assert contents(tmp_path) == {**NEW, "CNAME": b"bases.example", "bases/data/notes.txt": b"mine"}
+
+
+def test_a_page_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("my page")
+    with pytest.raises(PublishError, match=r"an index\.html that `warmbase site` did not write"):
+        write_site(NEW, tmp_path)
+    assert contents(tmp_path) == {"index.html": b"my page"}
+
+
+def test_the_first_page_is_the_last_to_change(tmp_path: Path) -> None:
+    """Whoever opens it finds all that it links to; what fails on the way leaves the earlier first page."""
+    write_site(OLD, tmp_path)
+    (tmp_path / "bases/web").write_text("a file where a folder is needed")
+    with pytest.raises(PublishError, match="the site cannot be written"):
+        write_site(NEW, tmp_path)
+    found = contents(tmp_path)
+    assert {path: found[path] for path in OLD} == OLD
+
+
+def test_a_file_that_has_not_changed_is_left_alone(tmp_path: Path) -> None:
+    write_site(OLD, tmp_path)
+    before = (tmp_path / "index.json").stat().st_ino
+    write_site(NEW, tmp_path)
+    assert (tmp_path / "index.json").stat().st_ino == before
+
+
+def test_a_list_of_files_that_was_tampered_with_removes_nothing_outside(tmp_path: Path) -> None:
+    site, outside = tmp_path / "site", tmp_path / "outside.txt"
+    outside.write_text("keep")
+    write_site(OLD, site)
+    (site / FILES).write_text(f"../outside.txt\n{outside}\nbases/data/py3.12.html\n")
+    write_site(NEW, site)
+    assert outside.read_text() == "keep"
+    assert not (site / "bases/data").exists()

@@ -58,11 +58,14 @@ class Unknown:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
     """A package that the project itself builds: its own, or a workspace's. `backend` is the requirement of its build
-    backend, "" for none; `folder` is relative to the project's."""
+    backend, "" for none; `folder` is relative to the project's. `readme` is the bytes of its long description, which
+    its metadata holds, `scripts` the number of its entry points."""
 
     name: str
     folder: str = "."
     backend: tuple[str, ...] = ()
+    readme: int = 0
+    scripts: int = 0
 
 
 class Needs(Protocol):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from warmbase.cli.app import JsonOption, app
+from warmbase.cli.choose import PlatformOption
 from warmbase.cli.output import print_json, reporting
-from warmbase.cli.published import IndexOption, open_published
+from warmbase.cli.published import IndexOption, open_published, published_names
 
 if TYPE_CHECKING:
     from warmbase.downstream.doctor.containers import Survey
@@ -28,7 +29,14 @@ def doctor(
         Path, typer.Argument(metavar="[PROJECT]", help="A folder or a file of a project.", show_default=False)
     ] = HERE,
     base: Annotated[
-        str, typer.Option("--base", metavar="TAG", help="The base; the one of the Dockerfile if left out.")
+        str,
+        typer.Option(
+            "--base",
+            metavar="TAG",
+            help="The base; the one of the Dockerfile if left out.",
+            show_default=False,
+            autocompletion=published_names,
+        ),
     ] = "",
     container: Annotated[
         str, typer.Option("--container", metavar="NAME", help="Look into a running container of Docker or Podman.")
@@ -39,9 +47,7 @@ def doctor(
     dockerfile: Annotated[
         Path | None, typer.Option("--dockerfile", metavar="FILE", help="The project's Dockerfile.", show_default=False)
     ] = None,
-    platform: Annotated[
-        str, typer.Option("--platform", metavar="OS/ARCH", help="Where the image will run, e.g. linux/arm64.")
-    ] = "",
+    platform: PlatformOption = "",
     index: IndexOption = "",
     ci: Annotated[
         bool, typer.Option("--ci", help="End with 1 for an error, with 3 where there are only warnings.")
@@ -94,6 +100,7 @@ def _examine_project(
     path: Path, base: str, dockerfile: Path | None, platform: str, index: str, report: "Report"
 ) -> "Diagnosis":
     from warmbase.downstream.doctor.examine import examine_project
+    from warmbase.downstream.platforms import default_platform
     from warmbase.downstream.projects.read import read_project
     from warmbase.effects.clock import now
 
@@ -104,7 +111,7 @@ def _examine_project(
         published,
         wanted=base,
         dockerfile=dockerfile,
-        platform=platform or _default_platform(published),
+        platform=platform or default_platform(published.listing().bases),
         today=now().date(),
     )
 
@@ -115,14 +122,6 @@ def _examine_container(path: Path, survey: "Survey", index: str, report: "Report
 
     published = _published_of(index, path, report)
     return examine_container(_project_of(path), survey, published, today=now().date(), is_image=is_image)
-
-
-def _default_platform(published: "Published") -> str:
-    """That of this machine's containers; the only one there is, where all bases have the same one."""
-    from warmbase.effects.platforms import native_platform
-
-    platforms = {each.platform for base in published.listing().bases for each in base.offer.platforms}
-    return platforms.pop() if len(platforms) == 1 else native_platform()
 
 
 def _project_of(path: Path) -> "Project | None":

@@ -27,7 +27,7 @@ from warmbase.downstream.doctor.model import (
 from warmbase.downstream.doctor.options import read_file, read_variables
 from warmbase.downstream.listing import Base
 from warmbase.errors import ProjectError
-from warmbase.image.promises import CACHE, ENVIRONMENT, IDENTITY, UV, VENV
+from warmbase.image.promises import BUCKETS, CACHE, IDENTITY, UV, VENV
 from warmbase.packages.uvcache import ARCHIVES, WHEELS, UnknownLayoutError, read_pointer
 
 WANTED: Mapping[str, str] = {"venv": f"/{VENV}", "cache": f"/{CACHE}", "identity": f"/{IDENTITY}"}
@@ -77,6 +77,7 @@ def seen_holdings(survey: Survey, identity: Identity, base: Base | None) -> Hold
         cached=_cached(survey["caches"][survey["cache"]]),
         default_index=default_index(base) or identity.index,
         sizes=sizes_of(base, identity.platform),
+        lacking=tuple(sorted(set(BUCKETS.values()) - set(survey["caches"][survey["cache"]]["buckets"]))),
     )
 
 
@@ -96,11 +97,6 @@ def seen_surroundings(survey: Survey, configuration: Iterable[Option], *, is_ima
         project=survey["project"],
         is_container=not is_image,
     )
-
-
-def promised_environment() -> dict[str, str]:
-    """The variables that a container of any base starts with."""
-    return dict(ENVIRONMENT)
 
 
 def _installed(packages: Iterable[Mapping[str, str]]) -> Iterator[tuple[str, Installed]]:

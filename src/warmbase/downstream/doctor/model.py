@@ -83,7 +83,8 @@ class Installed:
 class Holdings:
     """What there is to hit. `uv` is the version that made the cache, `python` the interpreter's full one; `tags` are
     those of wheels that fit, the best first. `venvs` has, by folder, what is installed; `cached` what is in the cache
-    that uv is told to use, `cache`. `sizes` are the bytes of files by name, as far as they are known."""
+    that uv is told to use, `cache`. `sizes` are the bytes of files by name, as far as they are known, `lacking` the
+    buckets that the cache should have and has not."""
 
     uv: str
     cache: str
@@ -93,6 +94,7 @@ class Holdings:
     cached: Mapping[str, tuple[CachedWheel, ...]] = field(hash=False)
     default_index: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict, hash=False)
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,7 +60,7 @@ class Situation:
 def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situation:
     """What holds for all packages of a project of a kind."""
     venv, chosen = _find_venv(holdings, surroundings, kind)
-    obstacles = tuple(_obstacles(surroundings, holdings.uv))
+    obstacles = tuple(_obstacles(surroundings, holdings))
     hidden = {"no-cache", "other-uv"} | (set() if surroundings.is_container else {"mount", "cache-dir"})
     is_hidden = any(obstacle.code in hidden for obstacle in obstacles)
     return Situation(
@@ -102,7 +102,7 @@ def _find_venv(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> tu
     return BASE_VENV, None
 
 
-def _obstacles(surroundings: Surroundings, uv: str) -> list[Obstacle]:
+def _obstacles(surroundings: Surroundings, holdings: Holdings) -> list[Obstacle]:
     found = []
     no_cache, folder = surroundings.last("no-cache"), surroundings.last("cache-dir")
     if is_on(no_cache) and no_cache:
@@ -116,8 +116,8 @@ def _obstacles(surroundings: Surroundings, uv: str) -> list[Obstacle]:
         why = f"{said} has uv use another cache than the base's, {BASE_CACHE}"
         found.append(Obstacle(code="cache-dir", why=why, fix=fix, place=folder.place if folder else Place()))
     else:
-        found += _covering(surroundings)
-    return [*found, *_closed(surroundings), *_other_uv(surroundings, uv)]
+        found += _covering(surroundings) or _lacking(holdings)
+    return [*found, *_closed(surroundings), *_other_uv(surroundings, holdings.uv)]
 
 
 def _covering(surroundings: Surroundings) -> list[Obstacle]:
@@ -136,6 +136,15 @@ def _covering(surroundings: Surroundings) -> list[Obstacle]:
         Obstacle(code="mount", why=f"`{mount.source}` lies over the base's cache", fix=fix, place=mount.place)
         for mount in covering[-1:]
     ]
+
+
+def _lacking(holdings: Holdings) -> list[Obstacle]:
+    """Buckets that uv looks into and that are gone, or of another version of uv."""
+    if not holdings.lacking:
+        return []
+    why = f"{holdings.cache} has no {', '.join(holdings.lacking)}, where uv {holdings.uv} looks"
+    fix = "take out what removes them: `uv cache clean`, or a step that copies another cache over it"
+    return [Obstacle(code="buckets", why=why, fix=fix, place=Place(file=holdings.cache))]
 
 
 def _closed(surroundings: Surroundings) -> list[Obstacle]:

@@ -1,0 +1,237 @@
+"""`doctor` inside of a base that is broken in one way at a time: one finding for each, and what uv itself then does.
+
+The project is the one that the base's own lock was made for. Where packages are in the base's venv, nothing hides them
+from uv; so most of these have a venv of their own, of links, for which everything comes from the cache.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.bases import PLATFORM, Bases
+from tests.e2e.conftest import SMALL
+
+from warmbase.downstream.doctor.containers import WANTED
+from warmbase.downstream.doctor.examine import examine_container
+from warmbase.downstream.doctor.model import Diagnosis, Finding
+from warmbase.downstream.doctor.telling import summary
+from warmbase.downstream.inside import probe
+from warmbase.downstream.projects.read import read_project
+from warmbase.effects.files import CacheFolders
+from warmbase.effects.runner import Bind, Root, Runner, Sandbox, find_runner
+from warmbase.image.promises import ENVIRONMENT, FOLDER
+from warmbase.layers.unpack import UnpackedLayers
+
+CACHE = "/opt/uv/cache"
+TODAY = date(2026, 11, 21)
+OWN_VENV = {"UV_PROJECT_ENVIRONMENT": "/app/.venv", "UV_LINK_MODE": "symlink"}
+NOT_LOOKED_UP = "not-looked-up"
+"""The note that nobody said where the base is published: here it is not."""
+LOCKED = [
+    "certifi", "charset-normalizer", "idna", "iniconfig", "markupsafe", "packaging", "pluggy", "pygments", "pytest",
+    "requests", "urllib3",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """The small base, unpacked, and a project that has its lock."""
+
+    root: Root
+    runner: Runner
+    lock: str
+
+    def project(self, folder: Path) -> Path:
+        """A folder with the project."""
+        folder.mkdir(parents=True)
+        (folder / "uv.lock").write_text(self.lock)
+        names = json.dumps(SMALL)
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "app"\nversion = "0.1.0"\nrequires-python = ">=3.13"\ndependencies = {names}\n'
+        )
+        return folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """A running container with the project in /app."""
+
+    sandbox: Sandbox
+    folder: Path
+    environment: Mapping[str, str]
+    user: str
+
+    def run(self, *argv: str, user: str = "0:0", code: int | None = 0) -> str:
+        """What a command says."""
+        finished = self.sandbox.run(argv, env=self.environment, user=user, cwd="/app")
+        said = finished.text + finished.stderr.decode()
+        assert code is None or finished.code == code, said
+        return said
+
+    def examine(self) -> Diagnosis:
+        """What doctor says of it."""
+        program = Path(probe.__file__).read_text()
+        python = ["/opt/venv/bin/python", "-I", "-B", "-c", program, json.dumps(dict(WANTED))]
+        finished = self.sandbox.run(python, env=self.environment, user=self.user, cwd="/app")
+        assert finished.code == 0, finished.stderr.decode()
+        return examine_container(read_project(self.folder), json.loads(finished.text), None, today=TODAY)
+
+    def findings(self) -> list[Finding]:
+        """What doctor finds, but for what is to be expected where nothing is published."""
+        return [finding for finding in self.examine().findings if finding.code != NOT_LOOKED_UP]
+
+    def downloads(self, *arguments: str) -> int:
+        """How many packages uv says that it would download."""
+        said = self.run("uv", "sync", "--frozen", "--offline", "--dry-run", *arguments, user=self.user)
+        found = re.search(r"Would download (\d+) package", said)
+        return int(found[1]) if found else 0
+
+
+Opener = Callable[..., Container]
+
+
+@pytest.fixture(scope="module")
+def image(built: Bases, tmp_path_factory: pytest.TempPathFactory) -> Image:
+    folders = CacheFolders(root=built.cache)
+    root = UnpackedLayers(folders.unpacked, built.store).root(built.layers("small:py3.13-trixie", PLATFORM))
+    lock = (root.folders[-1] / FOLDER / "uv.lock").read_text()
+    return Image(root=root, runner=find_runner(tmp_path_factory.mktemp("scratch")), lock=lock)
+
+
+@contextmanager
+def opened(
+    image: Image,
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    binds: Sequence[Bind] = (),
+    user: str = "0:0",
+) -> Iterator[Container]:
+    """A container of the image, with more variables."""
+    project = image.project(folder / "app")
+    environment = {**ENVIRONMENT, "HOME": "/tmp", **(variables or {})}
+    with image.runner.open(image.root, binds=[Bind(source=project, target="/app"), *binds]) as sandbox:
+        yield Container(sandbox=sandbox, folder=project, environment=environment, user=user)
+
+
+@pytest.mark.parametrize("variables", [{}, OWN_VENV], ids=["in place", "own venv of links"])
+@pytest.mark.parametrize("user", ["0:0", "12345:0", "1000:1000"])
+def test_a_healthy_container_has_no_finding(image: Image, tmp_path: Path, variables: dict[str, str], user: str) -> None:
+    with opened(image, tmp_path, variables, user=user) as container:
+        assert container.findings() == []
+        assert summary(container.examine()) == "healthy: 11 of 11 packages hit, 0 B to download"
+        assert container.downloads() == 0
+
+
+# What is wrong with a lock: what is replaced in it, by what, the code, and the packages that it costs.
+LOCKS = [
+    ("26.3", "26.2", "version", ["packaging"]),
+    ("packaging-26.3-py3-none-any.whl", "packaging-26.3-py2.py3-none-any.whl", "file", ["packaging"]),
+    (r"(packaging-26.3[^}]*sha256:)[0-9a-f]{8}", r"\g<1>00000000", "hash", ["packaging"]),
+    (r'registry = "https://[^"/]*', 'registry = "https://mirror.example', "index", LOCKED),
+]
+
+
+@pytest.mark.parametrize(("pattern", "instead", "code", "packages"), LOCKS)
+def test_a_lock_that_is_not_the_base_s_is_found(
+    image: Image, tmp_path: Path, pattern: str, instead: str, code: str, packages: list[str]
+) -> None:
+    changed = replace(image, lock=re.sub(pattern, instead, image.lock))
+    assert changed.lock != image.lock
+    with opened(changed, tmp_path, OWN_VENV) as container:
+        (found,) = container.findings()
+        assert (found.code, found.severity, list(found.packages)) == (code, "error", packages)
+        assert container.downloads() == len(packages)
+    if code != "version":
+        with opened(changed, tmp_path / "in place") as container:
+            assert container.findings() == []
+            assert container.downloads() == 0
+
+
+def test_a_lock_without_a_fitting_wheel_is_found(image: Image, tmp_path: Path) -> None:
+    changed = replace(image, lock=image.lock.replace("cp313-cp313-", "cp312-cp312-"))
+    with opened(changed, tmp_path, OWN_VENV) as container:
+        (found,) = container.findings()
+        assert (found.code, list(found.packages)) == ("tags", ["charset-normalizer", "markupsafe"])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Broken:
+    """A way to break a container: commands that root runs in it, variables, who looks, and files of the project. It
+    gives a finding with this code and weight, and costs `packages` of them, which uv then would `downloads`."""
+
+    code: str
+    severity: str = "error"
+    commands: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    user: str = "0:0"
+    files: Mapping[str, str] = field(default_factory=dict)
+    covered: str = ""
+    packages: int = 0
+    downloads: int | None = None
+
+
+OTHER_UV = "printf '#!/bin/sh\necho uv 0.12.5\n' > /opt/venv/bin/uv; chmod 755 /opt/venv/bin/uv"
+OTHER_BUCKETS = f"mv {CACHE}/wheels-v7 {CACHE}/wheels-v6"
+CLOSED = f"chmod 755 {CACHE} {CACHE}/* && chmod 644 {CACHE}/.lock {CACHE}/sdists-v10/.git"
+BUILT = '[build-system]\nrequires = ["%s"]\nbuild-backend = "x"\n'
+WAYS = {
+    "no cache": Broken(code="no-cache", variables={"UV_NO_CACHE": "1"} | OWN_VENV, packages=11, downloads=11),
+    "no cache, in place": Broken(code="no-cache", severity="warning", variables={"UV_NO_CACHE": "1"}, downloads=0),
+    "another cache": Broken(
+        code="cache-dir", variables={"UV_CACHE_DIR": "/tmp/c"} | OWN_VENV, packages=11, downloads=11
+    ),
+    "a mount": Broken(code="mount", variables=OWN_VENV, covered=CACHE, packages=11, downloads=11),
+    "a mount, in place": Broken(code="mount", severity="warning", covered=CACHE, downloads=0),
+    "a mount above": Broken(code="mount", variables=OWN_VENV, covered="/opt/uv", packages=11, downloads=11),
+    "another uv's buckets": Broken(
+        code="buckets", variables=OWN_VENV, commands=(OTHER_BUCKETS,), packages=11, downloads=11
+    ),
+    "files that are gone": Broken(
+        code="archive", variables=OWN_VENV, commands=(f"rm -r {CACHE}/archive-v0/*",), packages=11, downloads=11
+    ),
+    "copies": Broken(code="link-mode", variables={**OWN_VENV, "UV_LINK_MODE": "copy"}, packages=11, downloads=0),
+    "an environment of its own": Broken(
+        code="environment", variables={"UV_PROJECT_ENVIRONMENT": ""}, packages=11, downloads=0
+    ),
+    "closed folders": Broken(code="permissions", commands=(CLOSED,), user="12345:0"),
+    "a closed venv": Broken(code="permissions", commands=("/opt/warmbase/close-venv",), user="12345:0"),
+    "another uv": Broken(code="other-uv", severity="warning", commands=(OTHER_UV,)),
+    "another uv, own venv": Broken(code="other-uv", variables=OWN_VENV, commands=(OTHER_UV,), packages=11),
+    "a package taken out": Broken(
+        code="not-installed", severity="note", commands=("uv pip uninstall packaging",), packages=1, downloads=0
+    ),
+    "installed again": Broken(code="reinstall", files={"uv.toml": "reinstall = true\n"}, packages=11),
+    "no wheels": Broken(code="no-binary", variables={"UV_NO_BINARY_PACKAGE": "packaging", **OWN_VENV}, packages=1),
+    "a backend that is not warm": Broken(code="backend", files={"pyproject.toml": BUILT % "flit-core"}, packages=1),
+    "a backend at another version": Broken(
+        code="backend", files={"pyproject.toml": BUILT % "setuptools==70.0.0"}, packages=1
+    ),
+    "another Python": Broken(code="python", files={".python-version": "3.12\n"}),
+    "another Python, by a variable": Broken(code="python", variables={"UV_PYTHON": "3.12"}),
+    "a uv that is not wanted": Broken(code="uv-required", files={"uv.toml": 'required-version = ">=0.14"\n'}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_break_a_container_is_found(image: Image, tmp_path: Path, way: str) -> None:
+    broken = WAYS[way]
+    (tmp_path / "empty").mkdir()
+    binds = [Bind(source=tmp_path / "empty", target=broken.covered)] if broken.covered else []
+    with opened(image, tmp_path, broken.variables, binds=binds, user=broken.user) as container:
+        for command in broken.commands:
+            container.run("sh", "-c", command)
+        for name, text in broken.files.items():
+            with (container.folder / name).open("a") as file:
+                file.write(text)
+        (found,) = container.findings()
+        assert (found.code, found.severity) == (broken.code, broken.severity)
+        assert len(found.packages) == broken.packages
+        assert found.fix
+        if broken.downloads is not None:
+            assert container.downloads() == broken.downloads

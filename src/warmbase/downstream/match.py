@@ -131,7 +131,7 @@ def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
         why = "is in it from elsewhere than an index"
     elif fit := _fit(need, wanted.hashes, package):
         return Hit(need=need, package=package, fit=fit)
-    elif need.version and is_same_version(need.version, has):
+    elif serves_need(need, has):
         why = "is in its cache alone, from another file"
     else:
         why = f"is in it at {has}"
@@ -141,14 +141,21 @@ def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
 
 
 def _fit(need: Need, hashes: frozenset[str], package: OfferedPackage) -> Fit | None:
+    if not serves_need(need, package.version):
+        return None
+    if package.sha256 in hashes:
+        return "file"
+    if package.use != "venv" and hashes:
+        return None
+    return "version" if need.version and is_same_version(need.version, package.version) else "constraint"
+
+
+def serves_need(need: Need, version: str) -> bool:
+    """Whether an installed version is what a package is needed at, as uv sees it: to a version without a local label
+    one with a label is the same (PEP 440), "2.5.1+cpu" to "2.5.1", in a lock too."""
     if not need.version:
-        return "constraint" if admits_version(need.specifier, package.version) else None
-    if is_same_version(need.version, package.version):
-        if package.sha256 in hashes:
-            return "file"
-        return "version" if package.use == "venv" or not hashes else None
-    # PEP 440, version matching: a version without a local label admits those with one; a hash does not
-    return "constraint" if not hashes and admits_version(f"=={need.version}", package.version) else None
+        return admits_version(need.specifier, version)
+    return is_same_version(need.version, version if "+" in need.version else version.partition("+")[0])
 
 
 @lru_cache(maxsize=65536)

@@ -56,9 +56,12 @@ def test_versions_are_compared_as_versions(needed: str, has: str, fit: str | Non
     assert fits(found).get("torch") == fit
 
 
-def test_a_local_version_is_not_what_a_hash_admits() -> None:
-    found = match(project([locked("torch", "2.5.1")]), base(packages={"torch": "2.5.1+cpu"}), AMD64)
-    assert reasons(found) == {"torch": "is in it at 2.5.1+cpu"}
+def test_a_local_version_serves_a_lock_without_one_as_uv_leaves_it_installed() -> None:
+    installed = base(packages=[offered("torch", "2.5.1+cpu")])
+    assert fits(match(project([locked("torch", "2.5.1")]), installed, AMD64)) == {"torch": "constraint"}
+    assert reasons(match(project([locked("torch", "2.5.1+cu126")]), installed, AMD64)) == {
+        "torch": "is in it at 2.5.1+cpu"
+    }
 
 
 def test_what_is_missing_says_what_is_there_instead_and_what_is_left_to_download() -> None:

@@ -13,7 +13,7 @@ from warmbase.downstream.doctor.model import Mount, Option, Place, Program, Surr
 from warmbase.downstream.doctor.options import read_variables, read_words
 from warmbase.image.promises import CACHE, ENVIRONMENT, FIRST_FOLDERS, VENV
 
-_INSTALLING = {"uv": ("sync", "run", "add", "pip", "lock", "venv", "tool"), "pip": ("install",), "pip3": ("install",)}
+_INSTALLING = {"uv": ("sync", "run", "add", "pip", "lock", "venv"), "pip": ("install",), "pip3": ("install",)}
 _UV_IMAGE = re.compile(r"[/:]v?(\d+\.\d+\.\d+)")
 _PINNED_UV = re.compile(r"uv(?:==([0-9][\w.]*))?(?:[<>!~].*)?")
 OF_THE_BASE = Place(file="the base image")
@@ -52,7 +52,8 @@ class _Reading:
                 self._set(instruction, place)
             case "COPY" | "ADD":
                 self.programs += _copied(instruction, place)
-            case "RUN":
+                self.flags += _copied_venv(instruction, place)
+            case "RUN" | "CMD" | "ENTRYPOINT":
                 self._run(instruction)
 
     def _set(self, instruction: Instruction, place: Place) -> None:
@@ -131,6 +132,17 @@ def _copied(instruction: Instruction, place: Place) -> Iterator[Program]:
     if folder in FIRST_FOLDERS.split(":"):
         found = _UV_IMAGE.search(origin)
         yield Program(path=f"{folder}/uv", version=found[1] if found else "", place=place)
+
+
+def _copied_venv(instruction: Instruction, place: Place) -> Iterator[Option]:
+    """A venv of another stage: it has the base's packages once more."""
+    origin = next((value for name, value in instruction.flags if name == "from"), "")
+    words = instruction.words
+    if origin and len(words) > 1 and words[-1].rstrip("/") != f"/{VENV}":
+        for word in words[:-1]:
+            if word.rstrip("/").rsplit("/", 1)[-1] in (".venv", "venv"):
+                said = f"{instruction.keyword} --from={origin} {' '.join(words)}"
+                yield Option(name="copied-venv", value=words[-1], said=said, place=place)
 
 
 def _installed_uv(program: Sequence[str], place: Place) -> Iterator[Program]:

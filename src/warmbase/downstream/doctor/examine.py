@@ -189,8 +189,12 @@ def _earlier(base: Base, recipe: str, published: Published | None) -> Base:
     digits = recipe.rpartition(":")[2][:12]
     editions = published.editions(base.variant) if published else ()
     found = next((edition for edition in editions if edition.content.endswith(digits)), None)
-    digest, time = (found.digest, found.time) if found else ("", "an unknown day")
-    return replace(base, digest=digest, time=time)
+    if published and found:
+        try:
+            return published.find(found.digest)
+        except ListingError:
+            return replace(base, digest=found.digest, time=found.time)
+    return replace(base, digest="", time="an unknown day", yanked="")
 
 
 def _own_project(holdings: Holdings, platform: str) -> Project:

@@ -86,10 +86,14 @@ def read_variables(variables: Mapping[str, str], place: Place, how: str = "") ->
 
 
 def read_words(words: Sequence[str], place: Place) -> Iterator[Option]:
-    """What the words of one command, of uv or of pip, tell it."""
+    """What the words of a command of uv or pip tell it; those of the program that `uv run` starts are its own."""
     rest = list(words)
+    is_run = "run" in words[1:2]
+    del rest[: 2 if is_run else 1]
     while rest:
         word = rest.pop(0)
+        if is_run and not word.startswith("-"):
+            return
         name, sign, value = word.partition("=")
         if name in VALUES:
             value = value if sign else (rest.pop(0) if rest else "")

@@ -206,6 +206,10 @@ def _as_specifier(text: str) -> str:
 
 def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     """What was said to uv and costs nothing only because everything is installed."""
+    for copied in case.situation.surroundings.all("copied-venv"):
+        message = f"`{copied.said}` brings a venv that has the base's packages once more"
+        fix = "take it out, and have `uv sync --frozen --inexact` install into the base's venv in this stage"
+        yield Finding(code="copied-venv", severity="error", message=message, fix=fix, place=copied.place)
     option = next((one for one in case.situation.surroundings.all("refresh") if is_on(one)), None)
     if option and not any(verdict.cause == "refresh" for verdict in verdicts):
         message = f"`{option.said}` has uv ask indexes again for what is not installed yet"

@@ -47,6 +47,9 @@ def test_a_healthy_project_has_no_finding(tmp_path: Path, dockerfile: str) -> No
         f"RUN --mount=type=cache,from={BASE.reference},source=/opt/uv/cache,target=/opt/uv/cache uv sync --frozen",
         "RUN uv pip install --upgrade-strategy=eager numpy",
         "# ENV UV_NO_CACHE=1",
+        "RUN uv run python tool.py -n --no-cache --refresh",
+        "COPY --from=registry.example/tools /opt/venv /opt/venv",
+        "ENV PIP_NO_CACHE_DIR=1",
     ],
 )
 def test_what_is_harmless_in_place_is_not_found(tmp_path: Path, line: str) -> None:
@@ -59,6 +62,8 @@ HIDING = [
     ("ARG UV_NO_CACHE=true", "no-cache", 2),
     ("RUN uv sync --no-cache --frozen", "no-cache", 2),
     ("RUN UV_NO_CACHE=1 uv sync --frozen", "no-cache", 2),
+    ("RUN export UV_NO_CACHE=1; uv sync --frozen", "no-cache", 2),
+    ('CMD ["uv", "run", "--no-cache", "app"]', "no-cache", 2),
     ("RUN true && \\\n    uv sync -n --frozen", "no-cache", 3),
     ("ENV UV_CACHE_DIR=/root/.cache/uv", "cache-dir", 2),
     ("RUN uv sync --cache-dir /tmp/uv", "cache-dir", 2),
@@ -119,6 +124,11 @@ def test_what_makes_copies_is_found(tmp_path: Path, line: str, code: str, words:
     assert (found.code, found.severity, found.packages) == (code, "error", ALL)
     assert words in found.fix
     assert {verdict.outcome for verdict in case.examine().verdicts} == {"copied"}
+
+
+def test_a_venv_of_another_stage_is_found(tmp_path: Path) -> None:
+    found = patient(tmp_path, within(IN_PLACE, "COPY --from=builder /app/.venv /app/.venv")).only_finding()
+    assert (found.code, found.severity, str(found.place)) == ("copied-venv", "error", "Dockerfile:2")
 
 
 def test_refreshing_is_a_warning_until_something_is_not_installed(tmp_path: Path) -> None:

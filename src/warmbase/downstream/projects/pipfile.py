@@ -9,15 +9,14 @@ from packaging.utils import canonicalize_name
 from warmbase.downstream.projects.document import Origin, Table
 from warmbase.downstream.projects.environment import MarkerError, check_marker
 from warmbase.downstream.projects.model import Need, NeededFile, Project
-from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, need_of
-from warmbase.errors import mask_userinfo
+from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, need_of
 
 
 def read_pipfile_lock(path: Path) -> Project:
     """The project of a Pipfile.lock. Raises ProjectError."""
     lock = Origin(path=path, remedy="run `pipenv lock`, which writes it anew").read_json()
     meta = lock.table("_meta")
-    indexes = {source.text("name"): mask_userinfo(source.text("url")) for source in meta.tables("sources")}
+    indexes = {source.text("name"): index_at(source.text("url")) for source in meta.tables("sources")}
     default = next(iter(indexes.values()), "")
     return Project(
         path=path,
@@ -53,6 +52,6 @@ def _read(name: str, package: Table, index: str) -> Wanted:
 
 def _place(need: Need, package: Table, index: str) -> Need:
     if package.text("git"):
-        return at_address(need, f"git+{mask_userinfo(package.text('git'))}@{package.text('ref')}")
+        return at_address(need, f"git+{package.text('git')}@{package.text('ref')}")
     address = package.text("file") or package.text("path")
-    return at_address(need, mask_userinfo(address)) if address else replace(need, index=index)
+    return at_address(need, address) if address else replace(need, index=index)

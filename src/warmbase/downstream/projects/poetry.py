@@ -26,7 +26,7 @@ from warmbase.downstream.projects.pyproject import (
     project_dependencies,
     project_name,
 )
-from warmbase.downstream.projects.wanted import Wanted
+from warmbase.downstream.projects.wanted import Wanted, at_address, index_at
 
 _MAIN = "main"
 
@@ -84,8 +84,8 @@ class PoetryNeeds:
                 extras |= reached.get(number, set())
                 reached[number] = extras
                 pending += (each for each in self._edges(number, extras) if admits(each.marker, environment, extras))
-        for name in bounds:
-            for number in self._within(name, bounds[name]):
+        for name, admitted in bounds.items():
+            for number in self._within(name, admitted):
                 if number in reached:
                     yield replace(self.packages[number].need, extras=tuple(sorted(reached[number] - {""})))
 
@@ -154,12 +154,8 @@ def _read_need(package: Table, metadata: Table, cut: CutLock) -> Need:
     source = package.table("source")
     kind, url = source.text("type"), source.text("url")
     if kind == "git":
-        return replace(need, source="git", url=f"git+{url}@{source.text('resolved_reference')}")
-    if kind == "url":
-        return replace(need, source="url", url=url)
-    if kind in ("directory", "file"):
-        return replace(need, source="path", url=url)
-    return replace(need, index=url)
+        return at_address(need, f"git+{url}@{source.text('resolved_reference')}")
+    return at_address(need, url) if kind in ("url", "directory", "file") else replace(need, index=index_at(url))
 
 
 def _files_of_old(name: str, metadata: Table) -> Table:

@@ -12,7 +12,7 @@ from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.lockedfiles import CutLock, locked_file, read_cut
 from warmbase.downstream.projects.model import Environment, Need, Project
 from warmbase.downstream.projects.pyproject import member_at
-from warmbase.downstream.projects.wanted import at_address
+from warmbase.downstream.projects.wanted import at_address, index_at
 
 _MAJOR = "1."
 
@@ -76,10 +76,10 @@ def _read_need(package: Table, cut: CutLock) -> Need:
     vcs, archive, folder = (package.table(key) for key in ("vcs", "archive", "directory"))
     if vcs:
         address = vcs.text("url") or vcs.text("path")
-        return replace(need, source="git", url=f"{vcs.text('type') or 'git'}+{address}@{vcs.text('commit-id')}")
+        return at_address(need, f"git+{address}@{vcs.text('commit-id')}")
     if archive:
         address = archive.text("url") or archive.text("path")
         return replace(at_address(need, address), files=(locked_file(archive),))
     if folder:
-        return replace(need, source="path", url=folder.text("path"))
-    return replace(need, index=package.text("index"))
+        return at_address(need, folder.text("path"))
+    return replace(need, index=index_at(package.text("index")))

@@ -15,7 +15,7 @@ from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, Table
 from warmbase.downstream.projects.model import Member, Need, Unknown
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
-from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, parse_requirement
+from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, parse_requirement
 from warmbase.errors import mask_userinfo
 
 FILE = "pyproject.toml"
@@ -68,10 +68,35 @@ def member_in(folder: Path, base: Path) -> Member | None:
     pyproject = open_pyproject(folder)
     place = relative_folder(folder, base)
     if pyproject is not None and is_package(pyproject):
-        return Member(name=project_name(pyproject), folder=place, backend=build_requirements(pyproject))
+        return read_member(pyproject, project_name(pyproject), place)
     if (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file():
         return Member(name=canonicalize_name(folder.resolve().name), folder=place, backend=_LEGACY_BACKEND)
     return None
+
+
+def read_member(pyproject: Table, name: str, place: str) -> Member:
+    """The package of a pyproject.toml, by its name and the place of its folder."""
+    project, poetry = pyproject.table("project"), pyproject.table("tool", "poetry")
+    scripts = (project.table("scripts"), project.table("gui-scripts"), poetry.table("scripts"))
+    return Member(
+        name=name,
+        folder=place,
+        backend=build_requirements(pyproject),
+        readme=_readme_size(pyproject.origin.path.parent, project.data.get("readme") or poetry.data.get("readme")),
+        scripts=sum(len(table.data) for table in scripts),
+    )
+
+
+def _readme_size(folder: Path, readme: object) -> int:
+    """The bytes of what `readme` names, a file or {file = "…"}; 0 where that is not there, or is something else."""
+    file = readme.get("file") if isinstance(readme, Mapping) else readme
+    if not isinstance(file, str) or "\0" in file:
+        return 0
+    try:
+        path = folder / file
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0
 
 
 def member_at(place: str, base: Path) -> Member | None:
@@ -83,7 +108,7 @@ def member_at(place: str, base: Path) -> Member | None:
 
 def folder_within(place: str, start: Path, base: Path) -> Path | None:
     """The folder at a place seen from `start`; None where there is none, or it does not lie within `base`."""
-    folder = (start / place.removeprefix("file://")).resolve()
+    folder = (start / place.removeprefix("file:").removeprefix("//")).resolve()
     return folder if folder.is_relative_to(base.resolve()) and folder.is_dir() else None
 
 
@@ -240,7 +265,7 @@ def _place(need: Need, pyproject: Table) -> Need:
     source = next(iter(sources.tables(key)), sources.table("")) if several else sources.table(key)
     if source.text("index"):
         named = (one.text("url") for one in uv.tables("index") if one.text("name") == source.text("index"))
-        return replace(need, index=next(named, ""))
+        return replace(need, index=index_at(next(named, "")))
     if source.text("git"):
         commit = next(filter(None, (source.text(key) for key in ("rev", "tag", "branch"))), "")
         return at_address(need, f"git+{source.text('git')}" + (f"@{commit}" if commit else ""))

@@ -18,9 +18,9 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, file_name
-from warmbase.downstream.projects.model import Member, NeededFile, Project, Unknown
+from warmbase.downstream.projects.model import Member, Need, NeededFile, Project, Unknown
 from warmbase.downstream.projects.pyproject import main_dependencies, member_in, open_pyproject, python_of
-from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, parse_requirement
+from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, parse_requirement
 from warmbase.errors import mask_userinfo
 from warmbase.lock.wheels import package_of_file
 
@@ -45,7 +45,7 @@ def read_requirements(path: Path) -> Project:
     """The project of a requirements file, with those that it names. Raises ProjectError."""
     reader = RequirementsReader(path.parent)
     reader.read(path, reader.wanted)
-    pinned = {each.need.name for each in reader.wanted if each.need.version and each.need.files}
+    pinned = {each.need.name for each in reader.wanted if each.need.source != "index" or _is_pinned(each.need)}
     names = {member.name for member in reader.members}
     wanted = [each for each in (*reader.wanted, *reader.inherited) if each.need.name not in names]
     return Project(
@@ -95,7 +95,7 @@ class RequirementsReader:
             return
         name, value = option[1], option[2].strip().strip("'\"")
         if name in _INDEX:
-            self._index = mask_userinfo(value)
+            self._index = index_at(value)
         elif name in _EDITABLE:
             self._read_address(value, target, origin, line)
         elif name in (*_REQUIREMENTS, *_CONSTRAINTS):
@@ -134,7 +134,7 @@ class RequirementsReader:
                 wanted = parse_requirement(f"{name}{f' ; {marker}' if marker else ''}")
             except ValueError as error:
                 origin.refuse(f"{quote(mask_userinfo(text))} is not a requirement: {error}", line=line)
-            target.append(replace(wanted, need=at_address(wanted.need, mask_userinfo(address))))
+            target.append(replace(wanted, need=at_address(wanted.need, address)))
 
     def _read_folder(self, text: str, origin: Origin) -> None:
         stated = _EXTRAS.match(text)
@@ -152,6 +152,10 @@ class RequirementsReader:
 
     def _list(self, name: str, why: str) -> None:
         self.unknown.append(Unknown(name=name, why=why))
+
+
+def _is_pinned(need: Need) -> bool:
+    return bool(need.version and need.files)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

@@ -21,13 +21,13 @@ from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.lockedfiles import CutLock, read_cut
 from warmbase.downstream.projects.model import Environment, Member, Need, Project
 from warmbase.downstream.projects.pyproject import (
-    build_requirements,
     default_groups,
     open_pyproject,
     project_name,
+    read_member,
 )
+from warmbase.downstream.projects.wanted import at_address, index_at
 
-FILE = "uv.lock"
 NEWEST_VERSION = 1
 _HERE = ("editable", "virtual", "directory")
 """Sources whose address is a folder."""
@@ -277,9 +277,8 @@ def _read_member(package: Table, root: Path) -> Member:
     folder = _folder_of(package)
     virtual = "virtual" in package.table("source")
     pyproject = None if virtual else open_pyproject(root / folder)
-    return Member(
-        name=package.text("name"), folder=folder or ".", backend=build_requirements(pyproject) if pyproject else ()
-    )
+    name, place = package.text("name"), folder or "."
+    return read_member(pyproject, name, place) if pyproject else Member(name=name, folder=place)
 
 
 def _name_of(graph: _Graph, roots: _Roots, pyproject: Table | None, path: Path) -> str:
@@ -294,9 +293,6 @@ def _read_need(package: Table, extras: tuple[str, ...], cut: CutLock) -> Need:
         name=package.text("name"), version=package.text("version"), extras=extras, files=tuple(cut.files_of(package))
     )
     if "registry" in source:
-        return replace(need, index=source.text("registry"))
-    if "git" in source:
-        return replace(need, source="git", url=f"git+{source.text('git')}")
-    if "url" in source:
-        return replace(need, source="url", url=source.text("url"))
-    return replace(need, source="path", url=source.text("path") or _folder_of(package))
+        return replace(need, index=index_at(source.text("registry")))
+    address = f"git+{source.text('git')}" if "git" in source else source.text("url") or source.text("path")
+    return at_address(need, address or _folder_of(package))

@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from warmbase.downstream.projects.environment import admits, check_marker
 from warmbase.downstream.projects.model import Environment, Need, NeededFile
+from warmbase.effects.indexes import without_credentials
+from warmbase.errors import mask_userinfo
 
 MOST_CHARACTERS = 4000
 """Of one requirement; packaging's parser recurses into parentheses."""
@@ -90,11 +92,20 @@ def exact_version(specifier: SpecifierSet) -> str:
 
 def at_address(need: Need, address: str) -> Need:
     """The need of what lies at an address: a repository, a file of a server, or of this machine."""
+    address = mask_userinfo(address)
     if address.startswith("git+"):
         return replace(need, source="git", url=address)
     if address.startswith(("http://", "https://")):
         return replace(need, source="url", url=address)
     return replace(need, source="path", url=address)
+
+
+def index_at(address: str) -> str:
+    """An index's address without credentials, as bases have it."""
+    try:
+        return without_credentials(address)
+    except ValueError:  # what is no address is nobody's index
+        return mask_userinfo(address)
 
 
 def _join(first: Need, second: Need) -> Need:

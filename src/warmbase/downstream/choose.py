@@ -145,9 +145,17 @@ def standing(found: Match) -> Standing:
         python=tuple(-int(part) for part in found.base.offer.python.split(".") if part.isdecimal()),
         tags=-len(found.base.tags),
         size=offered.size if offered else 0,
-        time=-datetime.fromisoformat(found.base.time).timestamp(),
+        time=-moment_of(found.base),
         name=found.base.variant,
     )
+
+
+def moment_of(base: Base) -> float:
+    """When a base was published, as a number to sort by; 0 where what it says is no time."""
+    try:
+        return datetime.fromisoformat(base.time).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def unneeded_bytes(found: Match) -> int:

@@ -98,7 +98,7 @@ def _ranks(python: str, platform: str, libc: Libc) -> Mapping[str, int]:
         return {}
     try:
         tags = supported_tags(python, platform, libc)
-    except LockError:
+    except (LockError, ValueError):
         return {}
     return {str(tag): place for place, tag in enumerate(tags)}
 

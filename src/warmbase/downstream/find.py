@@ -10,7 +10,7 @@ least away from those asked for.
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from warmbase.downstream.choose import NAMED, bar, roughly
+from warmbase.downstream.choose import NAMED, bar, moment_of, roughly
 from warmbase.downstream.lifetimes import is_past
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import admits_version
@@ -163,7 +163,7 @@ def _order(found: Found) -> tuple[object, ...]:
 
 def _tie(base: Base, offered: OfferedPlatform) -> tuple[object, ...]:
     newest = [-int(part) for part in base.offer.python.split(".") if part.isdecimal()]
-    return newest, -len(base.tags), offered.size, -datetime.fromisoformat(base.time).timestamp(), base.variant
+    return newest, -len(base.tags), offered.size, -moment_of(base), base.variant
 
 
 def _nearest(lacking: Sequence[tuple[Base, _Look, tuple[str, ...]]]) -> tuple[Lacking, ...]:

@@ -3,6 +3,7 @@
 import re
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.words import spell_specifier
@@ -33,6 +34,8 @@ def admits_python(request: str, python: str) -> bool:
         return True
     try:
         return SpecifierSet(text).contains(python, prereleases=True)
+    except InvalidVersion:
+        return False
     except InvalidSpecifier:
         pass
     found = _REQUEST.fullmatch(text)

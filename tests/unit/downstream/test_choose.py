@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -214,6 +215,13 @@ def test_what_a_lock_does_not_say_of_sizes_other_bases_do() -> None:
     ranked = {found.base.name: found for found in choose(own).ranked}
     assert ranked["web:py3.13"].left > 0
     assert "missing     1 package, of unknown size: httpx 0.28.1 (is not in it)" in told(choose(own)).splitlines()
+
+
+def test_a_base_that_says_nonsense_of_itself_is_no_reason_to_fail() -> None:
+    odd = replace(base("odd:py3.13-trixie", STACK, python="three"), time="once")
+    assert names(choose(project(NEEDS), [odd, DATA[0]])) == ["data:py3.13", "odd:py3.13"]
+    own = project([locked("numpy", "2.3.4", file="numpy-2.3.4-cp313-cp313-linux_x86_64.whl")], requires_python=">=3")
+    assert [near.why for near in choose(own, [odd]).barred] == ["would need Python ≥ 3"]
 
 
 def test_a_base_that_was_yanked_or_is_past_its_end_never_wins() -> None:

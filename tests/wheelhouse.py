@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,12 @@ class Wheel:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
+        return _digests_of(self.content)[0]
 
     @property
     def path(self) -> str:
         """Where indexes of the common kind keep it: two, two and sixty hex digits of a BLAKE2b hash."""
-        digest = hashlib.blake2b(self.content, digest_size=32).hexdigest()
+        digest = _digests_of(self.content)[1]
         return f"packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{self.file}"
 
 
@@ -213,7 +214,7 @@ def serve_answers(
             if unchanged is None:
                 self._send(200, kind, body)
                 return
-            headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "Cache-Control": "max-age=600, public"}
+            headers = {"ETag": f'"{_digests_of(body)[0]}"', "Cache-Control": "max-age=600, public"}
             if self.headers["If-None-Match"] == headers["ETag"]:
                 unchanged(self.path)
                 self._send(304, kind, b"", headers)
@@ -241,6 +242,12 @@ def serve_answers(
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port
         server.shutdown()
+
+
+@cache
+def _digests_of(content: bytes) -> tuple[str, str]:
+    """The SHA-256 and the BLAKE2b hash, once: every request for a file looks for it among all wheels' paths."""
+    return hashlib.sha256(content).hexdigest(), hashlib.blake2b(content, digest_size=32).hexdigest()
 
 
 def _record_hash(content: bytes) -> str:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.bench.browsing import measure_search, measure_site
 from tests.bench.building import (
     measure_bump,
     measure_cold_build,
@@ -65,6 +66,8 @@ CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "nightly-scale": measure_many,
     "choose": measure_choose,
     "find": measure_find,
+    "site": measure_site,
+    "site-search": measure_search,
 }
 DOCKER_CASES: dict[str, Callable[[Workbench], Iterable[Row]]] = {
     "docker": measure_against_docker,

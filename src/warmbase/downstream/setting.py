@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from warmbase.downstream.index import NAME
 from warmbase.errors import ListingError, ProjectError
@@ -68,6 +67,8 @@ def parse_source(text: str, folder: Path, said: str) -> Source:
     if text.startswith(("http://", "https://")):
         return Source(kind="address", text=_index_address(text), said=said)
     if text.startswith("file://"):
+        from urllib.request import url2pathname  # it loads a client of HTTP
+
         return _path_source(Path(url2pathname(unquote(urlsplit(text).path))), said)
     path = folder / Path(text).expanduser()
     if _PATH.match(text) or text.endswith(".json") or (path.is_dir() and (path / NAME).exists()):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from warmbase import __version__
 from warmbase.effects.registry.model import Registry
 from warmbase.effects.registry.records import read_record, write_record
 from warmbase.effects.registry.referrers import referrers_tag
@@ -137,6 +136,8 @@ def _tag_prefix(digest: str) -> str:
 
 
 def _to_json(made: Yank) -> dict[str, str | int]:
+    from warmbase import __version__  # its look-up takes longer than reading what is kept of a registry
+
     return {
         "format": FORMAT,
         "variant": made.variant,

@@ -1,0 +1,190 @@
+"""Reading a registry's journal: the newest entry of each variant and what it offers, or what a variant was before."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from warmbase.downstream.listing import Base, Edition
+from warmbase.downstream.naming import Wanted
+from warmbase.effects.registry.records import read_layer
+from warmbase.errors import RegistryError
+from warmbase.events import Report, Warned
+from warmbase.oci.manifest import Descriptor
+from warmbase.oci.records import document_layer, packed_layers, parse_document
+from warmbase.publish.history import history
+from warmbase.publish.journal import KIND, Entry, entry_from_json, front, merge
+from warmbase.publish.ledger import last_at_once, read_tagged
+from warmbase.publish.model import Place
+from warmbase.publish.offering import read_offer
+from warmbase.publish.stamps import Stamp
+from warmbase.publish.yank import Yank, read_tagged_yanks
+
+_AT_ONCE = 16
+_OTHER_VERSION = "use the version of warmbase that published it, or a newer one"
+
+Newest = Sequence[Sequence[Stamp]]
+"""The newest entries of each variant; see `publish.ledger.last_at_once`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Record:
+    """An entry of the journal, and the further layers of its record by media type."""
+
+    entry: Entry
+    layers: Mapping[str, Descriptor]
+
+
+class RegistryReader:
+    """Reads one place. `entries` is the folder that keeps journals' entries. All raise RegistryError."""
+
+    def __init__(self, place: Place, entries: Path, report: Report) -> None:
+        self._place = place
+        self._entries = entries
+        self._report = report
+
+    @cached_property
+    def newest(self) -> Newest:
+        """The newest entries of each variant, by one listing."""
+        fronts: dict[str, list[Stamp]] = defaultdict(list)
+        for stamp in self._stamps:
+            fronts[stamp.front].append(stamp)
+        return [last_at_once(sorted(own, key=lambda one: (one.time, one.digits))) for _, own in sorted(fronts.items())]
+
+    def read_bases(self, newest: Newest, known: Sequence[Base]) -> tuple[tuple[Base, ...], Newest]:
+        """The base of each variant, those that are `known` as they are; and what could not be read, which is left out
+        and told."""
+        before = {(base.variant, base.time, base.digest): base for base in known}
+        unread: list[Sequence[Stamp]] = []
+        failures: list[RegistryError | ValueError] = []
+
+        def attempt(own: Sequence[Stamp]) -> list[Base]:
+            try:
+                return self._read(own, before)
+            except (RegistryError, ValueError) as error:
+                unread.append(own)
+                failures.append(error)
+                return []
+
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="listing") as executor:
+            bases = [base for found in executor.map(attempt, newest) for base in found]
+        if failures and not bases:
+            raise _as_registry_error(failures[0])
+        for own, error in zip(unread, failures, strict=True):
+            self._report(Warned(subject=own[-1].front, message=f"it is left out, as it cannot be read: {error}"))
+        return with_own_tags(bases), unread
+
+    def with_yanks(self, bases: Sequence[Base]) -> tuple[Base, ...]:
+        """Bases with what is said against them today. An image is yanked with each of its platforms."""
+        digests: dict[str, list[str]] = defaultdict(list)
+        for base in bases:
+            digests[base.image] += _digests(base)
+
+        def ask(image: str) -> dict[str, Yank]:
+            return read_tagged_yanks(self._place.registry, self._place.repository(image), digests[image])
+
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="yanks") as executor:
+            yanks = dict(zip(digests, executor.map(ask, digests), strict=True))
+        return tuple(_with_yank(base, yanks[base.image]) for base in bases)
+
+    def editions(self, variant: str) -> tuple[Edition, ...]:
+        """What a variant was and is, the newest first."""
+        return tuple(
+            Edition(
+                time=entry.time,
+                action=entry.action,
+                digest=entry.digest,
+                dated=entry.dated,
+                content=entry.content,
+                changes=change.words(),
+                size=entry.size,
+                packages=entry.packages,
+            )
+            for entry, change in history(merge(self._own_entries(variant)))
+        )
+
+    def find_earlier(self, variant: str, wanted: Wanted) -> Base | None:
+        """The newest image of a variant that a tag or a digest means, under its own tags."""
+        for entry in reversed(merge(self._own_entries(variant)).entries):
+            digests = (entry.digest, *(each.digest for each in entry.platforms.values()))
+            tags = () if wanted.digits else (entry.dated, entry.content)
+            if any(map(wanted.is_digest, digests)) or wanted.tag in tags:
+                stamp = Stamp.parse(entry.id)
+                assert stamp, "it was read under a stamp"
+                try:
+                    base = self._base(replace(self._read_record(stamp), entry=entry))
+                except ValueError as error:
+                    raise _as_registry_error(error) from error
+                [told] = self.with_yanks([base])
+                return replace(told, tags=tuple(tag for tag in (entry.dated, entry.content) if tag) or entry.rolling)
+        return None
+
+    @cached_property
+    def _stamps(self) -> tuple[Stamp, ...]:
+        return tuple(filter(None, map(Stamp.parse, self._place.registry.tags(self._place.journal))))
+
+    def _own_entries(self, variant: str) -> list[Entry]:
+        tags = [str(stamp) for stamp in self._stamps if stamp.front == front(variant)]
+        read = read_tagged(self._place, tags, self._entries)
+        return [entry for entry in read.values() if entry.variant == variant]
+
+    def _read(self, own: Sequence[Stamp], known: Mapping[tuple[str, str, str], Base]) -> list[Base]:
+        """The bases of the variants that these entries are of. Raises ValueError for what is no entry."""
+        records = [self._read_record(stamp) for stamp in own]
+        found = []
+        for variant in sorted({record.entry.variant for record in records}):
+            entry = merge(record.entry for record in records if record.entry.variant == variant).newest
+            record = next(record for record in records if entry and record.entry.id == entry.id)
+            key = (variant, record.entry.time, record.entry.digest)
+            found.append(known.get(key) or self._base(record))
+        return found
+
+    def _read_record(self, stamp: Stamp) -> _Record:
+        """Raises ValueError for what is no entry."""
+        registry, journal = self._place.registry, self._place.journal
+        document = registry.read_manifest(journal, str(stamp))
+        if document is None:
+            raise ValueError(f"{journal} has no {stamp} any more")
+        content = read_layer(registry, journal, document_layer(KIND, document.content))
+        entry = entry_from_json(parse_document(content), str(stamp))
+        return _Record(entry=entry, layers=packed_layers(document.content))
+
+    def _base(self, record: _Record) -> Base:
+        """Raises ValueError for what cannot be read."""
+        entry = record.entry
+        return Base(
+            place=str(self._place),
+            variant=entry.variant,
+            tags=entry.rolling,
+            digest=entry.digest,
+            time=entry.time,
+            offer=read_offer(self._place, entry, record.layers),
+            dated=entry.dated,
+            content=entry.content,
+        )
+
+
+def with_own_tags(bases: Iterable[Base]) -> tuple[Base, ...]:
+    """Bases by variant, each rolling tag with the one that was given it last: a short name may have been another's."""
+    owners: dict[tuple[str, str], Base] = {}
+    found = sorted(bases, key=lambda base: (base.time, base.variant))
+    for base in found:
+        owners |= {(base.image, tag): base for tag in base.tags}
+    own = (replace(base, tags=tuple(t for t in base.tags if owners[base.image, t] is base)) for base in found)
+    return tuple(sorted((base for base in own if base.tags), key=lambda base: base.variant))
+
+
+def _with_yank(base: Base, yanks: Mapping[str, Yank]) -> Base:
+    yank = next(filter(None, map(yanks.get, _digests(base))), None)
+    reason, instead = (yank.reason, yank.instead) if yank else ("", "")
+    return base if (base.yanked, base.instead) == (reason, instead) else replace(base, yanked=reason, instead=instead)
+
+
+def _digests(base: Base) -> tuple[str, ...]:
+    return (base.digest, *(each.digest for each in base.offer.platforms))
+
+
+def _as_registry_error(error: RegistryError | ValueError) -> RegistryError:
+    return error if isinstance(error, RegistryError) else RegistryError(str(error), next_step=_OTHER_VERSION)

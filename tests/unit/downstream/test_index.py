@@ -1,0 +1,122 @@
+"""`index.json`: its schema, and that what is published is read from it as it was written."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.offered import NEWEST, PLACE, base, edition, fleet
+
+from warmbase.downstream.index import (
+    SCHEMA_PATH,
+    editions_from_json,
+    index_from_json,
+    index_to_json,
+    parse_index,
+    render_index,
+)
+from warmbase.downstream.listing import Edition, Listing
+from warmbase.errors import ListingError
+from warmbase.publish.journal import format_time
+
+BASES = fleet(variants=12, packages=9)
+LISTING = Listing(bases=BASES, source=PLACE, time=format_time(NEWEST))
+SCHEMA = json.loads(SCHEMA_PATH.read_text())
+
+
+def written(listing: Listing = LISTING, editions: dict[str, list[Edition]] | None = None) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(render_index(index_to_json(listing, editions or {})))
+    return document
+
+
+def test_a_listing_is_read_back_as_it_was_written() -> None:
+    assert index_from_json(parse_index(render_index(index_to_json(LISTING)), PLACE), PLACE) == LISTING
+
+
+def test_the_same_listing_gives_the_same_bytes() -> None:
+    assert render_index(index_to_json(LISTING)) == render_index(index_to_json(replace(LISTING)))
+
+
+VERSIONS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2"]))
+
+
+@given(st.lists(VERSIONS, max_size=5))
+def test_earlier_images_are_read_back_with_their_versions(packages: list[dict[str, str]]) -> None:
+    own = base()
+    editions = [edition(own, days=days, packages=each) for days, each in enumerate(packages)]
+    document = written(Listing(bases=(own,), source=PLACE), {own.variant: editions})
+    assert editions_from_json(document, own.variant, PLACE) == tuple(editions)
+    assert editions_from_json(document, "other:py3.13", PLACE) == ()
+
+
+def test_an_earlier_image_is_written_as_what_was_different() -> None:
+    own = base(packages={"numpy": "2.0", "pandas": "2.2"})
+    before = edition(own, days=1, packages={"numpy": "1.9", "pandas": "2.2", "six": "1.0"})
+    history = written(Listing(bases=(own,), source=PLACE), {own.variant: [edition(own), before]})["bases"][0]["history"]
+    assert [each["packages"] for each in history] == [
+        {"numpy": "2.0", "pandas": "2.2"},
+        {"numpy": "1.9", "six": "1.0"},
+    ]
+    after = edition(own, days=2, packages={})
+    history = written(Listing(bases=(own,), source=PLACE), {own.variant: [before, after]})["bases"][0]["history"]
+    assert history[1]["packages"] == {"numpy": None, "pandas": None, "six": None}
+
+
+def test_an_index_is_what_its_schema_says() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    document = written(LISTING, {each.variant: [edition(each), edition(each, days=1, packages={})] for each in BASES})
+    jsonschema.validate(document, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": 2},
+        {"bases": {}},
+        {"bases": [{"variant": "data:py3.13"}]},
+        {"packages": [{"name": "numpy"}]},
+        {"layers": [{"digest": "sha256:0"}]},
+    ],
+)
+def test_the_schema_and_the_reader_refuse_the_same(damage: dict[str, Any]) -> None:
+    document = {**written(), **damage}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+    with pytest.raises(ListingError) as raised:
+        index_from_json(parse_index(json.dumps(document).encode(), PLACE), PLACE)
+    assert PLACE in raised.value.message
+    assert raised.value.next_step
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[]", b"{}", b"[" * 100_000])
+def test_what_is_no_index_is_an_error_that_names_its_source(content: bytes) -> None:
+    with pytest.raises(ListingError, match=r"pages\.example"):
+        parse_index(content, "https://pages.example/index.json")
+
+
+SCALARS: Any = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner))
+
+
+def spots(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of a document, as what it is in and its key there."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from spots(value[key])
+
+
+@given(st.data())
+def test_a_damaged_index_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:
+    document = written(Listing(bases=(base(),), source=PLACE), {base().variant: [edition(base())]})
+    container, key = data.draw(st.sampled_from(list(spots(document))))
+    container[key] = data.draw(VALUES)
+    try:
+        listing = index_from_json(parse_index(json.dumps(document).encode(), PLACE), PLACE)
+        editions_from_json(document, base().variant, PLACE)
+    except ListingError:
+        return
+    assert all(each.name and each.reference for each in listing.bases)

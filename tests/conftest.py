@@ -50,6 +50,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return workers.count_workers()
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     return workers.make_scheduler(config, log)
 
@@ -140,5 +145,6 @@ def _make_foundation(root: Path) -> None:
     except FoundationError as error:
         go_without(f"no Debian archive can be reached: {error.message}")
     write_pins(catalog, wanted, {(PLATFORM, "3.13"): pin})
-    made = make_foundation(wanted, pin, PLATFORM, ground, locked=True)
+    # Not `locked`, which would ask the archive once more what it has.
+    made = make_foundation(wanted, pin, PLATFORM, ground, locked=False)
     ground.unpacked.folders(made.layers)

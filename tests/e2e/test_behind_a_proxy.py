@@ -4,12 +4,12 @@ What is trusted is the proxy's authority alone, so that nothing that goes past i
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.archives import serve_archive
 from tests.bases import Bases
 from tests.interception import InterceptingProxy, Route, intercepting_proxy
 from tests.registries import RunningRegistry, running_registry
@@ -20,6 +20,7 @@ from warmbase.layers.codec import decompress
 from warmbase.verify.static import find_traces
 
 REGISTRY = "registry.example"
+ARCHIVE = "archive.example"
 IMAGE = "small:py3.13-trixie"
 
 
@@ -30,37 +31,29 @@ class Company:
     bases: Bases
     proxy: InterceptingProxy
     registry: RunningRegistry
-    mirror: str
     said: list[str]
 
 
 @pytest.fixture(scope="module")
-def company(foundation: Bases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+def company(system_packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """What became of `warmbase publish` in an empty folder: pins, locks, a foundation, an image in the registry."""
     root = tmp_path_factory.mktemp("company")
-    mirror = mirror_of(foundation)
-    with running_registry(root / "registry") as registry:
+    for name in ("archive", "bases"):
+        (root / name).mkdir()
+    with running_registry(root / "registry") as registry, serve_archive(root / "archive", system_packages) as archive:
         name, _, port = registry.host.partition(":")
-        # The mirror and the registry speak no TLS themselves: https:// is there behind the proxy only.
-        routes = {REGISTRY: Route(host=name, port=int(port)), mirror: Route(host=mirror, port=80)}
+        # The archive and the registry speak no TLS themselves: https:// is there behind the proxy only.
+        routes = {REGISTRY: Route(host=name, port=int(port)), ARCHIVE: Route(host="127.0.0.1", port=archive.port)}
         with intercepting_proxy(root, routes) as proxy:
             bases = Bases(folder=root / "bases", cache=root / "cache", environment=proxy.environment)
             bases.write_catalog(
                 {"small": ["packaging"]},
                 registry=f"{REGISTRY}/bases",
-                foundations={"trixie": {"debian": "trixie", "mirror": f"https://{mirror}/debian"}},
+                foundations={"trixie": archive.entry(bases.folder, mirror=f"https://{ARCHIVE}/debian")},
             )
             finished = bases.run("publish", "--json")
             said = [finished.stdout, finished.stderr]
-            yield Company(bases=bases, proxy=proxy, registry=registry, mirror=mirror, said=said)
-
-
-def mirror_of(foundation: Bases) -> str:
-    """The host of the archive that this machine's mmdebstrap uses."""
-    sources = CacheFolders(root=foundation.cache).unpacked.glob("*/etc/apt/sources.list.d/debian.sources")
-    found = re.search(r"^URIs: http://([^/]+)/", next(sources).read_text(), re.MULTILINE)
-    assert found
-    return found[1]
+            yield Company(bases=bases, proxy=proxy, registry=registry, said=said)
 
 
 def test_an_image_is_published_through_the_proxy(company: Company) -> None:
@@ -71,7 +64,7 @@ def test_an_image_is_published_through_the_proxy(company: Company) -> None:
 
 def test_every_step_went_through_the_proxy(company: Company) -> None:
     index = find_uv("0.13.8", cache=company.bases.cache).default_index()
-    assert {company.mirror, REGISTRY, index.split("/")[2]} <= set(company.proxy.asked)
+    assert {ARCHIVE, REGISTRY, index.split("/")[2]} <= set(company.proxy.asked)
 
 
 def test_no_layer_no_document_and_no_message_tells_of_the_proxy(company: Company) -> None:

@@ -3,18 +3,18 @@
 Only a base that has the project's platform, a Python that it admits and a file for each package can win; one that was
 yanked or is past its end of life never does. Of the others the better one is, in this order:
 
-1. the one that leaves less to download, for that is what every build of the child pays for, in time and in its layer:
-   a package that the base has at the version of the lock costs nothing, the very file or not;
-2. the one that carries less that is not needed: a large base that has it all does not beat a small one for the sake of
-   a few kilobytes;
-3. the one with fewer packages missing, then with more hits that are the very files of the lock, which serve an own
+1. the one that costs less: what it leaves to download, for every build of the child pays for that, in time and in its
+   layer, and a fiftieth of what it carries and the project does not need, for that is pulled once where many build. So
+   a hit more is worth something, and two gigabytes more are not worth a few kilobytes;
+2. the one with fewer packages missing, then with more hits that are the very files of the lock, which serve an own
    `.venv` too, then with more at the lock's version;
+3. the one that carries less that is not needed;
 4. the newer Python, then the foundation that has the short tag, for it is the one that the image names first, then the
    smaller image, then what was published later, then the name: so that the order is total.
 
-Sizes in 1 and 2 are compared roughly (`roughly`), in steps of a mebibyte or 12 to 25 %: the files of a package for
-two Pythons differ by a little, and that little is no reason. A hit more lowers 1, leaves 2 as it is and improves 3,
-whatever it adds to the image: it never makes a base worse.
+Sizes in 1 and 3 are compared roughly (`roughly`), in steps of 128 KiB or 12 to 25 %: the files of a package for two
+Pythons differ by a little, and that little is no reason. A hit more lowers 1 and improves 2, whatever it adds to the
+image: it never makes a base worse.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ from typing import NamedTuple
 from warmbase.downstream.demand import Sizes
 from warmbase.downstream.lifetimes import ending, is_past
 from warmbase.downstream.listing import Base
-from warmbase.downstream.match import Match, Matcher
+from warmbase.downstream.match import Match, Matcher, Miss
 from warmbase.downstream.prediction import predict_layer
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.words import count, join_words
@@ -37,7 +37,9 @@ Predict = Callable[[Project, Match], int]
 NAMED = 3
 """How many packages a sentence names before it counts the others."""
 _NEAR = 2
-_FINE = 20  # bits: a mebibyte
+_BUILDS = 50
+"""How many builds on a machine a pulled base is taken to serve."""
+_FINE = 17  # bits: 128 KiB
 _DIGITS = 3  # binary ones
 
 
@@ -112,7 +114,7 @@ def bar(base: Base, today: date) -> str:
 
 
 def roughly(size: int) -> int:
-    """A size to compare by: whole mebibytes, and of those the first three binary digits."""
+    """A size to compare by: in steps of 128 KiB, and of these the first three binary digits."""
     shift = max(_FINE, size.bit_length() - _DIGITS)
     return size >> shift << shift
 
@@ -120,11 +122,11 @@ def roughly(size: int) -> int:
 class Standing(NamedTuple):
     """What bases are ordered by, the smallest first; see this module's order. Where more is better it is negative."""
 
-    left: int
-    unneeded: int
+    cost: int
     misses: int
     files: int
     versions: int
+    unneeded: int
     python: tuple[int, ...]
     tags: int
     size: int
@@ -137,11 +139,11 @@ def standing(found: Match) -> Standing:
     fits = [hit.fit for hit in found.hits]
     offered = found.base.offer.platform(found.platform)
     return Standing(
-        left=roughly(found.left),
-        unneeded=roughly(unneeded_bytes(found)),
+        cost=roughly(found.left + unneeded_bytes(found) // _BUILDS),
         misses=len(found.misses),
         files=-fits.count("file"),
         versions=-fits.count("version"),
+        unneeded=roughly(unneeded_bytes(found)),
         python=tuple(-int(part) for part in found.base.offer.python.split(".") if part.isdecimal()),
         tags=-len(found.base.tags),
         size=offered.size if offered else 0,
@@ -163,39 +165,59 @@ def unneeded_bytes(found: Match) -> int:
     return sum(package.size for package in found.unneeded)
 
 
+def spell_left(found: Match) -> str:
+    """What is left to download: "nothing", "2 packages (1.2 MB)", "(≥ 1.2 MB)" or "(size unknown)" where sizes are not
+    all known."""
+    if not found.misses:
+        return "nothing"
+    return f"{count(len(found.misses), 'package')} ({spell_left_bytes(found)})"
+
+
+def spell_left_bytes(found: Match) -> str:
+    """The bytes that are left to download, as far as they are known."""
+    if is_left_known(found):
+        return in_bytes(found.left)
+    return f"≥ {in_bytes(found.left)}" if found.left else "size unknown"
+
+
+def is_left_known(found: Match) -> bool:
+    """Whether the size of all that a base does not serve is known."""
+    return all(miss.size or miss.need.source == "path" for miss in found.misses)
+
+
 def _reason(ranked: Sequence[Match]) -> str:
     """Why the first is the first, by what parts it from the second."""
     if len(ranked) < 2:
         return "it is the only one that can be used" if ranked else ""
-    best, next_one = ranked[0], ranked[1]
-    name = f"`{next_one.base.name}`"
-    more, of_all = _lead(best, ranked), f"of {len(ranked)} that can be used"
-    match _decisive(best, next_one):
-        case "left":
-            return f"{of_all} it leaves least to download: {in_bytes(best.left)}, and {name} {in_bytes(next_one.left)}"
-        case "unneeded":
-            other = in_bytes(unneeded_bytes(next_one))
-            carries = f"it carries least that is not needed: {in_bytes(unneeded_bytes(best))}, and {name} {other}"
-            return f"{more}, {carries}"
-        case "misses":
-            return f"{more}, most packages hit: {len(best.hits)}, and {len(next_one.hits)} in {name}"
-        case "files" | "versions":
-            return f"{more}, most of them hit as the lock has them"
-        case "python":
-            return f"{more}, it has the newest Python"
-        case "tags":
-            return f"{more}, it is on the foundation that {best.base.image} names first"
-        case "size":
-            return f"{more}, it is the smallest"
-        case "time":
-            return f"{more}, it was published last"
-        case _:
-            return f"{more}, its name comes first"
+    best, other = ranked[0], ranked[1]
+    name, decisive = f"`{other.base.name}`", _decisive(best, other)
+    if decisive in ("cost", "misses"):
+        return f"of {len(ranked)} that can be used, it {_describe_cost(best, other, name)}"
+    alike = sum(standing(each)[:2] == standing(best)[:2] for each in ranked)
+    words = {
+        "files": "most of them hit as the lock has them",
+        "versions": "most of them hit as the lock has them",
+        "unneeded": f"it carries least that is not needed: {_unneeded(best)}, and {name} {_unneeded(other)}",
+        "python": "it has the newest Python",
+        "tags": f"it is on the foundation that {best.base.image} names first",
+        "size": "it is the smallest",
+        "time": "it was published last",
+        "name": "its name comes first",
+    }
+    return f"of {alike} that leave {'as little' if best.misses else 'nothing'} to download, {words[decisive]}"
 
 
-def _lead(best: Match, ranked: Sequence[Match]) -> str:
-    alike = sum(roughly(each.left) == roughly(best.left) for each in ranked)
-    return f"of {alike} that leave as little to download ({in_bytes(best.left)})"
+def _describe_cost(best: Match, other: Match, name: str) -> str:
+    if roughly(best.left) < roughly(other.left) or len(best.misses) < len(other.misses):
+        return f"leaves least to download: {spell_left(best)}, and {name} {spell_left(other)}"
+    if roughly(best.left) == roughly(other.left):
+        less = f"carries less that is not needed: {_unneeded(best)}, not {_unneeded(other)}"
+        return f"leaves as little to download as {name}, and {less}"
+    return f"costs least: {name} leaves {spell_left(other)}, and carries {_unneeded(other)} that is not needed"
+
+
+def _unneeded(found: Match) -> str:
+    return in_bytes(unneeded_bytes(found))
 
 
 def _decisive(best: Match, other: Match) -> str:
@@ -223,12 +245,13 @@ def _near_barred(barred: Iterable[NearMiss]) -> list[NearMiss]:
 
 def _describe_difference(other: Match, best: Match) -> str:
     """What is worse with another base, in words that follow its name."""
+    lost = _lost(other, best)
+    more = unneeded_bytes(other) - unneeded_bytes(best)
     match _decisive(best, other):
-        case "left" | "misses":
-            return _describe_lack(other, best)
-        case "unneeded":
-            more = in_bytes(unneeded_bytes(other) - unneeded_bytes(best))
-            return f"carries {more} more that is not needed"
+        case "cost" | "misses" if lost:
+            return _describe_lack(lost)
+        case "cost" | "misses" | "unneeded":
+            return f"carries {in_bytes(more)} more that is not needed" if more > 0 else f"leaves {spell_left(other)}"
         case "files" | "versions":
             return "has fewer of the very files of the lock"
         case "python":
@@ -243,15 +266,17 @@ def _describe_difference(other: Match, best: Match) -> str:
             return "serves as well"
 
 
-def _describe_lack(other: Match, best: Match) -> str:
+def _lost(other: Match, best: Match) -> list[Miss]:
+    """What the best has and another one has not, the largest first."""
     hit = {each.need.name for each in best.hits}
     found = (miss for miss in other.misses if miss.need.name in hit)
-    lost = sorted(found, key=lambda miss: (-miss.size, miss.need.name))
+    return sorted(found, key=lambda miss: (-miss.size, miss.need.name))
+
+
+def _describe_lack(lost: Sequence[Miss]) -> str:
     absent = [miss.need.name for miss in lost if not miss.has]
     differing = [f"{miss.need.name} {miss.has}" for miss in lost if miss.has]
-    if absent:
-        also = f", and has other versions of {count(len(differing), 'package')}" if differing else ""
-        return f"lacks {join_words(absent, most=NAMED)}{also}"
-    if differing:
+    if not absent:
         return f"has {join_words(differing, most=NAMED)} instead"
-    return f"leaves {in_bytes(other.left)} to download"
+    also = f", and has other versions of {count(len(differing), 'package')}" if differing else ""
+    return f"lacks {join_words(absent, most=NAMED)}{also}"

@@ -105,6 +105,8 @@ def _ranks(python: str, platform: str, libc: Libc) -> Mapping[str, int]:
 
 def _choose(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[NeededFile | None, Making]:
     """The file that is downloaded. A lock without files, and a platform without known tags, are taken to be well."""
+    if not ranks:
+        return next(iter(files), None), "wheel"
     best: tuple[int, NeededFile] | None = None
     source: NeededFile | None = None
     for file in files:
@@ -118,7 +120,7 @@ def _choose(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[Need
         return best[1], "wheel"
     if source:
         return source, "build"
-    return (None, "none") if ranks and any(file.name for file in files) else (None, "wheel")
+    return None, "none" if any(file.name for file in files) else "wheel"
 
 
 @lru_cache(maxsize=65536)

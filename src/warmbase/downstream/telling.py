@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from warmbase.downstream.choose import NAMED, Choice, NearMiss, standing, unneeded_bytes
+from warmbase.downstream.choose import (
+    NAMED,
+    Choice,
+    NearMiss,
+    is_left_known,
+    spell_left,
+    spell_left_bytes,
+    standing,
+    unneeded_bytes,
+)
 from warmbase.downstream.find import Finding, Found, Lacking
 from warmbase.downstream.lifetimes import end_of_life, ending
 from warmbase.downstream.listing import Base
@@ -57,11 +66,11 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
     named = "" if choice.project.is_locked else " that the project names"
     yield "hits", f"{len(best.hits)} of {count(needed, 'package')}{named}" + (f": {words}" if words else "")
     if best.misses:
-        yield "missing", f"{count(len(best.misses), 'package')}, {spell_left(best)}: {_name_misses(best.misses)}"
+        yield "missing", f"{spell_left(best)}: {_name_misses(best.misses)}"
     if best.unneeded:
         spare = f"{count(len(best.unneeded), 'package')}, {in_bytes(unneeded_bytes(best))}"
         yield "not needed", spare + ("" if choice.project.is_locked else "; what your packages need is among them")
-    yield "saved", f"{in_bytes(best.saved)} that a build does not download; {spell_left(best)} left"
+    yield "saved", f"{in_bytes(best.saved)} that a build does not download; {spell_left(best)} is left"
     yield "layer", f"about {in_bytes(best.layer)} that the project adds to the image"
     offered = base.offer.platform(best.platform)
     assert offered
@@ -76,18 +85,6 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
         )
     for unknown in choice.project.unknown:
         yield "not mapped", f"{unknown.name}: {unknown.why}"
-
-
-def spell_left(found: Match) -> str:
-    """What is left to download: "1.2 MB", "at least 1.2 MB" or "unknown" where sizes are not known."""
-    if is_left_known(found):
-        return in_bytes(found.left)
-    return f"at least {in_bytes(found.left)}" if found.left else "of unknown size"
-
-
-def is_left_known(found: Match) -> bool:
-    """Whether the size of all that a base does not serve is known."""
-    return all(miss.size or miss.need.source == "path" for miss in found.misses)
 
 
 def _name_misses(misses: Sequence[Miss]) -> str:
@@ -115,7 +112,7 @@ def _row(found: Match, now: datetime) -> tuple[str, ...]:
         str(len(found.hits)),
         str(sum(hit.fit == "file" for hit in found.hits)),
         str(len(found.misses)),
-        spell_left(found),
+        spell_left_bytes(found),
         in_bytes(unneeded_bytes(found)),
         in_bytes(found.layer),
         in_bytes(offered.size if offered else 0),

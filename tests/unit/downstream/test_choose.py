@@ -28,6 +28,7 @@ LARGE = base("ml:py3.13-trixie", STACK | {"scipy": "1.16.1", "torch": "2.9.1", "
 SMALL = base("web:py3.13-trixie", {"flask": "3.1.2", "requests": "2.32.3"})
 YANKED = base("data:py3.13-bookworm", STACK, tags=["py3.13-bookworm"], yanked="a broken openssl", instead="data:py3.13")
 OLD = base("old:py3.9-bookworm", STACK, python="3.9.20")
+HEAVY = (offered("torch", "2.9.1", size=800_000_000),)
 ALL = (*DATA, LARGE, SMALL, YANKED, OLD)
 
 
@@ -54,11 +55,11 @@ LOCKED = """\
 data:py3.13 is the best for app (uv.lock) on linux/amd64
 
 
-why         of 3 that leave as little to download (101.9 kB), it has the newest Python
+why         of 2 that leave as little to download, it has the newest Python
 hits        3 of 4 packages: 3 the very file of the lock
-missing     1 package, 101.9 kB: httpx 0.28.1 (is not in it)
+missing     1 package (101.9 kB): httpx 0.28.1 (is not in it)
 not needed  1 package, 18.0 MB
-saved       21.8 MB that a build does not download; 101.9 kB left
+saved       21.8 MB that a build does not download; 1 package (101.9 kB) is left
 layer       about 305.8 kB that the project adds to the image
 base        Python 3.13.9, debian 13, 87.8 MB
 published   2026-11-20 (2 days ago), looked after until 2029-10-31
@@ -85,7 +86,7 @@ data:py3.13 is the best for app (requirements.txt) on linux/amd64
 why         it is the only one that can be used
 hits        2 of 2 packages that the project names: 2 at a version that is admitted
 not needed  2 packages, 34.9 MB; what your packages need is among them
-saved       4.9 MB that a build does not download; 0 B left
+saved       4.9 MB that a build does not download; nothing is left
 layer       about 0 B that the project adds to the image
 base        Python 3.13.9, debian 13, 87.8 MB
 published   2026-11-20 (2 days ago), looked after until 2029-10-31
@@ -151,28 +152,48 @@ def test_what_else_the_command_line_had_is_in_the_next_one() -> None:
     ("bases", "reason"),
     [
         ([DATA[0]], "it is the only one that can be used"),
-        ([DATA[0], SMALL], "of 2 that can be used it leaves least to download: 101.9 kB, and `web:py3.13` 5.0 MB"),
+        (
+            [DATA[0], SMALL],
+            "of 2 that can be used, it leaves least to download: 1 package (101.9 kB), and `web:py3.13` 3 packages"
+            " (5.0 MB)",
+        ),
         (
             [DATA[0], LARGE],
-            "of 2 that leave as little to download (101.9 kB), it carries least that is not needed: 18.0 MB, and"
-            " `ml:py3.13` 42.9 MB",
+            "of 2 that can be used, it leaves as little to download as `ml:py3.13`, and carries less that is not"
+            " needed: 18.0 MB, not 42.9 MB",
         ),
-        ([DATA[0], DATA[1]], "of 2 that leave as little to download (101.9 kB), it has the newest Python"),
+        (
+            [SMALL, base("ml:py3.13-trixie", [*HEAVY, *(offered(*each) for each in NEEDS.items())])],
+            "of 2 that can be used, it costs least: `ml:py3.13` leaves nothing, and carries 800.0 MB that is not"
+            " needed",
+        ),
+        (
+            [
+                DATA[0],
+                base(
+                    "also:py3.13-trixie",
+                    [*(offered(*each) for each in STACK.items()), offered("flask", "3.1.2", size=3_040_000)],
+                ),
+            ],
+            "of 2 that leave as little to download, it carries least that is not needed: 18.0 MB, and `also:py3.13`"
+            " 21.0 MB",
+        ),
+        ([DATA[0], DATA[1]], "of 2 that leave as little to download, it has the newest Python"),
         (
             [DATA[0], base("data:py3.13-bookworm", STACK, tags=["py3.13-bookworm"])],
-            "of 2 that leave as little to download (101.9 kB), it is on the foundation that data names first",
+            "of 2 that leave as little to download, it is on the foundation that data names first",
         ),
         (
             [DATA[0], base("data:py3.13-trixie", STACK | {"httpx": "0.28.0"})],
-            "of 2 that leave as little to download (101.9 kB), it is the smallest",
+            "of 2 that leave as little to download, it is the smallest",
         ),
         (
             [DATA[0], base("later:py3.13-trixie", STACK, time=NEWEST - timedelta(days=3))],
-            "of 2 that leave as little to download (101.9 kB), it was published last",
+            "of 2 that leave as little to download, it was published last",
         ),
         (
             [DATA[0], base("other:py3.13-trixie", STACK)],
-            "of 2 that leave as little to download (101.9 kB), its name comes first",
+            "of 2 that leave as little to download, its name comes first",
         ),
     ],
 )
@@ -186,7 +207,7 @@ def test_the_very_files_of_a_lock_come_before_others_of_the_same_version() -> No
     other = base("also:py3.13-trixie", [offered("numpy", "2.3.4", file="numpy-2.3.4-cp313-cp313-linux_x86_64.whl")])
     choice = choose(project({"numpy": "2.3.4"}), [other, base("data:py3.13-trixie", {"numpy": "2.3.4"})])
     assert names(choice) == ["data:py3.13", "also:py3.13"]
-    assert choice.reason == "of 2 that leave as little to download (0 B), most of them hit as the lock has them"
+    assert choice.reason == "of 2 that leave nothing to download, most of them hit as the lock has them"
     assert [near.why for near in choice.near] == ["has fewer of the very files of the lock"]
 
 
@@ -214,7 +235,7 @@ def test_what_a_lock_does_not_say_of_sizes_other_bases_do() -> None:
     own = project([Need(name=name, version=version) for name, version in NEEDS.items()], kind="requirements.txt")
     ranked = {found.base.name: found for found in choose(own).ranked}
     assert ranked["web:py3.13"].left > 0
-    assert "missing     1 package, of unknown size: httpx 0.28.1 (is not in it)" in told(choose(own)).splitlines()
+    assert "missing     1 package (size unknown): httpx 0.28.1 (is not in it)" in told(choose(own)).splitlines()
 
 
 def test_a_base_that_says_nonsense_of_itself_is_no_reason_to_fail() -> None:

@@ -109,24 +109,20 @@ class RegistryListing:
 
     def _refresh(self, kept: Kept | None, known: Sequence[Base]) -> Listing:
         """Ask the registry; `known` are the bases in what is `kept`. Raises RegistryError."""
-        now, newest = self._clock(), self._reader.newest
-        if not newest:
+        now = self._clock()
+        if not self._reader.newest:
             raise ListingError(
                 f"nothing is published at {self.source}",
                 next_step="see whether the place is right; `warmbase publish` publishes there",
             )
-        tags = {str(stamp) for own in newest for stamp in own}
-        bases = tuple(known)
-        if kept is None or tags != set(kept.stamp.get("tags", ())):
-            bases, unread = self._reader.read_bases(newest, known)
-            tags -= {str(stamp) for own in unread for stamp in own}
+        bases, entries = self._reader.read_bases(known, kept.stamp if kept else {})
         bases = self._reader.with_yanks(bases)
         listing = Listing(bases=bases, source=self.source, time=format_time(now))
         if kept and all(one is other for one, other in zip_longest(bases, known)):
-            self._keeper.write(replace(kept, asked=now, stamp={"tags": sorted(tags)}))
+            self._keeper.write(replace(kept, asked=now, stamp=entries))
         else:
             content = render_index(index_to_json(listing))
-            self._keeper.write(Kept(asked=now, stamp={"tags": sorted(tags)}, content=content))
+            self._keeper.write(Kept(asked=now, stamp=entries, content=content))
         return listing
 
 

@@ -25,8 +25,8 @@ from warmbase.publish.yank import Yank, read_tagged_yanks
 _AT_ONCE = 16
 _OTHER_VERSION = "use the version of warmbase that published it, or a newer one"
 
-Newest = Sequence[Sequence[Stamp]]
-"""The newest entries of each variant; see `publish.ledger.last_at_once`."""
+Variants = Mapping[str, str]
+"""The variant that each entry is of, by the entry's tag."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,35 +46,42 @@ class RegistryReader:
         self._report = report
 
     @cached_property
-    def newest(self) -> Newest:
-        """The newest entries of each variant, by one listing."""
+    def newest(self) -> Sequence[Sequence[Stamp]]:
+        """The newest entries of each variant (see `publish.ledger.last_at_once`), by one listing."""
         fronts: dict[str, list[Stamp]] = defaultdict(list)
         for stamp in self._stamps:
             fronts[stamp.front].append(stamp)
         return [last_at_once(sorted(own, key=lambda one: (one.time, one.digits))) for _, own in sorted(fronts.items())]
 
-    def read_bases(self, newest: Newest, known: Sequence[Base]) -> tuple[tuple[Base, ...], Newest]:
-        """The base of each variant, those that are `known` as they are; and what could not be read, which is left out
-        and told."""
-        before = {(base.variant, base.time, base.digest): base for base in known}
-        unread: list[Sequence[Stamp]] = []
-        failures: list[RegistryError | ValueError] = []
+    def read_bases(self, known: Sequence[Base], entries: Variants) -> tuple[tuple[Base, ...], Variants]:
+        """The base of each variant, and the entries that say so; what cannot be read is left out, and told.
+
+        Where `entries` has all that is the newest of a variant, its base is among the `known`.
+        """
+        before = {base.variant: base for base in known}
+        read: dict[str, str] = {}
+        failures: list[tuple[str, RegistryError | ValueError]] = []
 
         def attempt(own: Sequence[Stamp]) -> list[Base]:
+            tags = [str(stamp) for stamp in own]
+            variants = {entries.get(tag, "") for tag in tags}
             try:
-                return self._read(own, before)
+                records = [] if variants <= before.keys() else [self._read_record(stamp) for stamp in own]
+                bases = self._newest_of(records) if records else [before[variant] for variant in sorted(variants)]
             except (RegistryError, ValueError) as error:
-                unread.append(own)
-                failures.append(error)
+                failures.append((own[-1].front, error))
                 return []
+            read.update({record.entry.id: record.entry.variant for record in records})
+            read.update({tag: entries[tag] for tag in tags if not records})
+            return bases
 
         with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="listing") as executor:
-            bases = [base for found in executor.map(attempt, newest) for base in found]
-        if failures and not bases:
-            raise _as_registry_error(failures[0])
-        for own, error in zip(unread, failures, strict=True):
-            self._report(Warned(subject=own[-1].front, message=f"it is left out, as it cannot be read: {error}"))
-        return with_own_tags(bases), unread
+            found = [base for bases in executor.map(attempt, self.newest) for base in bases]
+        if failures and not found:
+            raise _as_registry_error(failures[0][1])
+        for subject, error in sorted(failures, key=lambda failure: failure[0]):
+            self._report(Warned(subject=subject, message=f"it is left out, as it cannot be read: {error}"))
+        return with_own_tags(found), dict(sorted(read.items()))
 
     def with_yanks(self, bases: Sequence[Base]) -> tuple[Base, ...]:
         """Bases with what is said against them today. An image is yanked with each of its platforms."""
@@ -130,15 +137,12 @@ class RegistryReader:
         read = read_tagged(self._place, tags, self._entries)
         return [entry for entry in read.values() if entry.variant == variant]
 
-    def _read(self, own: Sequence[Stamp], known: Mapping[tuple[str, str, str], Base]) -> list[Base]:
-        """The bases of the variants that these entries are of. Raises ValueError for what is no entry."""
-        records = [self._read_record(stamp) for stamp in own]
+    def _newest_of(self, records: Sequence[_Record]) -> list[Base]:
+        """The bases of the variants that these entries are of. Raises ValueError for what cannot be read."""
         found = []
         for variant in sorted({record.entry.variant for record in records}):
             entry = merge(record.entry for record in records if record.entry.variant == variant).newest
-            record = next(record for record in records if entry and record.entry.id == entry.id)
-            key = (variant, record.entry.time, record.entry.digest)
-            found.append(known.get(key) or self._base(record))
+            found.append(self._base(next(record for record in records if entry and record.entry.id == entry.id)))
         return found
 
     def _read_record(self, stamp: Stamp) -> _Record:
@@ -172,8 +176,12 @@ def with_own_tags(bases: Iterable[Base]) -> tuple[Base, ...]:
     found = sorted(bases, key=lambda base: (base.time, base.variant))
     for base in found:
         owners |= {(base.image, tag): base for tag in base.tags}
-    own = (replace(base, tags=tuple(t for t in base.tags if owners[base.image, t] is base)) for base in found)
+    own = (_with_tags(base, tuple(t for t in base.tags if owners[base.image, t] is base)) for base in found)
     return tuple(sorted((base for base in own if base.tags), key=lambda base: base.variant))
+
+
+def _with_tags(base: Base, tags: tuple[str, ...]) -> Base:
+    return base if base.tags == tags else replace(base, tags=tags)
 
 
 def _with_yank(base: Base, yanks: Mapping[str, Yank]) -> Base:

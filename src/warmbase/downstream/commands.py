@@ -132,7 +132,7 @@ def _split(text: str, start: int, end: int, escape: str, *, is_script: bool) -> 
                 operator = found[0]
             place = found.end()
         else:
-            stop = _word_end(text, place, end, escape)
+            stop = max(_word_end(text, place, end, escape), place + 1)
             words.append(Word(text=_plain(text[place:stop]), start=place, end=stop))
             place = stop
     if words:
@@ -156,7 +156,7 @@ def _word_end(text: str, place: int, end: int, escape: str) -> int:
             depth += 1
         elif letter == ")" and depth:
             depth -= 1
-        elif not depth and (letter.isspace() or letter in ";|&()" or (letter == escape and text[place + 1] == "\n")):
+        elif not depth and (letter in " \t\r\n;|&()" or (letter == escape and text[place + 1] == "\n")):
             break
         place += 1
     return min(place, end)

@@ -114,7 +114,7 @@ class Dockerfile:
 
     def replaced(self, changes: Mapping[int, str]) -> str:
         """The file's text with other texts for the instructions that begin in the given lines; "" takes one out."""
-        lines = self.text.splitlines(keepends=True)
+        lines = _lines(self.text)
         for instruction in reversed(self.instructions):
             if instruction.line in changes:
                 lines[instruction.line - 1 : instruction.end] = [changes[instruction.line]]
@@ -137,7 +137,7 @@ class Dockerfile:
 
 def read_dockerfile(text: str, path: str = "Dockerfile") -> Dockerfile:
     """Read a Dockerfile's text. Raises ProjectError, with the line, for what is none."""
-    lines = text.splitlines(keepends=True)
+    lines = _lines(text)
     directives = _read_directives(lines)
     escape = directives.get("escape", "\\")
     if escape not in ("\\", "`"):
@@ -185,6 +185,11 @@ def expand(text: str, values: Mapping[str, str]) -> tuple[str, bool]:
         return ""
 
     return _VARIABLE.sub(value, text), sure
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends; of all that Python takes for the end of a line a build only knows this one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _read_directives(lines: Sequence[str]) -> dict[str, str]:

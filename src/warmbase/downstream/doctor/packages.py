@@ -10,13 +10,16 @@
 (crates/uv-installer/src/plan.rs, satisfies.rs; crates/uv-distribution/src/index/registry_wheel_index.rs)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
 from warmbase.downstream.doctor.situation import BASE_VENV, Situation
 from warmbase.downstream.match import admits_version, is_same_version
 from warmbase.downstream.projects.model import Need, NeededFile
 from warmbase.packages.uvcache import index_bucket
+
+Reason = tuple[str, str]
+"""The code of a finding, and words."""
 
 
 def judge(need: Need, situation: Situation) -> Verdict:
@@ -34,12 +37,10 @@ def judge(need: Need, situation: Situation) -> Verdict:
             outcome = "downloaded" if option == "refresh" else "copied"
             return _verdict(need, situation, outcome, option, why)
     file = _best_file(need, situation)
-    found = _find(need, file, situation)
+    found = _find(need, file, situation, situation.cached)
     if isinstance(found, CachedWheel):
         return _linked(need, situation)
-    cause, why = found
-    if situation.obstacles and cause in ("missing", "version", "archive") and _would_be_there(need, file, situation):
-        cause, why = situation.obstacles[0].code, situation.obstacles[0].why
+    cause, why = _explain(need, file, situation) if situation.obstacles else found
     built = file is not None and not file.name.endswith(".whl")
     return _verdict(need, situation, "built" if built else "downloaded", cause, why, file)
 
@@ -84,9 +85,11 @@ def _tags(name: str) -> list[str]:
     ]
 
 
-def _find(need: Need, file: NeededFile | None, situation: Situation) -> CachedWheel | tuple[str, str]:
-    """The wheel in the cache that serves, or the first reason why none does: its code, and words."""
-    known = situation.cached.get(need.name, ())
+def _find(
+    need: Need, file: NeededFile | None, situation: Situation, cached: Mapping[str, Sequence[CachedWheel]]
+) -> CachedWheel | Reason:
+    """The wheel among those `cached` that serves, or the first reason why none does."""
+    known = cached.get(need.name, ())
     if situation.is_chosen("no-binary", need.name):
         return "no-binary", "uv was told to take no wheel of it"
     if not known:
@@ -115,7 +118,7 @@ def _find(need: Need, file: NeededFile | None, situation: Situation) -> CachedWh
     return whole[0] if whole else ("archive", f"the files of {of_hash[0].file} are gone from the cache, or are closed")
 
 
-def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWheel]) -> tuple[str, str]:
+def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWheel]) -> Reason:
     has = wheels[0].file
     if file is None or not file.name.endswith(".whl"):
         return "tags", f"no wheel of the lock fits this Python and platform; the base has {has}"
@@ -141,14 +144,18 @@ def _buckets(need: Need, situation: Situation) -> set[str]:
     return {index_bucket(address, default) for address in addresses if address}
 
 
-def _would_be_there(need: Need, file: NeededFile | None, situation: Situation) -> bool:
-    """Whether the base itself has it, behind what hides its cache: where that cannot be seen, it is taken to."""
-    wheels = situation.holdings.cached.get(need.name, ())
+def _explain(need: Need, file: NeededFile | None, situation: Situation) -> Reason:
+    """Why a package is not found where something is before the base's cache: that, if it would be found behind it."""
+    first = situation.obstacles[0]
+    behind = _find(need, file, situation, situation.holdings.cached)
+    if isinstance(behind, CachedWheel):
+        return first.code, first.why
     base = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
-    versions = [*(wheel.version for wheel in wheels), *([base.version] if base else [])]
-    if not any(_is_wanted(need, version) for version in versions):
-        return False
-    return file is None or not wheels or any(wheel.file == file.name for wheel in wheels)
+    if behind[0] not in ("missing", "version", "archive") or base is None or base.origin:
+        return behind
+    if _is_wanted(need, base.version):
+        return first.code, first.why
+    return "version", f"the project has {need.version or need.specifier}, the base {base.version}"
 
 
 def _linked(need: Need, situation: Situation) -> Verdict:

@@ -135,8 +135,10 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
 
 def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
     """How to have the base's versions."""
-    known = case.situation.holdings.cached
-    pins = [f"{one.name}=={known[one.name][0].version}" for one in verdicts if known.get(one.name)]
+    holdings = case.situation.holdings
+    versions = {name: wheels[0].version for name, wheels in holdings.cached.items() if wheels}
+    versions |= {one.name: one.version for one in holdings.venvs.get(BASE_VENV, {}).values()}
+    pins = [f"{one.name}=={versions[one.name]}" for one in verdicts if one.name in versions]
     if case.lock == "uv.lock" and len(pins) <= _MOST_PINS:
         return " ".join(["uv lock", *(f"--upgrade-package {pin}" for pin in pins)])
     if case.base and (case.project.kind in SYNCED or len(pins) > _MOST_PINS):
@@ -155,7 +157,7 @@ def _about_obstacles(case: Case, verdicts: Sequence[Verdict], cold: tuple[str, .
         names = tuple(verdict.name for verdict in verdicts if verdict.cause == obstacle.code)
         names += cold if number == 0 else ()
         size = sum(verdict.size for verdict in verdicts if verdict.cause == obstacle.code)
-        cost = "; all is installed, so it costs nothing yet"
+        cost = "; what the base has is installed, so it costs nothing yet"
         if names:
             cost = f"; {count(len(names), 'package')} to download: {join_words(names, most=NAMED)}"
             cost += f" ({in_bytes(size)})" if size else ""

@@ -131,7 +131,7 @@ def _covering(surroundings: Surroundings) -> list[Obstacle]:
         fix = f"start the container without a mount at {covering[-1].target}" if covering else ""
     else:
         seeded = f"--mount=type=cache,from=BASE,source={BASE_CACHE},target={BASE_CACHE}"
-        fix = f"take it out, or have it begin with the base's: `{seeded}`"
+        fix = f"take it out, or have it begin with the base's, which FROM names: `{seeded}`"
     return [
         Obstacle(code="mount", why=f"`{mount.source}` lies over the base's cache", fix=fix, place=mount.place)
         for mount in covering[-1:]

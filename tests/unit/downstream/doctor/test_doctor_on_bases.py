@@ -148,6 +148,15 @@ def test_another_version_names_the_command_that_takes_the_base_s(tmp_path: Path)
     assert str(found.place) == "uv.lock:6"
 
 
+@pytest.mark.parametrize("dockerfile", [IN_PLACE, OWN_VENV])
+def test_what_differs_is_told_beside_what_hides_the_cache(tmp_path: Path, dockerfile: str) -> None:
+    needs = [*(locked(*each) for each in (PACKAGES | {"pandas": "2.3.0"}).items()), locked("polars", "1.0")]
+    case = patient(tmp_path, within(dockerfile, "ENV UV_NO_CACHE=1"), needs)
+    found = {finding.code: finding.packages for finding in case.examine().findings}
+    hidden = () if dockerfile == IN_PLACE else ("numpy", "tzdata")
+    assert found == {"no-cache": hidden, "version": ("pandas",), "missing": ("polars",)}
+
+
 def test_what_the_base_has_not_is_nobody_s_mistake(tmp_path: Path) -> None:
     diagnosis = patient(
         tmp_path, needs=[*(locked(*each) for each in PACKAGES.items()), locked("polars", "1.0", size=7)]

@@ -23,9 +23,9 @@ from typing import Literal
 from warmbase.downstream.match import Match
 from warmbase.downstream.projects.model import Member, Project
 
-Way = Literal["sync", "exact sync", "install"]
+Way = Literal["sync", "exact sync", "install", "copy"]
 """How a child gets its packages: `uv sync --inexact` into the base's venv, `uv sync`, which removes what the project
-does not need, or `uv pip install`."""
+does not need, `uv pip install`, or a copy of the venv in which another stage did one of these."""
 
 _BLOCK = 512
 _SYNC, _INSTALL = 7_168, 6_144

@@ -11,8 +11,10 @@ from warmbase.downstream.adopt.folder import read_files
 from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
 from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
 from warmbase.downstream.adopt.plan import plan_adoption
+from warmbase.downstream.adopt.way import way_of
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Match, match
+from warmbase.downstream.prediction import predict_layer
 from warmbase.downstream.projects.environment import environment_of
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.projects.read import read_project
@@ -49,12 +51,20 @@ def prepare_adoption(project: Project, base: Base, wishes: Wishes, relock: Reloc
             locked = None
             notes = [Note(text=error.message, line=error.next_step, path=LOCK, is_blocking=True)]
     adoption = plan_adoption(after, base, wishes, files, locked)
+    found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(
         folder=folder,
         project=after,
         adoption=replace(adoption, notes=(*notes, *adoption.notes)),
-        match=match(after, base, offered.platform if offered else wishes.platform),
+        match=_predicted(after, found, adoption, files, wishes),
     )
+
+
+def _predicted(project: Project, found: Match, adoption: Adoption, files: ProjectFiles, wishes: Wishes) -> Match:
+    """The match with what the image of the adopted Dockerfile will add."""
+    written = {change.path: change.new for change in adoption.changes}
+    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
+    return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile)))
 
 
 def _is_locked_by_uv(project: Project, files: ProjectFiles) -> bool:

@@ -50,7 +50,7 @@ def tell_match(prepared: Prepared) -> str:
     total = len(found.hits) + len(found.misses)
     said = f"{found.base.name} has {len(found.hits)} of {count(total, 'package')}"
     if not found.misses:
-        return f"{said}: 0 B to download"
+        return f"{said}: 0 B to download, about {in_bytes(found.layer)} more in the image"
     missing = join_words([f"{miss.need.name} ({miss.why})" for miss in found.misses], most=_MOST_MOVES)
     left = f"{in_bytes(found.left)} to download" if found.left else "to be downloaded"
     return f"{said}; {left}: {missing}"
@@ -94,6 +94,7 @@ def describe_adoption(prepared: Prepared, *, applied: bool) -> dict[str, Any]:
         "misses": [{"name": miss.need.name, "why": miss.why, "size": miss.size} for miss in found.misses],
         "saved": found.saved,
         "left": found.left,
+        "layer": found.layer,
     }
 
 

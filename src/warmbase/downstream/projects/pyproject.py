@@ -15,8 +15,14 @@ from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, Table
 from warmbase.downstream.projects.model import Member, Need, Unknown
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
-from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, parse_requirement
-from warmbase.errors import mask_userinfo
+from warmbase.downstream.projects.wanted import (
+    Wanted,
+    WantedNeeds,
+    at_address,
+    index_at,
+    parse_requirement,
+    quote_requirement,
+)
 
 FILE = "pyproject.toml"
 
@@ -229,7 +235,7 @@ def requirement_list(table: Table, key: str) -> list[Wanted]:
         try:
             found.append(parse_requirement(text))
         except ValueError as error:
-            table.refuse(f"{quote(mask_userinfo(text))} is not a requirement: {error}", key)
+            table.refuse(f"{quote_requirement(text)} is not a requirement: {error}", key)
     return found
 
 

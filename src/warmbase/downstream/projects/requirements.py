@@ -20,7 +20,14 @@ from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, file_name
 from warmbase.downstream.projects.model import Member, Need, NeededFile, Project, Unknown
 from warmbase.downstream.projects.pyproject import main_dependencies, member_in, open_pyproject, python_of
-from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, parse_requirement
+from warmbase.downstream.projects.wanted import (
+    Wanted,
+    WantedNeeds,
+    at_address,
+    index_at,
+    parse_requirement,
+    quote_requirement,
+)
 from warmbase.errors import mask_userinfo
 from warmbase.lock.wheels import package_of_file
 
@@ -35,7 +42,6 @@ _ADDRESS = re.compile(
     r"[a-z]+(?:\+[a-z]+)?:|\.{0,2}[/\\]|\.{1,2}(?:\[|$)|[A-Za-z]:[/\\]|\S+\.(?:whl|tar\.gz|zip)(?:\s|$)"
 )
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*@\s*\S")
-_EXTRAS = re.compile(r"(.*?)\[([^]]*)\]$")
 _INDEX, _MORE_INDEXES = ("-i", "--index-url", "--default-index"), ("--extra-index-url", "--index")
 _REQUIREMENTS, _CONSTRAINTS, _EDITABLE = ("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")
 _MOST_FILES = 100  # that name each other
@@ -114,7 +120,7 @@ class RequirementsReader:
         try:
             wanted = parse_requirement(stated)
         except ValueError as error:
-            origin.refuse(f"{quote(mask_userinfo(stated))} is not a requirement: {error}", line=line)
+            origin.refuse(f"{quote_requirement(stated)} is not a requirement: {error}", line=line)
         hashes = [digest.lower() for algorithm, digest in _HASH.findall(text) if algorithm == "sha256"]
         files = tuple(NeededFile(name="", sha256=digest) for digest in hashes)
         index = self._index if wanted.need.source == "index" else ""
@@ -133,12 +139,12 @@ class RequirementsReader:
             try:
                 wanted = parse_requirement(f"{name}{f' ; {marker}' if marker else ''}")
             except ValueError as error:
-                origin.refuse(f"{quote(mask_userinfo(text))} is not a requirement: {error}", line=line)
+                origin.refuse(f"{quote_requirement(text)} is not a requirement: {error}", line=line)
             target.append(replace(wanted, need=at_address(wanted.need, address)))
 
     def _read_folder(self, text: str, origin: Origin) -> None:
-        stated = _EXTRAS.match(text)
-        place, extras = (stated[1], stated[2].split(",")) if stated else (text, [])
+        place, _, asked = text.removesuffix("]").partition("[")
+        extras = [extra for extra in asked.split(",") if extra.strip()]
         folder = origin.path.parent / place.removeprefix("file:")
         member = member_in(folder, self._folder)
         if member is None:

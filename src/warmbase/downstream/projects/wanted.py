@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
+from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.environment import admits, check_marker
 from warmbase.downstream.projects.model import Environment, Need, NeededFile
 from warmbase.effects.indexes import without_credentials
@@ -63,6 +64,11 @@ def parse_requirement(text: str) -> Wanted:
     marker = str(requirement.marker or "")
     check_marker(marker)
     return Wanted(need=need, marker=marker)
+
+
+def quote_requirement(text: str) -> str:
+    """A requirement for a message: short, and without credentials."""
+    return quote(mask_userinfo(text)[:MOST_CHARACTERS])
 
 
 def need_within(name: str, specifier: SpecifierSet, *, extras: Iterable[str] = ()) -> Need:

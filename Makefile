@@ -73,6 +73,10 @@ children-table: .venv/dev ## Build what people write on bases, with a container 
 	WARMBASE_CHILDREN_RESULTS=build/children.json $(bin)/python -m pytest --quiet tests/e2e/children $(OPTIONS)
 	$(bin)/python -m tests.e2e.children.table build/children.json README.md
 
+.PHONY: screenshots
+screenshots: .venv/dev ## Take the README's pictures of the catalog page anew, with Debian's chromium and pngquant.
+	$(bin)/python -m tests.e2e.site.screenshots
+
 .PHONY: schema
 schema: .venv/run ## Write the catalog's JSON Schema anew from its types.
 	$(bin)/python -m warmbase.catalog.schema

@@ -26,6 +26,7 @@ def site(
     """
     from warmbase.downstream.site.pages import render_site
     from warmbase.downstream.site.writing import write_site
+    from warmbase.downstream.words import count
     from warmbase.oci.sizes import in_bytes
 
     with reporting(quiet=True) as report:
@@ -39,6 +40,6 @@ def site(
         page = (out / "index.html").as_posix()
         print_json({"page": page, "bases": len(listing.bases), "files": len(files), "bytes": size})
     else:
-        bases = f"{len(listing.bases)} base{'' if len(listing.bases) == 1 else 's'} of {listing.source}"
+        bases = f"{count(len(listing.bases), 'base')} of {listing.source}"
         typer.echo(f"{bases}: {len(files)} files, {in_bytes(size)}")
         typer.echo(f"open {(out / 'index.html').as_posix()}")

@@ -11,7 +11,7 @@ from warmbase.nightly.report.markup import Markup, join, tag
 from warmbase.oci.sizes import in_bytes
 from warmbase.publish.offer import OfferedPackage
 
-_USES = {"warm": "in the cache alone"}
+_USES = {"warm": "cache only"}
 
 
 def packages_section(base: Base, up: str) -> Markup:

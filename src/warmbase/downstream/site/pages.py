@@ -7,6 +7,7 @@ replaced, and from whatever a browser or a server has kept.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]]) -> 
     `editions` are by variant, the newest first. `index.json` is the machine-readable twin of all of it.
     """
     bases = tuple(sorted(listing.bases, key=_in_order))
+    places = {base.place for base in bases}
+    source = places.pop() if len(places) == 1 else listing.source  # not whose file it was read from
     newest = max((base.time for base in bases), default="1970-01-01")
     script = search_script(bases).encode()
     files, assets = _assets({"data.js": script})
     shelf = Shelf(
-        source=listing.source,
+        source=source,
         today=date.fromisoformat((listing.time or newest)[:10]),
         bases=bases,
         editions={variant: tuple(each) for variant, each in editions.items()},
@@ -43,7 +46,7 @@ def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]]) -> 
     )
     pages = pages_by_name(bases)
     files |= {page_path(base.variant): base_page(shelf, base, pages).encode() for base in bases}
-    index = render_index(index_to_json(listing, editions))
+    index = render_index(index_to_json(replace(listing, bases=bases, source=source), editions))
     return {**files, NAME: index, "index.html": front_page(shelf).encode()}
 
 

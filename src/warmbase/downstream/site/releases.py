@@ -43,7 +43,8 @@ def search_script(bases: Sequence[Base]) -> str:
 
 
 def examples(bases: Sequence[Base]) -> list[str]:
-    """What to type for a start: the packages that most bases have, the largest of them, and versions that there are."""
+    """What to type for a start: of the packages that many bases have the largest with a plain name, and versions that
+    there are."""
     counts: Counter[str] = Counter()
     sizes: dict[str, int] = {}
     versions: dict[str, set[str]] = {}
@@ -54,7 +55,7 @@ def examples(bases: Sequence[Base]) -> list[str]:
             sizes[package.name] = max(sizes.get(package.name, 0), package.size)
             versions.setdefault(package.name, set()).add(package.version)
     most = max(counts.values(), default=0)
-    common = [name for name, count in counts.items() if 3 * count >= most]
+    common = [name for name, count in counts.items() if 3 * count >= most and name.isalpha()]
     first = sorted(common, key=lambda name: (-sizes[name], name))[:3]
     if len(first) < 3:
         return first

@@ -74,15 +74,13 @@ def test_ids_and_what_refers_to_them_agree(path: str) -> None:
 def test_the_same_bases_give_the_same_bytes() -> None:
     bases = small_bases()
     backwards = render_site(replace(listing(*bases), bases=bases[::-1]), small_editions(bases))
-    assert {path: content for path, content in backwards.items() if path != "index.json"} == {
-        path: content for path, content in small_files().items() if path != "index.json"
-    }
+    assert backwards == small_files()
 
 
 def test_the_twin_for_programs_has_all_of_it() -> None:
     document = json.loads(small_files()["index.json"])
     bases = small_bases()
-    assert index_from_json(document, "a site").bases == tuple(bases)
+    assert set(index_from_json(document, "a site").bases) == set(bases)
     editions = editions_from_json(document, "data:py3.13-trixie", "a site")
     assert [each.digest for each in editions] == [each.digest for each in small_editions(bases)["data:py3.13-trixie"]]
 
@@ -132,10 +130,7 @@ def test_a_page_says_what_its_base_shares_with_others() -> None:
 
 
 def test_a_base_of_another_base_links_to_it() -> None:
-    assert "../data/py3.13-trixie.html" in [
-        normpath(address).replace("../../bases/", "../")
-        for address in page(page_path("ml:py3.13-trixie")).values("href")
-    ]
+    assert ("a", "data:py3.13-trixie") in page(page_path("ml:py3.13-trixie")).texts
 
 
 def test_strange_names_are_text() -> None:

@@ -64,13 +64,14 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workshop:
-    """An engine that has the bases; `folder` has a copy of each project, with its lock.
+    """An engine that has what was published of `bases`; `folder` has a copy of each project, with its lock.
 
     `nothing` is what a step that does nothing takes here.
     """
 
     engine: DockerEngine
     registry: RunningRegistry
+    bases: Bases
     folder: Path
     nothing: float
 
@@ -153,7 +154,11 @@ def open_workshop(engine: DockerEngine, registry: RunningRegistry, bases: Bases,
         project.copy(folder / project.name)
     _lock(engine, folder)
     return Workshop(
-        engine=engine, registry=registry, folder=folder, nothing=time_nothing(engine, folder.with_name("nothing"))
+        engine=engine,
+        registry=registry,
+        bases=bases,
+        folder=folder,
+        nothing=time_nothing(engine, folder.with_name("nothing")),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
 from warmbase.downstream.doctor.situation import BASE_VENV, Situation
-from warmbase.downstream.match import admits_version, is_same_version
+from warmbase.downstream.match import serves_need
 from warmbase.downstream.projects.model import Need, NeededFile
 from warmbase.packages.uvcache import index_bucket
 
@@ -53,9 +53,7 @@ def _stays(need: Need, situation: Situation) -> bool:
         return bool(need.url) and installed.origin == need.url
     if installed.origin:
         return False
-    if need.version:
-        return is_same_version(need.version, installed.version)
-    return admits_version(need.specifier, installed.version)
+    return serves_need(need, installed.version)
 
 
 def _best_file(need: Need, situation: Situation) -> NeededFile | None:
@@ -94,7 +92,7 @@ def _find(
         return "no-binary", "uv was told to take no wheel of it"
     if not known:
         return "missing", "the base has it not"
-    of_version = [wheel for wheel in known if _is_wanted(need, wheel.version)]
+    of_version = [wheel for wheel in known if serves_need(need, wheel.version)]
     if not of_version:
         has = ", ".join(sorted({wheel.version for wheel in known}))
         return "version", f"the project has {need.version or need.specifier}, the base {has}"
@@ -126,10 +124,6 @@ def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWhee
     return "file", f"the lock has {file.name}{preferred}, the base {has}"
 
 
-def _is_wanted(need: Need, version: str) -> bool:
-    return is_same_version(need.version, version) if need.version else admits_version(need.specifier, version)
-
-
 def _default_index(situation: Situation) -> str:
     told = situation.surroundings.last("default-index")
     return told.value if told else situation.holdings.default_index
@@ -153,7 +147,7 @@ def _explain(need: Need, file: NeededFile | None, situation: Situation) -> Reaso
     base = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
     if behind[0] not in ("missing", "version", "archive") or base is None or base.origin:
         return behind
-    if _is_wanted(need, base.version):
+    if serves_need(need, base.version):
         return first.code, first.why
     return "version", f"the project has {need.version or need.specifier}, the base {base.version}"
 

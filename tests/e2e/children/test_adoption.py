@@ -41,7 +41,17 @@ def adopt(shape: Shape, workshop: Workshop, root: Path) -> Adopted:
     lock = lock_from_json(locked.read_text(encoding="utf-8"))
     folder = root / shape.name
     project = shape.copy(folder, lock)
-    command = [sys.executable, "-m", "warmbase", "adopt", project, "--base", shape.base, "--yes", "--json"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "warmbase",
+        "adopt",
+        project,
+        "--base",
+        shape.base,
+        "--yes",
+        "--json",
+    ]
     environment = {
         **ENVIRONMENT,
         "WARMBASE_CACHE_DIR": str(root / "cache"),

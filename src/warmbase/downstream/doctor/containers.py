@@ -4,9 +4,8 @@ The probe gives the cache's pointers as they are; here they are read, by the mod
 """
 
 import base64
-import binascii
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,23 +110,28 @@ def _cached(cache: Survey) -> dict[str, tuple[CachedWheel, ...]]:
         return found
     archives = set(cache["archives"])
     for path, encoded in cache["pointers"]:
-        kind, *index, name, file = path.split("/")
-        if kind != WHEELS or not index or not file.endswith(".http"):
-            continue
-        try:
-            pointer = read_pointer(base64.b64decode(encoded))
-        except (UnknownLayoutError, ValueError, binascii.Error):
-            continue  # uv, too, takes what it cannot read for what is not there
-        wheel = CachedWheel(
-            name=name,
-            version=pointer.filename.split("-")[1].replace("_", "+"),
-            file=pointer.filename,
-            sha256=pointer.sha256,
-            bucket="/".join(index),
-            is_whole=pointer.archive in archives,
-        )
-        found[name] = (*found.get(name, ()), wheel)
+        parts = path.split("/")
+        if len(parts) > 3 and parts[0] == WHEELS and path.endswith(".http"):
+            wheel = _read_wheel(parts[-2], "/".join(parts[1:-2]), encoded, archives)
+            found[parts[-2]] = (*found.get(parts[-2], ()), *wheel)
     return found
+
+
+def _read_wheel(name: str, bucket: str, encoded: str, archives: Set[str]) -> Iterator[CachedWheel]:
+    """The wheel that a pointer is of; none where it cannot be read, as uv, too, takes it for what is not there."""
+    try:
+        pointer = read_pointer(base64.b64decode(encoded))
+        version = pointer.filename.split("-")[1].replace("_", "+")
+    except (UnknownLayoutError, ValueError, TypeError, LookupError, StopIteration):
+        return
+    yield CachedWheel(
+        name=name,
+        version=version,
+        file=pointer.filename,
+        sha256=pointer.sha256,
+        bucket=bucket,
+        is_whole=pointer.archive in archives,
+    )
 
 
 def _full_version(configuration: str) -> str:

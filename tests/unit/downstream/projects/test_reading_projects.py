@@ -43,9 +43,7 @@ def test_the_only_file_with_a_name_of_its_own_is_read(tmp_path: Path, name: str)
 
 def test_of_several_files_one_has_to_be_named(tmp_path: Path) -> None:
     write(tmp_path, **{"requirements-a_txt": "numpy\n", "requirements-b_txt": "numpy\n"})
-    with pytest.raises(
-        ProjectError, match=r"'requirements-a\.txt' and .* may all describe"
-    ) as caught:
+    with pytest.raises(ProjectError, match=r"'requirements-a\.txt' and .* may all describe") as caught:
         read_project(tmp_path)
     assert caught.value.next_step.startswith("give the path of one of them")
 

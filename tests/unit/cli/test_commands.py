@@ -13,11 +13,11 @@ import typer
 from typer.testing import CliRunner
 
 from warmbase import __version__, errors
-from warmbase.cli import build, catalog, changelog, layers, matrix, operate, project, publish
+from warmbase.cli import build, catalog, changelog, layers, matrix, operate, project, publish, site
 from warmbase.cli.app import app, run
 from warmbase.errors import WarmbaseError
 
-_ = (build, catalog, changelog, layers, matrix, operate, project, publish)  # they register their commands
+_ = (build, catalog, changelog, layers, matrix, operate, project, publish, site)  # they register their commands
 
 
 def commands(group: typer.Typer, *names: str) -> Iterator[tuple[tuple[str, ...], str]]:

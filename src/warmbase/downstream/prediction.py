@@ -7,17 +7,19 @@ and content in blocks of 512. What the project's own COPY brings is the project'
   `uv pip install`, for all that the base has.
 - A package of the project is installed by its metadata and a .pth file, in the cache and, as links, in the venv; its
   modules stay where they were copied. A long description is a part of the metadata. setuptools writes more than others.
+- A venv that is copied from another stage brings those files too, as files and not as links, and nothing of the cache.
 - A sync that removes what the project does not need has a whiteout for each folder and file at the top of it.
 - What is downloaded is unpacked, once for the cache and as links for the venv: 4.1 times a wheel's bytes, of what is
   more than a megabyte 3.2 times. Of 86 wheels of a data science image all together are met within 1 %, half of them
   within 8 %, nine in ten within 28 %.
 - What the base has in its cache alone is copied up into the layer, with the bytecode that it has there.
 
-The first two are exact to a few blocks; who bets on more than that should build.
+The first three are exact to a few blocks; who bets on more than that should build.
 """
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from warmbase.downstream.match import Match
@@ -28,11 +30,24 @@ Way = Literal["sync", "exact sync", "install", "copy"]
 does not need, `uv pip install`, or a copy of the venv in which another stage did one of these."""
 
 _BLOCK = 512
-_SYNC, _INSTALL = 7_168, 6_144
-_MEMBERS = 6_656  # the step that installs the project's packages, and the folders that these share
-_MEMBERS_BY_PIP = 3_584  # more, where `uv pip install` does it
-_MEMBER, _SETUPTOOLS_MEMBER = 19_456, 29_184
-_ENTRY_POINTS, _SCRIPT = 2_560, 1_024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Costs:
+    """What a way costs: for itself, once where the project has packages, for each of these and each from setuptools,
+    once for the entry points of one, and for each of those."""
+
+    itself: int
+    members: int
+    member: int
+    setuptools: int
+    entry_points: int
+    script: int = 1_024
+
+
+_SYNC = _Costs(itself=7_168, members=6_656, member=19_456, setuptools=29_184, entry_points=2_560)
+_INSTALL = replace(_SYNC, itself=6_144, members=10_240)
+_COPY = _Costs(itself=4_096, members=0, member=9_728, setuptools=10_752, entry_points=1_536)
 _REMOVED = 1_950
 _SMALL, _SMALL_GROWS, _LARGE_GROWS = 1_000_000, 4.1, 3.2
 _UNKNOWN = 100_000  # a wheel's bytes, where nobody says them
@@ -45,10 +60,9 @@ def predict_layer(project: Project, match: Match, *, way: Way | None = None) -> 
     Without `way` it is the one that an adoption takes: a sync where uv locks the project, else an install.
     """
     way = way or ("sync" if project.kind in ("uv.lock", "pyproject.toml") else "install")
+    costs = {"install": _INSTALL, "copy": _COPY}.get(way, _SYNC)
     built = [member for member in project.members if member.backend]
-    size = _INSTALL if way == "install" else _SYNC
-    if built:
-        size += _MEMBERS + sum(map(_member, built)) + (_MEMBERS_BY_PIP if way == "install" else 0)
+    size = costs.itself + (costs.members if built else 0) + sum(_member(member, costs) for member in built)
     if way == "exact sync":
         size += _REMOVED * len(match.unneeded)
     size += sum(unpacked_size(miss.size or _UNKNOWN) for miss in match.misses)
@@ -61,10 +75,10 @@ def unpacked_size(size: int) -> int:
     return round(_SMALL_GROWS * min(size, _SMALL) + _LARGE_GROWS * max(0, size - _SMALL))
 
 
-def _member(member: Member) -> int:
+def _member(member: Member, costs: _Costs) -> int:
     blocks = -(-member.readme // _BLOCK) * _BLOCK
-    scripts = _ENTRY_POINTS + _SCRIPT * member.scripts if member.scripts else 0
-    return (_SETUPTOOLS_MEMBER if _is_setuptools(member.backend) else _MEMBER) + blocks + scripts
+    scripts = costs.entry_points + costs.script * member.scripts if member.scripts else 0
+    return (costs.setuptools if _is_setuptools(member.backend) else costs.member) + blocks + scripts
 
 
 def _is_setuptools(backend: Iterable[str]) -> bool:

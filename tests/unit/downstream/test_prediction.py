@@ -51,6 +51,10 @@ def test_what_a_child_adds_that_downloads_nothing(members: tuple[Member, ...], k
     assert predicted(*members, kind=kind) == pytest.approx(measured, rel=0.02)
 
 
+def test_a_venv_that_another_stage_filled_brings_no_cache() -> None:
+    assert predicted(member(scripts=1), way="copy") == 16_384
+
+
 def test_removing_what_is_not_needed_costs_a_little_for_each_package() -> None:
     """A base of 84 packages, 73 of which a child did not need: 149,504 bytes."""
     asked = project({"numpy": "2.3.4"})

@@ -20,6 +20,7 @@ The first three are exact to a few blocks; who bets on more than that should bui
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from warmbase.downstream.match import Match
@@ -70,6 +71,7 @@ def predict_layer(project: Project, match: Match, *, way: Way | None = None) -> 
     return size + round(_BYTECODE * sum(map(unpacked_size, warm)))
 
 
+@lru_cache(maxsize=65536)
 def unpacked_size(size: int) -> int:
     """What a wheel of so many bytes adds when it is installed."""
     return round(_SMALL_GROWS * min(size, _SMALL) + _LARGE_GROWS * max(0, size - _SMALL))

@@ -6,6 +6,7 @@ from uv; so most of these have a venv of their own, of links, for which everythi
 
 import json
 import re
+import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ import pytest
 from tests.bases import PLATFORM, Bases
 from tests.e2e.conftest import SMALL
 
+import warmbase
 from warmbase.downstream.doctor.containers import WANTED
 from warmbase.downstream.doctor.examine import examine_container
 from warmbase.downstream.doctor.model import Diagnosis, Finding
@@ -255,3 +257,15 @@ def test_each_way_to_break_a_container_is_found(image: Image, tmp_path: Path, wa
         assert found.fix
         if broken.downloads is not None:
             assert container.downloads() == (every if broken.downloads == ALL else broken.downloads)
+
+
+def test_the_command_itself_runs_in_a_container(image: Image, tmp_path: Path) -> None:
+    """It looks at the container that it runs in; its own packages are this machine's, for another Python."""
+    own, others = str(Path(warmbase.__file__).parents[1]), sysconfig.get_path("purelib")
+    binds = [Bind(source=Path(own), target="/w/own", read_only=True)]
+    binds += [Bind(source=Path(others), target="/w/others", read_only=True)]
+    variables = {"PYTHONPATH": "/w/own:/w/others", "PYTHONDONTWRITEBYTECODE": "1", "UV_NO_CACHE": "1"}
+    with opened(image, tmp_path, variables, binds=binds) as container:
+        said = container.run("python", "-m", "warmbase", "doctor", "--ci", code=3)
+        assert said.splitlines()[2].startswith("the container: warning: `UV_NO_CACHE=1` has uv use no cache;")
+        assert ", 0 B to download" in said.splitlines()[-1]

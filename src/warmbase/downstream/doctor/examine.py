@@ -92,7 +92,8 @@ def examine_container(
         is_newest = not identity.recipe or base.content.endswith(identity.recipe.rpartition(":")[2][:12])
         present = base if is_newest else _earlier(base, identity.recipe, published)
         standing += find_standing(present, bases, today, place=Place(file="the container"))
-    return _diagnose(project, holdings, surroundings, identity.platform, texts, base=base, standing=standing)
+    found = _diagnose(project, holdings, surroundings, identity.platform, texts, base=base, standing=standing)
+    return found if base else replace(found, base=identity.name)
 
 
 def _diagnose(

@@ -1,11 +1,12 @@
 """The first page: all bases by image, and what searches and filters them. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.banners import warning_chips
-from warmbase.downstream.site.frame import frame_page, sentence, when
+from warmbase.downstream.site.frame import copied, frame_page, sentence, when
 from warmbase.downstream.site.model import Shelf, by_number, main_platform, page_path
 from warmbase.downstream.site.releases import examples
 from warmbase.downstream.words import count
@@ -34,9 +35,7 @@ def front_page(shelf: Shelf) -> str:
         tag("p", f"{count(len(shelf.bases), 'base')}.", id="count", role="status"),
         tag("div", id="versions", class_="versions", hidden="hidden"),
         tag("div", *_images(shelf), id="results"),
-        ""
-        if shelf.bases
-        else tag("p", "Nothing is published here yet: ", tag("code", "warmbase publish"), " does it."),
+        _from_a_terminal(shelf) if shelf.bases else _nothing_yet(),
     ]
     return frame_page(
         shelf,
@@ -46,6 +45,16 @@ def front_page(shelf: Shelf) -> str:
         scripts=SCRIPTS,
         main=join(main),
     )
+
+
+def _from_a_terminal(shelf: Shelf) -> Markup:
+    told = "In a project's folder, this reads its lock or its requirements and says which base serves it best, and why:"
+    command = copied(f"warmbase choose --index {shlex.quote(shelf.source)}", "command")
+    return tag("section", tag("h2", "Let your project choose"), tag("p", told), command, class_="card")
+
+
+def _nothing_yet() -> Markup:
+    return tag("p", "Nothing is published here yet: ", tag("code", "warmbase publish"), " does it.")
 
 
 def _search(shelf: Shelf) -> Markup:

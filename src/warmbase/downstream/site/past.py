@@ -48,7 +48,9 @@ def _moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:
 
 
 def _table(edition: Edition, moved: Sequence[Move]) -> Markup:
-    return table(f"What moved on {edition.time[:10]}", ("package", "from", "to", "change"), _rows(moved))
+    return table(
+        f"What moved with {edition.dated or short(edition.digest)}", ("package", "from", "to", "change"), _rows(moved)
+    )
 
 
 def _rows(moved: Sequence[Move]) -> Iterator[Markup]:

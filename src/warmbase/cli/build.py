@@ -47,7 +47,7 @@ EngineOption = Annotated[
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="How many processes compile and pack.")]
 
 DEFAULT_OUTPUT = Path("dist")
-DEFAULT_JOBS = len(os.sched_getaffinity(0))
+DEFAULT_JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @app.command()

@@ -4,7 +4,7 @@ Counted are the steps that install, unpacked, as a tar holds them: a header of 5
 and content in blocks of 512. What the project's own COPY brings is the project's, and is not counted.
 
 - uv leaves a few files of its own in the venv and the cache whatever it does: 7,168 bytes of a sync, 6,144 of
-  `uv pip install`, for all that the base has.
+  `uv pip install`, for all that the base has; the base's `pip` leaves none.
 - A package of the project is installed by its metadata and a .pth file, in the cache and, as links, in the venv; its
   modules stay where they were copied. A long description is a part of the metadata. setuptools writes more than others.
 - A venv that is copied from another stage brings those files too, as files and not as links, and nothing of the cache.
@@ -26,9 +26,9 @@ from typing import Literal
 from warmbase.downstream.match import Match
 from warmbase.downstream.projects.model import Member, Project
 
-Way = Literal["sync", "exact sync", "install", "copy"]
+Way = Literal["sync", "exact sync", "install", "pip", "copy"]
 """How a child gets its packages: `uv sync --inexact` into the base's venv, `uv sync`, which removes what the project
-does not need, `uv pip install`, or a copy of the venv in which another stage did one of these."""
+does not need, `uv pip install`, the base's `pip`, or a copy of the venv in which another stage did one of these."""
 
 _BLOCK = 512
 
@@ -48,6 +48,7 @@ class _Costs:
 
 _SYNC = _Costs(itself=7_168, members=6_656, member=19_456, setuptools=29_184, entry_points=2_560)
 _INSTALL = replace(_SYNC, itself=6_144, members=10_240)
+_PIP = replace(_INSTALL, itself=1_024)
 _COPY = _Costs(itself=4_096, members=0, member=9_728, setuptools=10_752, entry_points=1_536)
 _REMOVED = 1_950
 _SMALL, _SMALL_GROWS, _LARGE_GROWS = 1_000_000, 4.1, 3.2
@@ -61,7 +62,7 @@ def predict_layer(project: Project, match: Match, *, way: Way | None = None) -> 
     Without `way` it is the one that an adoption takes: a sync where uv locks the project, else an install.
     """
     way = way or ("sync" if project.kind in ("uv.lock", "pyproject.toml") else "install")
-    costs = {"install": _INSTALL, "copy": _COPY}.get(way, _SYNC)
+    costs = {"install": _INSTALL, "pip": _PIP, "copy": _COPY}.get(way, _SYNC)
     built = [member for member in project.members if member.backend]
     size = costs.itself + (costs.members if built else 0) + sum(_member(member, costs) for member in built)
     if way == "exact sync":

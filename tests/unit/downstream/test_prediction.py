@@ -51,6 +51,10 @@ def test_what_a_child_adds_that_downloads_nothing(members: tuple[Member, ...], k
     assert predicted(*members, kind=kind) == pytest.approx(measured, rel=0.02)
 
 
+def test_the_bases_own_pip_leaves_nothing_of_what_the_base_has() -> None:
+    assert predicted(kind="requirements.txt", way="pip") == 1_024
+
+
 def test_a_venv_that_another_stage_filled_brings_no_cache() -> None:
     assert predicted(member(scripts=1), way="copy") == 16_384
 

@@ -13,7 +13,7 @@ from warmbase.downstream.prediction import Way
         ("RUN --mount=type=cache,target=/root/.cache \\\n  uv sync --locked", "exact sync"),
         ("RUN uv sync --frozen\nRUN uv sync --frozen --inexact", "exact sync"),
         ("RUN uv pip install -r requirements.txt", "install"),
-        ("RUN apt-get update && pip3 install --no-cache-dir -r requirements.txt", "install"),
+        ("RUN apt-get update && pip3 install --no-cache-dir -r requirements.txt", "pip"),
         ("RUN python -m pip install .", "install"),
         ('RUN ["uv", "sync", "--inexact"]', "sync"),
         ("RUN uv pip sync requirements.txt", None),

@@ -27,6 +27,9 @@ def _way_of_step(instruction: Instruction, escape: str) -> Way | None:
         words = command.texts
         if "sync" in words[1:] and "pip" not in words and words[0].endswith("uv"):
             return "sync" if "--inexact" in words else "exact sync"
-        if "install" in words and any(word.rpartition("/")[2] in ("pip", "pip3", "uv") for word in words):
+        programs = [word.rpartition("/")[2] for word in words[: words.index("install")]] if "install" in words else []
+        if programs and programs[0] in ("pip", "pip3"):
+            return "pip"
+        if "pip" in programs:
             return "install"
     return None

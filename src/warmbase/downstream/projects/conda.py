@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from warmbase.catalog.problems import Problem, quote
 from warmbase.catalog.source import PlainData, Source, parse_source
 from warmbase.downstream.projects.condanames import python_name, why_not_python
-from warmbase.downstream.projects.document import Origin
+from warmbase.downstream.projects.document import Origin, name_around
 from warmbase.downstream.projects.model import Project, Unknown
 from warmbase.downstream.projects.poetryspec import to_specifier
 from warmbase.downstream.projects.requirements import RequirementsReader
@@ -47,7 +47,7 @@ def read_conda(path: Path) -> Project:
     return Project(
         path=path,
         kind="environment.yml",
-        name=canonicalize_name(name if isinstance(name, str) and name else path.resolve().parent.name),
+        name=canonicalize_name(name) if isinstance(name, str) and name else name_around(path),
         needs=WantedNeeds(
             wanted=(*reader.wanted, *found.wanted, *found.inherited), constraints=tuple(found.constraints)
         ),

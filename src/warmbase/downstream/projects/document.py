@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
+from packaging.utils import canonicalize_name
+
 from warmbase.catalog.problems import DocumentPath, format_path, quote
 from warmbase.errors import ProjectError
 
@@ -168,6 +170,27 @@ def file_name(address: str) -> str:
     path = address.partition("#")[0].partition("?")[0] if "://" in address else address.replace("\\", "/")
     name = path.rpartition("/")[2]
     return unquote(name) if "%" in name else name
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file that may be looked at; also of a path that no system has."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that may be looked at; also of a path that no system has."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def name_around(path: Path) -> str:
+    """The normalized name of the folder in which a file lies: that of a project whose file names none."""
+    return canonicalize_name(path.resolve().parent.name)
 
 
 def _kind(value: object) -> str:

@@ -4,9 +4,7 @@ without their names."""
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
-from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.document import Origin, Table, name_around
 from warmbase.downstream.projects.environment import MarkerError, check_marker
 from warmbase.downstream.projects.model import Need, NeededFile, Project
 from warmbase.downstream.projects.wanted import Wanted, WantedNeeds, at_address, index_at, need_of
@@ -21,7 +19,7 @@ def read_pipfile_lock(path: Path) -> Project:
     return Project(
         path=path,
         kind="Pipfile.lock",
-        name=canonicalize_name(path.resolve().parent.name),
+        name=name_around(path),
         needs=WantedNeeds(
             wanted=tuple(
                 _read(name, package, indexes.get(package.text("index"), default))

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.document import Origin, Table, name_around
 from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.lockedfiles import CutLock, read_cut
 from warmbase.downstream.projects.model import Environment, Need, Project
@@ -121,7 +121,7 @@ def read_poetry_lock(path: Path) -> Project:
     return Project(
         path=path,
         kind="poetry.lock",
-        name=project_name(pyproject) if pyproject else canonicalize_name(path.resolve().parent.name),
+        name=project_name(pyproject) if pyproject else name_around(path),
         needs=PoetryNeeds(
             lock=cut.lock,
             packages=packages,

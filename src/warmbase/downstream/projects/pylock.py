@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.document import Origin, Table, name_around
 from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.lockedfiles import CutLock, locked_file, read_cut
 from warmbase.downstream.projects.model import Environment, Need, Project
@@ -56,9 +56,7 @@ def read_pylock(path: Path) -> Project:
     return Project(
         path=path,
         kind="pylock.toml",
-        name=next(
-            (member.name for member in own if member.folder == "."), canonicalize_name(path.resolve().parent.name)
-        ),
+        name=next((member.name for member in own if member.folder == "."), name_around(path)),
         needs=PylockNeeds(
             lock=lock,
             packages=tuple(each for each in packages if each.need.name not in names),

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from warmbase.catalog.problems import quote
-from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.document import Origin, Table, is_file, is_folder, name_around
 from warmbase.downstream.projects.model import Member, Need, Unknown
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
 from warmbase.downstream.projects.wanted import (
@@ -34,7 +34,7 @@ _DEEPEST = 20  # groups that include each other
 def open_pyproject(folder: Path, name: str = FILE) -> Table | None:
     """The document of the pyproject.toml in a folder; None where there is none. Raises ProjectError."""
     path = folder / name
-    return _origin(path).read_toml() if path.is_file() else None
+    return _origin(path).read_toml() if is_file(path) else None
 
 
 def names_dependencies(pyproject: Table) -> bool:
@@ -51,7 +51,7 @@ def is_package(pyproject: Table) -> bool:
 def project_name(pyproject: Table) -> str:
     """The name of its package, or of its folder."""
     named = pyproject.table("project").text("name") or pyproject.table("tool", "poetry").text("name")
-    return canonicalize_name(named or pyproject.origin.path.resolve().parent.name)
+    return canonicalize_name(named) if named else name_around(pyproject.origin.path)
 
 
 def python_of(pyproject: Table) -> str:
@@ -71,11 +71,13 @@ def build_requirements(pyproject: Table) -> tuple[str, ...]:
 
 def member_in(folder: Path, base: Path) -> Member | None:
     """The package that a folder holds, seen from the folder `base`; None where it holds none. Raises ProjectError."""
+    if not is_folder(folder):
+        return None
     pyproject = open_pyproject(folder)
     place = relative_folder(folder, base)
     if pyproject is not None and is_package(pyproject):
         return read_member(pyproject, project_name(pyproject), place)
-    if (folder / "setup.py").is_file() or (folder / "setup.cfg").is_file():
+    if is_file(folder / "setup.py") or is_file(folder / "setup.cfg"):
         return Member(name=canonicalize_name(folder.resolve().name), folder=place, backend=_LEGACY_BACKEND)
     return None
 
@@ -100,7 +102,7 @@ def _readme_size(folder: Path, readme: object) -> int:
         return 0
     try:
         path = folder / file
-        return path.stat().st_size if path.is_file() else 0
+        return path.stat().st_size if is_file(path) else 0
     except OSError:
         return 0
 
@@ -114,8 +116,8 @@ def member_at(place: str, base: Path) -> Member | None:
 
 def folder_within(place: str, start: Path, base: Path) -> Path | None:
     """The folder at a place seen from `start`; None where there is none, or it does not lie within `base`."""
-    folder = (start / place.removeprefix("file:").removeprefix("//")).resolve()
-    return folder if folder.is_relative_to(base.resolve()) and folder.is_dir() else None
+    folder = start / place.removeprefix("file:").removeprefix("//")
+    return folder.resolve() if is_folder(folder) and folder.resolve().is_relative_to(base.resolve()) else None
 
 
 def relative_folder(folder: Path, base: Path) -> str:
@@ -141,7 +143,7 @@ def workspace_folders(pyproject: Table) -> list[Path]:
     root = pyproject.origin.path.parent
     left_out = {path for pattern in workspace.texts("exclude") for path in _match(workspace, root, pattern)}
     found = {path for pattern in workspace.texts("members") for path in _match(workspace, root, pattern)}
-    return sorted(path for path in found - left_out - {root} if (path / FILE).is_file())
+    return sorted(path for path in found - left_out - {root} if is_file(path / FILE))
 
 
 def main_dependencies(pyproject: Table, extras: Iterable[str] = ()) -> list[Wanted]:
@@ -283,8 +285,8 @@ def _place(need: Need, pyproject: Table) -> Need:
 
 def _match(workspace: Table, root: Path, pattern: str) -> Iterator[Path]:
     try:
-        yield from (path for path in root.glob(pattern) if path.is_dir())
-    except (ValueError, NotImplementedError, OSError) as error:
+        yield from (path for path in root.glob(pattern) if is_folder(path))
+    except (ValueError, NotImplementedError, OSError, RecursionError) as error:
         workspace.refuse(f"{quote(pattern)} is no pattern of folders: {error}")
 
 

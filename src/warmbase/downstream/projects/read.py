@@ -23,7 +23,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from warmbase.catalog.problems import list_words
-from warmbase.downstream.projects.document import Origin
+from warmbase.downstream.projects.document import Origin, is_file, is_folder
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.projects.pyproject import FILE as PYPROJECT
 from warmbase.downstream.projects.pyproject import names_dependencies, open_pyproject, project_name
@@ -39,8 +39,8 @@ PYTHON_VERSION = ".python-version"
 def read_project(path: Path) -> Project:
     """The project in a folder, or as one file describes it. Raises ProjectError; so does what it needs, where a marker
     turns out to be wrong only when it is asked."""
-    project = _read_folder(path) if path.is_dir() else _read_file(path)
-    return replace(project, python=_asked_python(path if path.is_dir() else path.parent, project.folder))
+    project = _read_folder(path) if is_folder(path) else _read_file(path)
+    return replace(project, python=_asked_python(path if is_folder(path) else path.parent, project.folder))
 
 
 def _read_folder(folder: Path) -> Project:
@@ -58,7 +58,7 @@ def _read_folder(folder: Path) -> Project:
 
 def _read_in_workspace(folder: Path) -> Project | None:
     """The project in a folder as a member of the workspace around it; None where it is in none."""
-    lock = next((parent / "uv.lock" for parent in folder.resolve().parents if (parent / "uv.lock").is_file()), None)
+    lock = next((parent / "uv.lock" for parent in folder.resolve().parents if is_file(parent / "uv.lock")), None)
     pyproject = open_pyproject(folder) if lock else None
     return read_as_member(lock, project_name(pyproject)) if lock and pyproject else None
 
@@ -77,7 +77,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 
 def _present(folder: Path, *names: str) -> Iterator[Path]:
-    return (folder / name for name in names if (folder / name).is_file())
+    return (folder / name for name in names if is_file(folder / name))
 
 
 def _alone(folder: Path, pattern: str) -> Iterator[Path]:
@@ -145,7 +145,7 @@ def _asked_python(*folders: Path) -> str:
     """The first request for a Python in the `.python-version` of the first of some folders that has one, "" if none."""
     for folder in folders:
         path = folder / PYTHON_VERSION
-        if path.is_file():
+        if is_file(path):
             text = Origin(path=path, remedy=f"write a version such as 3.13 into {PYTHON_VERSION}").read_text()
             lines = (line.strip() for line in text.splitlines())
             return next((line for line in lines if line and not line.startswith("#")), "")

@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
-
 from warmbase.catalog.problems import quote
-from warmbase.downstream.projects.document import Origin, file_name
+from warmbase.downstream.projects.document import Origin, file_name, is_file, name_around
 from warmbase.downstream.projects.model import Member, Need, NeededFile, Project, Unknown
 from warmbase.downstream.projects.pyproject import main_dependencies, member_in, open_pyproject, python_of
 from warmbase.downstream.projects.wanted import (
@@ -57,7 +55,7 @@ def read_requirements(path: Path) -> Project:
     return Project(
         path=path,
         kind="requirements.txt",
-        name=reader.members[0].name if reader.members else canonicalize_name(path.resolve().parent.name),
+        name=reader.members[0].name if reader.members else name_around(path),
         needs=WantedNeeds(wanted=tuple(wanted), constraints=tuple(reader.constraints)),
         requires_python=reader.python,
         is_locked=bool(wanted) and all(each.need.name in pinned for each in wanted),
@@ -82,13 +80,15 @@ class RequirementsReader:
 
     def read(self, path: Path, target: list[Wanted], origin: Origin | None = None, line: int = 0) -> None:
         """Read the file at `path`, named in a line of `origin`, into `target`. Raises ProjectError."""
-        key = (path.resolve(), target is self.constraints)
+        found = is_file(path)
+        if origin and not found:
+            origin.refuse(f"there is no file {quote(str(path))}", line=line)
+        key = (path.resolve() if found else path, target is self.constraints)
         if key in self._seen:
             return
         self._seen.add(key)
-        if origin and (len(self._seen) > _MOST_FILES or not path.is_file()):
-            reason = "too many files name each other" if path.is_file() else f"there is no file {quote(str(path))}"
-            origin.refuse(reason, line=line)
+        if origin and len(self._seen) > _MOST_FILES:
+            origin.refuse("too many files name each other", line=line)
         own = Origin(path=path, remedy=REMEDY)
         for number, text in _logical_lines(own.read_text()):
             self.read_line(text, target, own, number)

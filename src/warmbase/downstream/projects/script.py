@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from warmbase.downstream.projects.document import Origin
+from warmbase.downstream.projects.document import Origin, is_file
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.projects.pyproject import requirement_list, settle_requirements, within_settings
 from warmbase.downstream.projects.uvlock import read_script_lock
@@ -15,7 +15,7 @@ _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)
 def read_script(path: Path) -> Project:
     """The project of a script. Raises ProjectError."""
     lock = path.with_name(f"{path.name}.lock")
-    if lock.is_file():
+    if is_file(lock):
         return read_script_lock(lock, path)
     origin = Origin(path=path, remedy=f"name what the script needs: `uv add --script {path.name} PACKAGE`")
     text = "\n".join(origin.read_text().splitlines()) + "\n"

@@ -14,9 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from packaging.utils import canonicalize_name
-
-from warmbase.downstream.projects.document import Origin, Table
+from warmbase.downstream.projects.document import Origin, Table, name_around
 from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.lockedfiles import CutLock, read_cut
 from warmbase.downstream.projects.model import Environment, Member, Need, Project
@@ -284,7 +282,7 @@ def _read_member(package: Table, root: Path) -> Member:
 def _name_of(graph: _Graph, roots: _Roots, pyproject: Table | None, path: Path) -> str:
     if len(roots.packages) == 1:
         return graph.packages[roots.packages[0]].text("name")
-    return project_name(pyproject) if pyproject else canonicalize_name(path.resolve().parent.name)
+    return project_name(pyproject) if pyproject else name_around(path)
 
 
 def _read_need(package: Table, extras: tuple[str, ...], cut: CutLock) -> Need:

@@ -80,3 +80,26 @@ def test_what_is_no_such_file_at_all_is_read_or_refused(name: str, content: byte
     path = tmp_path / name
     path.write_bytes(content)
     read_or_refuse(path)
+
+
+NOWHERE = ("a\\u0000b", "x" * 5000, "a/" * 3000, "//[", "C:\\\\x", "~nobody/x")
+
+
+@pytest.mark.parametrize("place", NOWHERE)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", '[project]\nname = "a"\ndependencies = ["b"]\n[tool.uv.sources]\nb = {{ path = "{}" }}\n'),
+        ("pyproject.toml", '[tool.uv.workspace]\nmembers = ["{}"]\n'),
+        ("uv.lock", 'version = 1\n[[package]]\nname = "a"\nsource = {{ editable = "{}" }}\n'),
+        ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "a"\ndirectory = {{ path = "{}" }}\n'),
+        ("requirements.txt", "-r {}\n"),
+        ("requirements.txt", "-e {}\n"),
+        ("requirements.txt", "-i {}\nnumpy\n"),
+        ("Pipfile.lock", '{{"default": {{"a": {{"path": "{}"}}}}}}'),
+    ],
+)
+def test_a_place_that_no_system_has_is_none(name: str, text: str, place: str, tmp_path: Path) -> None:
+    plain = place.replace("\\u0000", "\0") if name == "requirements.txt" else place
+    (tmp_path / name).write_text(text.format(plain), encoding="utf-8")
+    read_or_refuse(tmp_path / name)

@@ -11,8 +11,9 @@ import typer
 
 from warmbase.cli.app import JsonOption, app
 from warmbase.cli.choose import HERE, PlatformOption
+from warmbase.cli.diff import difference_lines
 from warmbase.cli.output import print_json, reporting
-from warmbase.cli.published import IndexOption, open_published
+from warmbase.cli.published import IndexOption, open_published, published_names
 
 if TYPE_CHECKING:
     from warmbase.downstream.adopt.adopting import Prepared
@@ -27,7 +28,13 @@ def adopt(
         Path, typer.Argument(metavar="[PROJECT]", help="A folder, or a file in it that says what it needs.")
     ] = HERE,
     base: Annotated[
-        str, typer.Option("--base", metavar="TAG", help="The base, e.g. data:py3.13; else the one that it stands on.")
+        str,
+        typer.Option(
+            "--base",
+            metavar="TAG",
+            help="The base, e.g. data:py3.13; else the one that it stands on.",
+            autocompletion=published_names,
+        ),
     ] = "",
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Move to the newest image of the base that it stands on; change no more.")
@@ -54,6 +61,7 @@ def adopt(
     from warmbase.downstream.adopt.adopting import prepare_adoption
     from warmbase.downstream.adopt.model import Wishes
     from warmbase.downstream.adopt.telling import describe_adoption
+    from warmbase.downstream.platforms import default_platform
     from warmbase.downstream.projects.read import read_project
 
     read = read_project(project)
@@ -61,9 +69,11 @@ def adopt(
     with reporting(quiet=True) as report:
         published = open_published(index, read.folder, report)
         old, chosen = _choose_base(published, read, file, base)
+    offered = [each.platform for each in chosen.offer.platforms]
+    native = default_platform((chosen,))
     wishes = Wishes(
         dockerfile=file,
-        platform=platform or _platform_of(chosen),
+        platform=platform or (native if native in offered else next(iter(offered), "")),
         compose=compose,
         devcontainer=devcontainer,
         upgrade=upgrade,
@@ -78,7 +88,7 @@ def adopt(
 
         apply_changes(prepared.folder, changes)
     if as_json:
-        print_json(describe_adoption(prepared, applied=applied))
+        print_json(describe_adoption(prepared, applied=applied, old=old))
     elif changes:
         _print_end(prepared, applied=applied)
     if changes and not applied and not diff:
@@ -119,15 +129,6 @@ def _usual_dockerfile(folder: Path) -> str:
     return next((name for name in names if (folder / name).is_file()), names[0])
 
 
-def _platform_of(base: "Base") -> str:
-    """That of this machine's containers, where the base is there for it, or else the base's first."""
-    from warmbase.effects.platforms import native_platform
-
-    native = native_platform()
-    platforms = [each.platform for each in base.offer.platforms]
-    return native if native in platforms or not platforms else platforms[0]
-
-
 def _relock(folder: Path, texts: Mapping[str, str]) -> str:
     from warmbase.downstream.relocking import relock
     from warmbase.effects.process import run_process
@@ -146,21 +147,14 @@ def _print_plan(prepared: "Prepared", old: "Base | None", *, whole: bool) -> Non
     changes = prepared.adoption.changes
     new = prepared.match.base
     if old and old.digest != new.digest:
-        typer.echo(f"{_tell_upgrade(old, new)}\n")
+        from warmbase.downstream.difference import compare_bases
+
+        typer.echo("\n".join([*difference_lines(compare_bases(old, new)), ""]))
     for text in tell_changes(changes, whole=whole):
         typer.echo(f"{text}\n")
     if not changes:
         typer.echo(f"nothing to change: {prepared.folder} is on {new.reference}")
     typer.echo("\n".join(tell_notes(prepared)), err=whole)
-
-
-def _tell_upgrade(old: "Base", new: "Base") -> str:
-    from warmbase.downstream.adopt.telling import tell_moves
-    from warmbase.nightly.changes import package_moves
-
-    before, after = ({p.name: p.version for p in each.offer.platforms[0].packages} for each in (old, new))
-    moves = tell_moves(package_moves(before, after)) or "no Python package moved"
-    return f"{old.name} of {old.time[:10]} → {new.name} of {new.time[:10]}: {moves}"
 
 
 def _agrees(files: int) -> bool:

@@ -38,11 +38,12 @@ def diff(
     if as_json:
         print_json(difference_to_json(found))
     else:
-        for line in _lines(found):
+        for line in difference_lines(found):
             typer.echo(line)
 
 
-def _lines(difference: "Difference") -> Iterator[str]:
+def difference_lines(difference: "Difference") -> Iterator[str]:
+    """The difference for people, also as the changelog of who moves from A to B."""
     from warmbase.downstream.words import in_columns
     from warmbase.nightly.changes import KINDS
     from warmbase.nightly.report.tables import KIND_WORDS, count_moves

@@ -49,7 +49,8 @@ def prepare_adoption(project: Project, base: Base, wishes: Wishes, relock: Reloc
             after = _project_of(locked, project)
         except ProjectError as error:
             locked = None
-            notes = [Note(text=error.message, line=error.next_step, path=LOCK, is_blocking=True)]
+            text = f"the lock was not moved to the base's versions: {error.message}"
+            notes = [Note(text=text, line=error.next_step, is_blocking=project.kind == LOCK)]
     adoption = plan_adoption(after, base, wishes, files, locked)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(
@@ -64,7 +65,7 @@ def _predicted(project: Project, found: Match, adoption: Adoption, files: Projec
     """The match with what the image of the adopted Dockerfile will add."""
     written = {change.path: change.new for change in adoption.changes}
     dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
-    return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile)))
+    return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile) if dockerfile else None))
 
 
 def _is_locked_by_uv(project: Project, files: ProjectFiles) -> bool:

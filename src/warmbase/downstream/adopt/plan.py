@@ -5,8 +5,10 @@ get in; what people wrote elsewhere is completed. Planning what was applied give
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from warmbase.downstream.adopt.exporting import EXPORTED, EXPORTED_KINDS, export_requirements
@@ -17,14 +19,14 @@ from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_d
 from warmbase.downstream.adopt.starting import Start, find_start
 from warmbase.downstream.adopt.writing import (
     Recipe,
-    exported_recipe,
-    plain_recipe,
+    install_recipe,
+    install_system,
     requirements_recipe,
     sync_recipe,
     write_dockerfile,
 )
 from warmbase.downstream.listing import Base
-from warmbase.downstream.match import match
+from warmbase.downstream.match import Match, match
 from warmbase.downstream.projects.environment import environment_of
 from warmbase.downstream.projects.model import Need, Project
 from warmbase.downstream.pythons import admits_python
@@ -35,6 +37,7 @@ from warmbase.publish.offer import OfferedPlatform
 PYTHON_VERSION = ".python-version"
 
 _VERSIONS_FROM_GIT = re.compile(r"setuptools[-_]scm|hatch-vcs|versioningit|versioneer|dynamic-versioning|pdm-backend")
+_COMPILED = re.compile(r"^#\s+(uv pip compile [^\n;&|`$<>]+)$", re.MULTILINE)
 _MOST_PINS = 12
 
 
@@ -50,7 +53,7 @@ def plan_adoption(
     _check_python(project, base, offered)
     needs = project.needs(environment_of(offered.python, offered.platform))
     exported = _export(project, needs, files)
-    recipe = choose_recipe(project, needs, files, locked)
+    recipe = choose_recipe(project, offered, needs, files, locked)
     script = project.path.name if project.kind == "script" else ""
     start = find_start(files, project.name, {need.name for need in needs}, script)
     dockerfile, notes = _plan_dockerfile(base, wishes, files, recipe, start, exported)
@@ -70,32 +73,37 @@ def plan_adoption(
         extras += [plan or move_devcontainer(files, base)]
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
-    notes += _notes(project, base, offered, locked)
+    found = match(project, base, offered.platform)
+    notes += _notes(project, base, found, locked)
     return Adoption(
         changes=tuple(each for each in changes if each is not None and each.new != each.old),
         notes=tuple(notes),
-        commands=tuple(_commands(project, locked)),
+        commands=tuple(_commands(project, files, found)),
     )
 
 
-def choose_recipe(project: Project, needs: tuple[Need, ...], files: ProjectFiles, locked: Locked | None) -> Recipe:
+def choose_recipe(
+    project: Project, offered: OfferedPlatform, needs: tuple[Need, ...], files: ProjectFiles, locked: Locked | None
+) -> Recipe:
     """How the project's packages get into an image."""
-    builds = any(member.folder in (".", "") and member.backend for member in project.members)
+    has_git = any(package.name == "git" for package in offered.system_packages)
+    asks_git = any(need.source == "git" for need in needs)
+    recipe = _recipe(project, files, locked)
+    return replace(recipe, system=("git",)) if asks_git and not has_git else recipe
+
+
+def _recipe(project: Project, files: ProjectFiles, locked: Locked | None) -> Recipe:
+    local = sorted(member.folder or "." for member in project.members if member.backend)
     if project.kind == "uv.lock" or locked:
-        others = [member for member in project.members if member.folder not in (".", "")]
         pyproject = locked.pyproject if locked else files.texts.get("pyproject.toml", "")
-        return sync_recipe(
-            builds=builds,
-            is_workspace=bool(others),
-            has_local=any(need.source == "path" for need in needs),
-            has_root="project" in _load(pyproject),
-        )
+        others = any(member.folder not in (".", "") for member in project.members)
+        return sync_recipe(builds="." in local, has_others=others, has_root="project" in _load(pyproject))
     if _is_exported(project, files):
-        return exported_recipe(builds=builds)
+        return install_recipe(EXPORTED, local)
     if project.kind == "requirements.txt":
         name = project.path.name
         return requirements_recipe(name, files.texts.get(name, ""))
-    return plain_recipe(project.path.name, builds=builds)
+    return install_recipe(project.path.name, local)
 
 
 def _platform(base: Base, wishes: Wishes) -> OfferedPlatform:
@@ -142,7 +150,13 @@ def _plan_dockerfile(
         patched: Patched = move_dockerfile(text, path, base)
     else:
         patched = patch_dockerfile(text, path, base, exported=EXPORTED if exported else "")
-    return Change(path=path, old=text, new=patched.text, reasons=patched.reasons), list(patched.notes)
+    notes = list(patched.notes)
+    if recipe.system and not all(re.search(rf"\b{name}\b", text) for name in recipe.system):
+        line = f"RUN {install_system(recipe.system)}"
+        notes.append(
+            Note(text="a package comes from git, which the base has not", line=line, path=path, is_blocking=True)
+        )
+    return Change(path=path, old=text, new=patched.text, reasons=patched.reasons), notes
 
 
 def _locked_changes(files: ProjectFiles, locked: Locked | None) -> Iterator[Change | None]:
@@ -176,29 +190,34 @@ def _export(project: Project, needs: tuple[Need, ...], files: ProjectFiles) -> s
     return export_requirements(project, needs) if _is_exported(project, files) else ""
 
 
-def _notes(project: Project, base: Base, offered: OfferedPlatform, locked: Locked | None) -> Iterator[Note]:
+def _notes(project: Project, base: Base, found: Match, locked: Locked | None) -> Iterator[Note]:
     for unknown in project.unknown:
         yield Note(text=f"{unknown.name}: {unknown.why}", path=project.path.name)
-    found = match(project, base, offered.platform)
     if base.yanked:
         instead = f"; take {base.instead} instead" if base.instead else ""
         yield Note(text=f"{base.name} was yanked: {base.yanked}{instead}", is_blocking=True)
-    if locked:
-        return
-    pinned = [miss for miss in found.misses if miss.has and miss.need.version]
-    if pinned:
-        pins = [f"{miss.need.name}=={miss.has}" for miss in pinned]
-        words = join_words([f"{miss.need.name} {miss.need.version}" for miss in pinned], most=_MOST_PINS)
+    pins = _differing_pins(found)
+    if pins and not locked:
+        said = join_words([f"{need.name} {need.version}" for need, _ in pins], most=_MOST_PINS)
         yield Note(
-            text=f"pinned to other versions than the base's, and so downloaded: {words}; the base has",
-            line="\n".join(pins),
+            text=f"pinned to other versions than the base's, and so downloaded: {said}; the base has",
+            line="\n".join(pin for _, pin in pins),
             path=project.path.name,
         )
 
 
-def _commands(project: Project, locked: Locked | None) -> Iterator[Command]:
-    if project.kind == "uv.lock" and locked is None:
-        yield Command(words=("uv", "lock"), why="the lock was not moved to the base's versions")
+def _differing_pins(found: Match) -> list[tuple[Need, str]]:
+    """What is pinned to another version than the base's, and the base's."""
+    return [(miss.need, f"{miss.need.name}=={miss.has}") for miss in found.misses if miss.has and miss.need.version]
+
+
+def _commands(project: Project, files: ProjectFiles, found: Match) -> Iterator[Command]:
+    """What moves the pins of a requirements file that uv compiled, as its head says."""
+    head = _COMPILED.search(files.texts.get(project.path.name, "")) if project.kind == "requirements.txt" else None
+    pins = [pin for _, pin in _differing_pins(found)]
+    if head and pins:
+        words = [word for pin in pins for word in ("--upgrade-package", pin)]
+        yield Command(words=(*shlex.split(head[1]), *words), why="it moves the pins to the base's versions")
 
 
 def _load(pyproject: str) -> dict[str, Any]:

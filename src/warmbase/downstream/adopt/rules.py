@@ -19,17 +19,24 @@ from warmbase.downstream.adopt.edits import (
     leave_out,
 )
 from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.programs import (
+    PYTHON_PROGRAM,
+    bare_name,
+    installed_names,
+    is_install,
+    system_packages,
+    without_options,
+)
 from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, is_uv_alone, made_environment
+from warmbase.downstream.adopt.writing import install_system
 from warmbase.downstream.commands import ShellCommand
 from warmbase.downstream.dockerfile import Instruction, Stage
 from warmbase.image.promises import CACHE
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipenv", "poetry", "poetry-core"})
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SYSTEM_PYTHON = re.compile(
     r"python3?(?:\.\d+)?(?:-(?:pip|venv|full|minimal|distutils|setuptools|wheel|virtualenv))?|python-is-python3|pipx"
 )
-_PYTHON_PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?python3?(?:\.\d+)?")
 _INSTALLER = re.compile(r"astral\.sh/uv|install-poetry|install\.python-poetry")
 _UPDATES = re.compile(r"apt(?:-get)? (?:update|clean|autoremove)|rm -rf? /var/lib/apt")
 
@@ -168,14 +175,16 @@ def _needless(ground: Ground, command: ShellCommand) -> str:
             return "it would empty the warm cache"
         case ("poetry", ("config" | "self"), *_) | ("pipenv", "lock", *_) if ground.exported:
             return f"uv installs {ground.exported}"
-        case (("chown" | "chmod"), *rest) if _paths(rest)[1:] and set(_paths(rest)[1:]) <= ground.venvs | {VENV_FOLDER}:
+        case (("chown" | "chmod"), *rest) if without_options(rest)[1:] and set(
+            without_options(rest)[1:]
+        ) <= ground.venvs | {VENV_FOLDER}:
             return "the base's environment is open to every user"
     if any(_INSTALLER.search(word) or word in _installers(ground) for word in program):
         return "the base has uv"
-    names = _installed(program)
+    names = installed_names(program)
     if names and names <= _TOOLS - (frozenset() if ground.exported else {"poetry", "pipenv", "poetry-core"}):
         return "the base has pip and uv"
-    packages = _system_packages(program)
+    packages = system_packages(program)
     if packages and all(_SYSTEM_PYTHON.fullmatch(name) for name in packages):
         return "the base has its Python"
     return ""
@@ -214,21 +223,21 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
     gone = {number for number, _ in _flags(ground, program)}
     if gone:
         yield from drop_words(command, [number + offset for number in gone], "packages go into the base's environment")
-    packages = _system_packages(program)
+    packages = system_packages(program)
     own = {name for name in packages if _SYSTEM_PYTHON.fullmatch(name)}
     if own:
         numbers = [number for number, word in enumerate(command.texts) if word in own]
         yield from drop_words(command, numbers, "the base has its Python")
-    names = _installed(program)
+    names = installed_names(program)
     if names & {"uv"} and names - {"uv"}:
-        numbers = [number for number, word in enumerate(command.texts) if _bare(word) == "uv" and number > offset]
+        numbers = [number for number, word in enumerate(command.texts) if bare_name(word) == "uv" and number > offset]
         yield from drop_words(command, numbers, "the base has the uv that made its cache")
     yield from _paths_within(ground, command)
 
 
 def _flags(ground: Ground, program: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """The numbers of words that send an installation elsewhere, or ask for another Python."""
-    installs = _is_install(program)
+    installs = is_install(program)
     syncs = program[:1] == ("uv",) and program[1:2] in (("sync",), ("run",), ("lock",), ("add",), ("export",))
     if not installs and not syncs:
         return
@@ -254,7 +263,7 @@ def _paths_within(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
     """Programs that are named in an environment which is not there any more, or by the system's Python."""
     for number, word in enumerate(command.words):
         new = relocate(word.text, ground.venvs)
-        if number == 0 and new == word.text and _PYTHON_PROGRAM.fullmatch(new) and new not in ("python", "python3"):
+        if number == 0 and new == word.text and PYTHON_PROGRAM.fullmatch(new) and new not in ("python", "python3"):
             new = "python"
         if new != word.text:
             quote = '"' if command.operator == "[" else ""
@@ -320,8 +329,7 @@ def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -
     system = next((each.system for each in ground.base.offer.platforms if each.system), "debian")
     match command.program:
         case ("apk", "add", *rest):
-            names = " ".join(word for word in rest if not word.startswith("-"))
-            line = f"RUN apt-get update && apt-get install -y {names} && rm -rf /var/lib/apt/lists/*"
+            line = f"RUN {install_system(without_options(rest))}"
             text = f"the base is {system}, which has no apk; its packages may have other names"
             return _note(ground, instruction, text, line)
         case (("conda" | "mamba" | "micromamba"), *_):
@@ -344,44 +352,6 @@ def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -
 
 def _note(ground: Ground, instruction: Instruction, text: str, line: str = "", *, blocks: bool = True) -> Note:
     return Note(text=text, line=line, path=ground.dockerfile.path, number=instruction.line, is_blocking=blocks)
-
-
-def _is_install(program: tuple[str, ...]) -> bool:
-    match program:
-        case ("uv", "pip", ("install" | "sync" | "uninstall"), *_):
-            return True
-        case (pip, "install", *_) if re.fullmatch(r"pip3?(?:\.\d+)?", pip):
-            return True
-        case (python, "-m", "pip", "install", *_) if _PYTHON_PROGRAM.fullmatch(python):
-            return True
-        case _:
-            return False
-
-
-def _installed(program: tuple[str, ...]) -> frozenset[str]:
-    """The names that an installation lists, empty where it reads them from files."""
-    if not _is_install(program):
-        return frozenset()
-    words = program[program.index("install") + 1 :] if "install" in program else ()
-    if any(word in ("-r", "--requirement", "-e", "--editable") or word.startswith(("-r", ".")) for word in words):
-        return frozenset()
-    return frozenset(_bare(word) for word in _paths(words))
-
-
-def _system_packages(program: tuple[str, ...]) -> tuple[str, ...]:
-    if program[:1] in (("apt-get",), ("apt",)) and "install" in program:
-        return tuple(_paths(program[program.index("install") + 1 :]))
-    return ()
-
-
-def _paths(words: Collection[str]) -> list[str]:
-    """The words that are no options."""
-    return [word for word in words if not word.startswith("-")]
-
-
-def _bare(requirement: str) -> str:
-    found = _NAME.match(requirement)
-    return found[0].lower() if found else requirement
 
 
 _RULES: Mapping[str, Callable[[Spot], None]] = {

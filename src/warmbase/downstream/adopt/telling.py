@@ -1,6 +1,7 @@
 """An adoption in words and as JSON: the diff of what will be written, why, and what is left to people. Pure."""
 
 import difflib
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from warmbase.downstream.adopt.adopting import Prepared
 from warmbase.downstream.adopt.locking import LOCK
 from warmbase.downstream.adopt.model import Change, Note
+from warmbase.downstream.difference import compare_bases, difference_to_json
+from warmbase.downstream.listing import Base
 from warmbase.downstream.words import count, join_words
 from warmbase.nightly.changes import package_moves
 from warmbase.nightly.model import Move
@@ -40,7 +43,7 @@ def tell_notes(prepared: Prepared) -> Iterator[str]:
     for note in prepared.adoption.notes:
         yield from _tell_note(note)
     for command in prepared.adoption.commands:
-        yield f"then run `{' '.join(command.words)}`: {command.why}"
+        yield f"then run `{shlex.join(command.words)}`: {command.why}"
     yield tell_match(prepared)
 
 
@@ -62,9 +65,10 @@ def tell_moves(moves: Sequence[Move]) -> str:
     return join_words(words, most=_MOST_MOVES)
 
 
-def describe_adoption(prepared: Prepared, *, applied: bool) -> dict[str, Any]:
-    """The adoption as JSON."""
+def describe_adoption(prepared: Prepared, *, applied: bool, old: Base | None = None) -> dict[str, Any]:
+    """The adoption as JSON; `old` is the base that the project stood on, where that is known."""
     found = prepared.match
+    moved = old is not None and old.digest != found.base.digest
     return {
         "base": found.base.name,
         "reference": found.base.reference,
@@ -95,6 +99,7 @@ def describe_adoption(prepared: Prepared, *, applied: bool) -> dict[str, Any]:
         "saved": found.saved,
         "left": found.left,
         "layer": found.layer,
+        "changelog": difference_to_json(compare_bases(old, found.base)) if old and moved else None,
     }
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from warmbase.downstream.adopt.exporting import EXPORTED
 from warmbase.downstream.adopt.starting import Start
 
 FOLDER = "/app"
@@ -20,23 +19,22 @@ FOLDER = "/app"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """How a project's packages get into the image: the files that this takes, the command, and what follows when all
-    files are there ("" nothing)."""
+    files are there ("" nothing). `needs_all` says that the command reads folders, `system` which of Debian's packages
+    it takes."""
 
     files: tuple[str, ...]
     install: str
     finish: str = ""
     needs_all: bool = False
+    system: tuple[str, ...] = ()
 
 
-def sync_recipe(*, builds: bool, is_workspace: bool, has_local: bool, has_root: bool) -> Recipe:
-    """For a project with a uv.lock. `builds` says that it is itself installed, `has_local` that it has packages of
-    folders, `has_root` that the workspace's root is a project."""
-    every = " --all-packages" if is_workspace and not has_root else ""
-    sync = f"uv sync --frozen --inexact{every}"
-    without = " --no-install-workspace" if is_workspace else " --no-install-project" if builds else ""
-    without += " --no-install-local" if has_local else ""
-    finish = sync if builds or is_workspace or has_local else ""
-    return Recipe(files=("pyproject.toml", "uv.lock"), install=f"{sync}{without}", finish=finish)
+def sync_recipe(*, builds: bool, has_others: bool, has_root: bool) -> Recipe:
+    """For a project with a uv.lock. `builds` says that it is itself installed, `has_others` that it has packages in
+    folders (a workspace's members, or others), `has_root` that the workspace's root is a project."""
+    sync = f"uv sync --frozen --inexact{'' if has_root else ' --all-packages'}"
+    without = " --no-install-local" if has_others else " --no-install-project" if builds else ""
+    return Recipe(files=("pyproject.toml", "uv.lock"), install=f"{sync}{without}", finish=sync if without else "")
 
 
 def requirements_recipe(path: str, text: str) -> Recipe:
@@ -50,21 +48,18 @@ def requirements_recipe(path: str, text: str) -> Recipe:
     return Recipe(files=files, install=f"uv pip install -r {path}", needs_all=bool(local))
 
 
-def exported_recipe(*, builds: bool) -> Recipe:
-    """For what is exported from another tool's lock; `builds` says that the project is itself a package."""
-    finish = "uv pip install --no-deps -e ." if builds else ""
-    return Recipe(files=(EXPORTED,), install=f"uv pip install -r {EXPORTED}", finish=finish)
-
-
-def plain_recipe(path: str, *, builds: bool) -> Recipe:
-    """For a pyproject.toml without a lock, a pylock.toml, or a script with its own dependencies."""
-    finish = "uv pip install --no-deps -e ." if builds else ""
+def install_recipe(path: str, local: Sequence[str] = ()) -> Recipe:
+    """For what `uv pip install` reads: a requirements file that was exported, a pyproject.toml without a lock, a
+    pylock.toml, a script with its own dependencies. `local` are the folders of packages that are installed too."""
+    folders = "".join(f" -e {folder if folder == '.' else f'./{folder}'}" for folder in local)
+    finish = f"uv pip install --no-deps{folders}" if local else ""
     return Recipe(files=(path,), install=f"uv pip install -r {path}", finish=finish)
 
 
 def write_dockerfile(reference: str, recipe: Recipe, start: Start | None) -> str:
     """A Dockerfile on the image `reference`."""
     lines = [f"FROM {reference}", f"WORKDIR {FOLDER}"]
+    lines += [f"RUN {install_system(recipe.system)}"] if recipe.system else []
     if not recipe.needs_all:
         lines += [_copy(recipe.files), f"RUN {recipe.install}"]
     lines.append("COPY . .")
@@ -74,6 +69,11 @@ def write_dockerfile(reference: str, recipe: Recipe, start: Start | None) -> str
         lines += [f"EXPOSE {start.port}"] if start.port else []
         lines.append(f"CMD {json.dumps(start.words)}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def install_system(packages: Sequence[str]) -> str:
+    """The command that installs packages of Debian and leaves no lists behind."""
+    return f"apt-get update && apt-get install -y {' '.join(packages)} && rm -rf /var/lib/apt/lists/*"
 
 
 def _copy(files: Sequence[str]) -> str:

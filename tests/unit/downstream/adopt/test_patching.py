@@ -94,7 +94,7 @@ CASES = {
     ),
     "a Python of uv's": ("RUN uv python install 3.12 && uv sync", "RUN uv sync"),
     "Debian's Python": ("RUN apt-get update && apt-get install python3 python3-pip && rm -rf /var/lib/apt/lists/*", ""),
-    "Debian's Python among others": ("RUN apt install git \\\n  python3-pip \\\n  curl", "RUN apt install git \\\n  curl"),
+    "Python among others": ("RUN apt install git \\\n  python3-pip \\\n  curl", "RUN apt install git \\\n  curl"),
     # its cache
     "a mount over the cache": (
         "RUN --mount=type=cache,target=/opt/uv/cache \\\n    --mount=type=bind,source=a,target=a \\\n    uv sync",
@@ -109,7 +109,7 @@ CASES = {
     "CMD by the system's Python": ('CMD ["/usr/local/bin/python", "x.py"]', 'CMD ["python", "x.py"]'),
     "CMD by another version": ("CMD python3.12 x.py", "CMD python x.py"),
     "ENTRYPOINT": ('ENTRYPOINT ["/app/.venv/bin/x"]', 'ENTRYPOINT ["x"]'),
-    "HEALTHCHECK": ("HEALTHCHECK --retries=2 CMD /app/.venv/bin/x || exit 1", "HEALTHCHECK --retries=2 CMD x || exit 1"),
+    "HEALTHCHECK": ("HEALTHCHECK --retries=2 CMD /app/.venv/bin/x || exit", "HEALTHCHECK --retries=2 CMD x || exit"),
     "a program within a line": ("RUN cd x && /app/.venv/bin/python manage.py", "RUN cd x && python manage.py"),
     "CMD of poetry": ('CMD ["poetry", "run", "x", "-v"]', 'CMD ["x", "-v"]'),
     "the environment's owner": ("RUN chown -R app:app /app/.venv && true", "RUN true"),

@@ -55,11 +55,15 @@ class CacheFolders:
         return self.root / "nights"
 
 
-def cache_folders(environment: Mapping[str, str]) -> CacheFolders:
-    """WARMBASE_CACHE_DIR, or `warmbase` in XDG_CACHE_HOME, which is `~/.cache` where it is not set."""
+def cache_folders(environment: Mapping[str, str], *, is_windows: bool = os.name == "nt") -> CacheFolders:
+    """WARMBASE_CACHE_DIR, or `warmbase` in XDG_CACHE_HOME, which is `~/.cache` where it is not set: on macOS too, and
+    on Windows LOCALAPPDATA, as uv has it."""
     own = environment.get("WARMBASE_CACHE_DIR")
     if own:
         return CacheFolders(root=Path(own).absolute())
+    local = environment.get("LOCALAPPDATA", "") if is_windows else ""
+    if local:
+        return CacheFolders(root=Path(local) / "warmbase" / "cache")
     given = environment.get("XDG_CACHE_HOME", "")
     base = Path(given) if given.startswith("/") else Path(environment.get("HOME") or "/root") / ".cache"
     return CacheFolders(root=base / "warmbase")

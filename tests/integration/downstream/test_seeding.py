@@ -38,6 +38,27 @@ WHEELS = [
 BASE = base(packages={"frames": "1.1", "arrays": "1.5", "dates": "1.0"}).offer
 
 
+BACKEND = """
+import pathlib
+
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    assert not pathlib.Path("../../big.txt").exists()
+    info = pathlib.Path(folder, "one-1.dist-info")
+    info.mkdir()
+    needs = "".join(f"Requires-Dist: {name}\\n" for name in pathlib.Path("needs.txt").read_text().split())
+    (info / "METADATA").write_text(f"Metadata-Version: 2.3\\nName: one\\nVersion: 1\\n{needs}")
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    return info.name
+
+def get_requires_for_build_wheel(settings=None):
+    return []
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+get_requires_for_build_editable = get_requires_for_build_wheel
+build_wheel = build_editable = None
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Locking:
     """A project's folder, and the index that its uv asks."""
@@ -180,13 +201,19 @@ def test_locking_leaves_the_project_alone_and_says_what_uv_says(locking: Locking
     assert (locking.folder / "pyproject.toml").read_text() == text
 
 
-def test_the_copy_has_what_a_backend_may_read_and_nothing_big(locking: Locking) -> None:
-    """A member whose dependencies its build alone says would need more; its files are there."""
-    text = locking.write("frames", more='[tool.uv.workspace]\nmembers = ["parts/*"]\n')
+def test_a_package_whose_build_says_what_it_needs_is_locked_too(locking: Locking) -> None:
+    """Its backend reads files beside it; data, other environments and what is hidden are not copied."""
+    text = locking.write(
+        "one", more='[tool.uv.workspace]\nmembers = ["parts/*"]\n[tool.uv.sources]\none.workspace = true\n'
+    )
     part = locking.folder / "parts" / "one"
     part.mkdir(parents=True)
-    (part / "pyproject.toml").write_text('[project]\nname = "one"\nversion = "1"\ndependencies = ["dates"]\n')
-    (locking.folder / "big.bin").write_bytes(bytes(2_000_000))
+    project = '[project]\nname = "one"\nversion = "1"\ndynamic = ["dependencies"]\n'
+    backend = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (part / "pyproject.toml").write_text(project + backend)
+    (part / "needs.txt").write_text("dates\nframes\n")
+    (part / "backend.py").write_text(BACKEND)
+    (locking.folder / "big.txt").write_bytes(bytes(2_000_000))
     (locking.folder / ".venv").mkdir()
     (locking.folder / ".venv" / "pyproject.toml").write_text("this is no TOML")
     assert versions(locking.lock(seeded(), pyproject=text)) == {"frames": "1.1", "arrays": "1.5", "dates": "1.0"}

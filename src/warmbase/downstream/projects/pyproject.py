@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from warmbase.catalog.problems import quote
 from warmbase.downstream.projects.document import Origin, Table, is_file, is_folder, name_around
+from warmbase.downstream.projects.environment import MarkerError, check_marker
 from warmbase.downstream.projects.model import Member, Need, Unknown
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
 from warmbase.downstream.projects.wanted import (
@@ -195,7 +196,7 @@ def settle_requirements(named: list[Wanted], pyproject: Table) -> list[Wanted]:
     """What was named, each in its place, and the package's own extras in place of the package."""
     project = pyproject.table("project")
     found = _with_own_extras(named, canonicalize_name(project.text("name")), project.table("optional-dependencies"))
-    return [replace(each, need=_place(each.need, pyproject)) for each in found]
+    return [placed for each in found for placed in _place(each, pyproject)]
 
 
 def _with_own_extras(wanted: list[Wanted], own: str, optional: Table) -> Iterator[Wanted]:
@@ -262,15 +263,26 @@ def _override(wanted: list[Wanted], overrides: list[Wanted]) -> Iterator[Wanted]
             yield replace(override, need=replace(override.need, extras=each.need.extras))
 
 
-def _place(need: Need, pyproject: Table) -> Need:
-    """A need with the place that `[tool.uv.sources]` gives it."""
+def _place(wanted: Wanted, pyproject: Table) -> Iterator[Wanted]:
+    """What is wanted with the places that `[tool.uv.sources]` gives it, each perhaps in some environments; not with those
+    for extras, which nobody asked for."""
     uv = pyproject.table("tool", "uv")
     sources = uv.table("sources")
-    key = next((key for key in sources.data if canonicalize_name(key) == need.name), "")
-    if not key:
-        return need
-    several = isinstance(sources.data[key], list)
-    source = next(iter(sources.tables(key)), sources.table("")) if several else sources.table(key)
+    key = next((key for key in sources.data if canonicalize_name(key) == wanted.need.name), "")
+    several = sources.tables(key) if isinstance(sources.data.get(key), list) else [sources.table(key)]
+    chosen = [source for source in several if source and "extra" not in source]
+    if not chosen or any(source.text("marker") for source in chosen):
+        yield wanted
+    for source in chosen:
+        both = " and ".join(f"({marker})" for marker in (wanted.marker, source.text("marker")) if marker)
+        try:
+            check_marker(both)
+        except MarkerError as error:
+            source.refuse(f"{error}", "marker")
+        yield Wanted(need=_at_source(wanted.need, source, uv), marker=both)
+
+
+def _at_source(need: Need, source: Table, uv: Table) -> Need:
     if source.text("index"):
         named = (one.text("url") for one in uv.tables("index") if one.text("name") == source.text("index"))
         return replace(need, index=index_at(next(named, "")))

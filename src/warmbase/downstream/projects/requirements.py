@@ -40,7 +40,7 @@ _ADDRESS = re.compile(
     r"[a-z]+(?:\+[a-z]+)?:|\.{0,2}[/\\]|\.{1,2}(?:\[|$)|[A-Za-z]:[/\\]|\S+\.(?:whl|tar\.gz|zip)(?:\s|$)"
 )
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*@\s*\S")
-_INDEX, _MORE_INDEXES = ("-i", "--index-url", "--default-index"), ("--extra-index-url", "--index")
+_INDEX = ("-i", "--index-url", "--default-index")
 _REQUIREMENTS, _CONSTRAINTS, _EDITABLE = ("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")
 _MOST_FILES = 100  # that name each other
 

@@ -52,6 +52,21 @@ def test_the_index_of_a_source_is_the_one_that_it_names(tmp_path: Path) -> None:
     assert needed(project_of(tmp_path, text))["torch"].index == "https://company.example/gpu"
 
 
+def test_a_source_holds_where_its_marker_does_and_not_for_extras(tmp_path: Path) -> None:
+    text = (
+        f'{APP}dependencies = ["torch>=2"]\n[[tool.uv.index]]\nname = "arm"\nurl = "https://company.example/arm"\n'
+        "[tool.uv.sources]\ntorch = [\n"
+        """  { index = "arm", marker = "platform_machine == 'aarch64'" },\n"""
+        """  { url = "https://files.example/torch-2.0-py3-none-any.whl", extra = "old" },\n]\n"""
+    )
+    project = project_of(tmp_path, text)
+    here, arm = needed(project)["torch"], needed(project, platform="linux/arm64")["torch"]
+    assert [(need.specifier, need.index, need.source) for need in (here, arm)] == [
+        (">=2", "", "index"),
+        (">=2", "https://company.example/arm", "index"),
+    ]
+
+
 def test_dependencies_that_the_backend_finds_are_unknown(tmp_path: Path) -> None:
     project = project_of(tmp_path, f'{APP}dynamic = ["dependencies"]\n')
     assert project.unknown == (Unknown(name="dependencies", why="pyproject.toml leaves them to the build backend"),)
@@ -109,6 +124,10 @@ def test_what_is_no_constraint_is_refused(written: str) -> None:
         (
             '[tool.poetry]\nname="a"\n[tool.poetry.dependencies]\na = "^^1"\n',
             "tool.poetry.dependencies.a: '^^1' is not",
+        ),
+        (
+            f'{APP}dependencies=["b"]\n[tool.uv.sources]\nb = {{ path = "b", marker = "(" }}\n',
+            "tool.uv.sources.b.marker: ",
         ),
         ("project = [\n", "pyproject.toml:1: this is not TOML"),
         (f'{APP}\nname = "b"\n', "pyproject.toml:4: this is not TOML"),

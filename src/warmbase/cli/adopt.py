@@ -69,6 +69,7 @@ def adopt(
     with reporting(quiet=True) as report:
         published = open_published(index, read.folder, report)
         old, chosen = _choose_base(published, read, file, base)
+        chosen = published.find(chosen.variant) if upgrade and not base else chosen
     offered = [each.platform for each in chosen.offer.platforms]
     native = default_platform((chosen,))
     wishes = Wishes(

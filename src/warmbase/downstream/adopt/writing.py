@@ -39,12 +39,10 @@ def sync_recipe(*, builds: bool, has_others: bool, has_root: bool) -> Recipe:
 
 def requirements_recipe(path: str, text: str) -> Recipe:
     """For a requirements file; files that it includes come with it, folders that it installs need all files."""
-    included = [
-        posixpath.normpath(found)
-        for found in re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]\s*(\S+)", text, re.M)
-    ]
+    found = re.findall(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]\s*(\S+)", text, re.M)
+    included = [posixpath.normpath(each) for each in found if "://" not in each]
     local = re.search(r"^\s*(?:(?:-e|--editable)[ =]\s*)?(?:\.{1,2}(?:[/\[]|\s|$)|file:)", text, re.M)
-    files = tuple(dict.fromkeys([path, *(each for each in included if "://" not in each)]))
+    files = tuple(dict.fromkeys([path, *included]))
     return Recipe(files=files, install=f"uv pip install -r {path}", needs_all=bool(local))
 
 

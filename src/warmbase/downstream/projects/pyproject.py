@@ -264,8 +264,8 @@ def _override(wanted: list[Wanted], overrides: list[Wanted]) -> Iterator[Wanted]
 
 
 def _place(wanted: Wanted, pyproject: Table) -> Iterator[Wanted]:
-    """What is wanted with the places that `[tool.uv.sources]` gives it, each perhaps in some environments; not with those
-    for extras, which nobody asked for."""
+    """What is wanted, at the places that `[tool.uv.sources]` gives it, which a marker may bound; not at those for
+    extras, which nobody asked for."""
     uv = pyproject.table("tool", "uv")
     sources = uv.table("sources")
     key = next((key for key in sources.data if canonicalize_name(key) == wanted.need.name), "")

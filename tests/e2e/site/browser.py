@@ -50,7 +50,7 @@ def opened(
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=scripts, offline=True
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     complaints: list[str] = []
     asked: list[str] = []
     context.on("console", lambda message: complaints.append(message.text))

@@ -7,6 +7,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.site.browser import Theme, opened, running_browser, violations
+from tests.e2e.site.screenshots import FOLDER as PICTURES_FOLDER
+from tests.e2e.site.screenshots import PICTURES, write_sample_site
 from tests.sites import small_bases, write_small_site
 
 from warmbase.downstream.site.frame import from_line
@@ -178,6 +180,19 @@ def pasted(page: Page) -> str:
     page.keyboard.press("Control+A")
     page.keyboard.press("Control+V")
     return field.input_value()
+
+
+def test_the_pictures_of_the_readme_are_there_and_small() -> None:
+    assert {path.name for path in PICTURES_FOLDER.iterdir()} == set(PICTURES)
+    assert max(path.stat().st_size for path in PICTURES_FOLDER.iterdir()) < 150_000
+
+
+def test_the_sample_of_the_pictures_has_what_they_show(browser: Browser, tmp_path: Path) -> None:
+    write_sample_site(tmp_path)
+    with opened(browser, tmp_path, PICTURES["search-light.png"].path) as page:
+        assert shown(page) == ["data:py3.13", "data:py3.11"]
+        page.goto(f"{tmp_path.as_uri()}/{PICTURES['history-light.png'].path}")
+        assert page.locator(".history details").count() > 0
 
 
 def test_everything_can_be_done_with_the_keyboard(front: Page) -> None:

@@ -198,7 +198,7 @@
     const last = searched[searched.length - 1];
     const item = last && (last.exact || (last.packages.length === 1 && last.packages[0]));
     const others = last && !item ? last.packages.slice(0, MOST_CHIPS) : [];
-    spread.hidden = !(item || others.length > 1);
+    spread.hidden = !((item && item.releases.length > 1) || others.length > 1);
     if (spread.hidden) return;
     const before = searched.slice(0, -1).map(({ term }) => term.text);
     const add = (words, query, number) => {

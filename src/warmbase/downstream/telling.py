@@ -1,6 +1,7 @@
 """What `choose` and `find` say: lines for people, documents for programs. Pure; `now` is when they are said."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from warmbase.downstream.find import Finding, Found, Lacking
 from warmbase.downstream.lifetimes import end_of_life, ending
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Fit, Match, Miss
-from warmbase.downstream.pythons import admits_python
+from warmbase.downstream.pythons import admits_python, describe_mismatch
 from warmbase.downstream.words import count, in_columns, join_words, spell_age, spell_specifier
 from warmbase.oci.sizes import in_bytes
 
@@ -70,7 +71,8 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
     if best.unneeded:
         spare = f"{count(len(best.unneeded), 'package')}, {in_bytes(unneeded_bytes(best))}"
         yield "not needed", spare + ("" if choice.project.is_locked else "; what your packages need is among them")
-    yield "saved", f"{in_bytes(best.saved)} that a build does not download; {spell_left(best)} is left"
+    more = "" if choice.project.is_locked else ", and what these packages need,"
+    yield "saved", f"{in_bytes(best.saved)}{more} that a build does not download; {spell_left(best)} is left"
     yield "layer", f"about {in_bytes(best.layer)} that the project adds to the image"
     offered = base.offer.platform(best.platform)
     assert offered
@@ -132,13 +134,19 @@ def _tell_near(choice: Choice, *, everything: bool) -> Iterator[str]:
 
 def _what_helps(choice: Choice) -> str:
     """What to do where no base can be used."""
-    there = sorted({each.platform for near in choice.barred for each in near.match.base.offer.platforms})
-    if there and choice.platform not in there:
-        return f"try `--platform {there[0]}`, or ask who publishes the bases for {choice.platform}"
-    if choice.project.requires_python and choice.barred:
-        python = spell_specifier(choice.project.requires_python)
-        return f"ask who publishes the bases for one with Python {python}, or lower requires-python"
-    return "see `warmbase list`, and ask who publishes the bases for one that can be used"
+    project, who = choice.project, "who publishes the bases"
+    platforms = sorted({each.platform for near in choice.barred for each in near.match.base.offer.platforms})
+    if platforms and choice.platform not in platforms:
+        return f"try `--platform {platforms[0]}`, or ask {who} for {choice.platform}"
+    offered = [near.match.base.offer.platform(choice.platform) for near in choice.barred if not near.match.base.yanked]
+    pythons = [each.python for each in offered if each and describe_mismatch(project, each.python)]
+    anywhere = replace(project, python="")
+    if fitting := [python for python in pythons if not describe_mismatch(anywhere, python)]:
+        return f"let .python-version say {fitting[0].rpartition('.')[0]}, or ask {who} for Python {project.python}"
+    if pythons:
+        python = spell_specifier(project.requires_python)
+        return f"ask {who} for Python {python}, or change what {project.path.name} says of Python"
+    return f"see `warmbase list`, and ask {who} for one that can be used"
 
 
 def describe_choice(choice: Choice, now: datetime) -> dict[str, Any]:

@@ -86,7 +86,7 @@ data:py3.13 is the best for app (requirements.txt) on linux/amd64
 why         it is the only one that can be used
 hits        2 of 2 packages that the project names: 2 at a version that is admitted
 not needed  2 packages, 34.9 MB; what your packages need is among them
-saved       4.9 MB that a build does not download; nothing is left
+saved       4.9 MB, and what these packages need, that a build does not download; nothing is left
 layer       about 0 B that the project adds to the image
 base        Python 3.13.9, debian 13, 87.8 MB
 published   2026-11-20 (2 days ago), looked after until 2029-10-31
@@ -100,7 +100,7 @@ no base can be used for app (uv.lock) on linux/amd64
 
 `data:py3.13` would need Python ≥ 3.14
 
-next: ask who publishes the bases for one with Python ≥ 3.14, or lower requires-python
+next: ask who publishes the bases for Python ≥ 3.14, or change what uv.lock says of Python
 """
 
 ELSEWHERE = """\
@@ -141,6 +141,15 @@ def test_all_bases_are_listed_on_request() -> None:
 def test_where_no_base_can_be_used_it_says_what_stands_in_the_way() -> None:
     assert told(choose(project({"numpy": "2.3.4"}, requires_python=">=3.14"))) == NOTHING
     assert told(choose(project({"numpy": "2.3.4"}), platform="linux/arm64")) == ELSEWHERE
+
+
+def test_a_python_version_that_alone_stands_in_the_way_can_say_another() -> None:
+    choice = choose(project(NEEDS, requires_python=">=3.12", python="3.14.0"), [DATA[0]])
+    assert told(choice).splitlines()[2:] == [
+        "`data:py3.13` would need Python 3.14, as .python-version says",
+        "",
+        "next: let .python-version say 3.13, or ask who publishes the bases for Python 3.14.0",
+    ]
 
 
 def test_what_else_the_command_line_had_is_in_the_next_one() -> None:

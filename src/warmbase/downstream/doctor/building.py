@@ -1,9 +1,11 @@
 """How a Dockerfile has uv run on a base: what it sets, mounts and puts in front. Pure.
 
-The stages that stand on the base are read from the lowest on, as one: what a lower one sets holds above. Only what its
-text says is known: what a program that it runs does, or `docker build --build-arg`, is not.
+All stages that stand on the base are read in their order, as one: what a lower one sets holds above, and what costs
+something in one beside costs it too. Only what the text says is known: what a program that it runs does, or `docker
+build --build-arg`, is not.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,7 +22,7 @@ OF_THE_BASE = Place(file="the base image")
 
 
 def read_building(dockerfile: Dockerfile, stages: Sequence[Stage], configuration: Iterable[Option]) -> Surroundings:
-    """How uv is run in `stages`, which stand on the base, the lowest first. `configuration` is what files say."""
+    """How uv is run in `stages`, which stand on the base, in their order. `configuration` is what files say."""
     reading = _Reading(dockerfile)
     for stage in stages:
         for instruction in stage.instructions[1:]:
@@ -30,6 +32,7 @@ def read_building(dockerfile: Dockerfile, stages: Sequence[Stage], configuration
         options=(*configuration, *promised, *reading.variables, *reading.flags),
         mounts=tuple(reading.mounts),
         programs=tuple(reading.programs),
+        project=reading.folder,
     )
 
 
@@ -39,6 +42,7 @@ class _Reading:
     def __init__(self, dockerfile: Dockerfile) -> None:
         self._file = dockerfile
         self._values: dict[str, str] = {**dockerfile.arguments, **ENVIRONMENT}
+        self.folder = "/"
         self.variables: list[Option] = []
         self.flags: list[Option] = []
         self.mounts: list[Mount] = []
@@ -48,6 +52,8 @@ class _Reading:
         """Go one instruction further."""
         place = Place(file=self._file.path, line=instruction.line)
         match instruction.keyword:
+            case "WORKDIR":
+                self.folder = posixpath.join(self.folder, expand(instruction.arguments, self._values)[0])
             case "ENV" | "ARG":
                 self._set(instruction, place)
             case "COPY" | "ADD":

@@ -34,7 +34,7 @@ _UNREADABLE = "it is no text"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ground:
-    """What a project's Dockerfile stands on: the base, its stages, the lowest first, and the FROM line."""
+    """What a project's Dockerfile stands on: the base, the stages that do, in their order, and the FROM line."""
 
     base: Base
     dockerfile: Dockerfile
@@ -122,7 +122,8 @@ def _diagnose(
 
 
 def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) -> Ground | None:
-    """The last stage of a Dockerfile that stands on a published base; None where there is no such stage, or no file.
+    """The base of a Dockerfile's last stage that stands on a published one, and all its stages that stand on that
+    image; None where there is no such stage, or no file.
 
     Raises ProjectError for what is no Dockerfile, ListingError for a tag of a base that is not there.
     """
@@ -131,18 +132,18 @@ def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) 
     dockerfile = read_dockerfile(_read(path), path.name)
     bases = tuple(bases)
     places, images = {base.place for base in bases}, {base.image for base in bases}
-    for stage in reversed(dockerfile.stages):
-        stages = dockerfile.ancestry(stage)
-        image = stages[0].image
-        if image and take_apart(image, places).image in images:
-            return Ground(
-                base=published.find(image),
-                dockerfile=dockerfile,
-                stages=stages,
-                is_pinned="@sha256:" in image,
-                place=Place(file=path.name, line=stages[0].start.line),
-            )
-    return None
+    lowest = [dockerfile.ancestry(stage)[0] for stage in dockerfile.stages]
+    names = [take_apart(stage.image, places).image if stage.image else "" for stage in lowest]
+    last = next((number for number in reversed(range(len(names))) if names[number] in images), None)
+    if last is None:
+        return None
+    return Ground(
+        base=published.find(lowest[last].image),
+        dockerfile=dockerfile,
+        stages=tuple(stage for stage, name in zip(dockerfile.stages, names, strict=True) if name == names[last]),
+        is_pinned="@sha256:" in lowest[last].image,
+        place=Place(file=path.name, line=lowest[last].start.line),
+    )
 
 
 def read_texts(project: Project) -> dict[str, str]:

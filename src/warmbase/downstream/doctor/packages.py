@@ -11,6 +11,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
 from warmbase.downstream.doctor.situation import BASE_VENV, Situation
@@ -58,11 +59,10 @@ def _stays(need: Need, situation: Situation) -> bool:
 
 def _best_file(need: Need, situation: Situation) -> NeededFile | None:
     """The file that uv takes; None where the lock names none. A source where no wheel fits, or none may be taken."""
-    ranks = {tag: place for place, tag in enumerate(situation.holdings.tags)}
     best: tuple[int, NeededFile] | None = None
     if not situation.is_chosen("no-binary", need.name):
         for file in need.files:
-            places = [ranks[tag] for tag in _tags(file.name) if tag in ranks]
+            places = [situation.ranks[tag] for tag in _tags(file.name) if tag in situation.ranks]
             if places and (best is None or min(places) < best[0]):
                 best = min(places), file
     if best:
@@ -135,7 +135,11 @@ def _buckets(need: Need, situation: Situation) -> set[str]:
     addresses = [need.index] if need.index else [_default_index(situation)]
     if not need.index:
         addresses += [option.value.partition("=")[2] or option.value for option in situation.surroundings.all("index")]
-    return {index_bucket(address, default) for address in addresses if address}
+    found = set()
+    for address in addresses:
+        with suppress(ValueError):  # no address, and none of the base's
+            found.add(index_bucket(address, default))
+    return found
 
 
 def _explain(need: Need, file: NeededFile | None, situation: Situation) -> Reason:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 
 from warmbase.downstream.doctor.model import Finding, Place, Severity, Verdict
@@ -194,16 +195,19 @@ def _about_python(case: Case) -> Iterator[Finding]:
 
 
 def _about_uv(case: Case) -> Iterator[Finding]:
-    required = case.situation.surroundings.last("required-version")
-    if required and not admits_version(_as_specifier(required.value), case.situation.holdings.uv):
-        uv = case.situation.holdings.uv
+    required, uv = case.situation.surroundings.last("required-version"), case.situation.holdings.uv
+    if required and not _admits(required.value, uv):
         message = f"the project requires uv {required.value}, the base has {uv}: uv refuses to run"
         fix = f'required-version = ">={uv}"'
         yield Finding(code="uv-required", severity="error", message=message, fix=fix, place=required.place)
 
 
-def _as_specifier(text: str) -> str:
-    return text if text[:1] in "<>=!~" else f"=={text}"
+def _admits(required: str, uv: str) -> bool:
+    """Whether a `required-version` admits a version of uv; it refuses one that it cannot read."""
+    try:
+        return admits_version(required if required[:1] in ("<", ">", "=", "!", "~") else f"=={required}", uv)
+    except InvalidSpecifier:
+        return False
 
 
 def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:

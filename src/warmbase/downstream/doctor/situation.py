@@ -30,7 +30,7 @@ class Obstacle:
 class Situation:
     """What all packages of a project have in common. `venv` is where they are installed, and `chosen` what says so,
     where that is not the base's; `installed` is what is there. `obstacles` stand before the cache, `cached` is what uv
-    gets from it in spite of them."""
+    gets from it in spite of them. `ranks` are the places of wheels' tags that fit, the best first."""
 
     holdings: Holdings
     surroundings: Surroundings
@@ -39,6 +39,7 @@ class Situation:
     chosen: Option | None
     installed: Mapping[str, Installed] = field(hash=False)
     cached: Mapping[str, tuple[CachedWheel, ...]] = field(hash=False)
+    ranks: Mapping[str, int] = field(hash=False, repr=False)
     obstacles: tuple[Obstacle, ...] = ()
 
     @property
@@ -71,6 +72,7 @@ def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situat
         chosen=chosen,
         installed=holdings.venvs.get(venv, {}),
         cached={} if is_hidden else holdings.cached,
+        ranks={tag: place for place, tag in enumerate(holdings.tags)},
         obstacles=obstacles,
     )
 

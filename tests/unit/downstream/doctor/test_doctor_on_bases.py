@@ -131,6 +131,12 @@ def test_a_venv_of_another_stage_is_found(tmp_path: Path) -> None:
     assert (found.code, found.severity, str(found.place)) == ("copied-venv", "error", "Dockerfile:2")
 
 
+def test_a_venv_is_named_where_the_dockerfile_has_it(tmp_path: Path) -> None:
+    dockerfile = within(IN_PLACE, "ENV UV_PROJECT_ENVIRONMENT=.venv").replace("/app", "/srv/report")
+    (verdict, *_) = patient(tmp_path, dockerfile).examine().verdicts
+    assert verdict.why == "it goes into /srv/report/.venv, and not into /opt/venv, which has it"
+
+
 def test_refreshing_is_a_warning_until_something_is_not_installed(tmp_path: Path) -> None:
     line = "RUN uv sync --frozen --refresh"
     assert patient(tmp_path, within(IN_PLACE, line)).only_finding().severity == "warning"
@@ -252,6 +258,12 @@ def test_a_stage_is_read_with_those_that_it_stands_on(tmp_path: Path) -> None:
     dockerfile = f"FROM {BASE.reference} AS tools\nENV UV_NO_CACHE=1\nFROM tools\n{SYNCS}FROM registry.example/x\n"
     found = patient(tmp_path, dockerfile).only_finding()
     assert (found.code, str(found.place)) == ("no-cache", "Dockerfile:2")
+
+
+def test_a_stage_beside_the_last_counts_too(tmp_path: Path) -> None:
+    builder = within(OWN_VENV.replace("UV_LINK_MODE=symlink", "").replace("\n", " AS builder\n", 1), "")
+    found = patient(tmp_path, f"{builder}FROM {BASE.reference}\nCOPY --from=builder /app /app\n").only_finding()
+    assert (found.code, str(found.place)) == ("environment", "Dockerfile:3")
 
 
 def test_an_older_base_names_the_newer_one(tmp_path: Path) -> None:

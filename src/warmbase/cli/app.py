@@ -79,8 +79,10 @@ def run() -> None:
             publish,
             site,
         )
+        from warmbase.cli.bash import joining_words
 
-        app()
+        with joining_words(os.environ):
+            app()
     except WarmbaseError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)

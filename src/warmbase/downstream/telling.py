@@ -72,7 +72,7 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
         spare = f"{count(len(best.unneeded), 'package')}, {in_bytes(unneeded_bytes(best))}"
         yield "not needed", spare + ("" if choice.project.is_locked else "; what your packages need is among them")
     more = "" if choice.project.is_locked else ", and what these packages need,"
-    yield "saved", f"{in_bytes(best.saved)}{more} that a build does not download; {spell_left(best)} is left"
+    yield "saved", f"{in_bytes(best.saved)}{more} that a build does not download; left: {spell_left(best)}"
     yield "layer", f"about {in_bytes(best.layer)} that the project adds to the image"
     offered = base.offer.platform(best.platform)
     assert offered

@@ -59,7 +59,7 @@ why         of 2 that leave as little to download, it has the newest Python
 hits        3 of 4 packages: 3 the very file of the lock
 missing     1 package (101.9 kB): httpx 0.28.1 (is not in it)
 not needed  1 package, 18.0 MB
-saved       21.8 MB that a build does not download; 1 package (101.9 kB) is left
+saved       21.8 MB that a build does not download; left: 1 package (101.9 kB)
 layer       about 305.8 kB that the project adds to the image
 base        Python 3.13.9, debian 13, 87.8 MB
 published   2026-11-20 (2 days ago), looked after until 2029-10-31
@@ -86,7 +86,7 @@ data:py3.13 is the best for app (requirements.txt) on linux/amd64
 why         it is the only one that can be used
 hits        2 of 2 packages that the project names: 2 at a version that is admitted
 not needed  2 packages, 34.9 MB; what your packages need is among them
-saved       4.9 MB, and what these packages need, that a build does not download; nothing is left
+saved       4.9 MB, and what these packages need, that a build does not download; left: nothing
 layer       about 0 B that the project adds to the image
 base        Python 3.13.9, debian 13, 87.8 MB
 published   2026-11-20 (2 days ago), looked after until 2029-10-31

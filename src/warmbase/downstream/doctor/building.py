@@ -85,6 +85,7 @@ class _Reading:
             self.flags += read_variables(dict(_assignments(command.texts)), place)
             self.flags += read_words(command.program, place)
             self.flags += _made_venv(command.program, place)
+            self.flags += _exact_sync(command.program, place)
             self.programs += _installed_uv(command.program, place)
         if installs:
             self.mounts += self._mounted(instruction)
@@ -125,6 +126,12 @@ def _made_venv(program: Sequence[str], place: Place) -> Iterator[Option]:
         path = paths[0] if paths else ".venv"
         if path.strip("/") != VENV:
             yield Option(name="made-venv", value=path, said=" ".join(program), place=place)
+
+
+def _exact_sync(program: Sequence[str], place: Place) -> Iterator[Option]:
+    """`uv sync` takes out what the project does not need, unless it is told not to."""
+    if tuple(program[:2]) == ("uv", "sync") and "--inexact" not in program:
+        yield Option(name="exact", value="true", said=" ".join(program), place=place)
 
 
 def _copied(instruction: Instruction, place: Place) -> Iterator[Program]:

@@ -216,6 +216,14 @@ def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
         message = f"`{copied.said}` brings a venv that has the base's packages once more"
         fix = "take it out, and have `uv sync --frozen --inexact` install into the base's venv in this stage"
         yield Finding(code="copied-venv", severity="error", message=message, fix=fix, place=copied.place)
+    needed = {verdict.name for verdict in verdicts}
+    unneeded = [name for name in case.situation.holdings.venvs.get(BASE_VENV, {}) if name not in needed]
+    exact = case.situation.surroundings.last("exact")
+    if exact and unneeded and case.situation.is_in_place:
+        removed = f"{count(len(unneeded), 'package')} of the base that the project does not need"
+        message = f"`{exact.said}` takes out {removed}, which costs time and space: {join_words(unneeded, most=NAMED)}"
+        fix = f"{exact.said} --inexact"
+        yield Finding(code="exact", severity="note", message=message, fix=fix, place=exact.place)
     option = next((one for one in case.situation.surroundings.all("refresh") if is_on(one)), None)
     if option and not any(verdict.cause == "refresh" for verdict in verdicts):
         message = f"`{option.said}` has uv ask indexes again for what is not installed yet"

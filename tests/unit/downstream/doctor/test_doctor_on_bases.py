@@ -137,6 +137,14 @@ def test_a_venv_is_named_where_the_dockerfile_has_it(tmp_path: Path) -> None:
     assert verdict.why == "it goes into /srv/report/.venv, and not into /opt/venv, which has it"
 
 
+def test_an_exact_sync_is_a_note_where_it_takes_something_out(tmp_path: Path) -> None:
+    case = patient(tmp_path, within(IN_PLACE, "RUN uv sync --frozen"), {"pandas": "2.2.3"})
+    found = case.only_finding()
+    assert (found.code, found.severity, str(found.place)) == ("exact", "note", "Dockerfile:2")
+    assert found.fix == "uv sync --frozen --inexact"
+    assert patient(tmp_path, within(OWN_VENV, "RUN uv sync"), {"pandas": "2.2.3"}).examine().findings == ()
+
+
 def test_refreshing_is_a_warning_until_something_is_not_installed(tmp_path: Path) -> None:
     line = "RUN uv sync --frozen --refresh"
     assert patient(tmp_path, within(IN_PLACE, line)).only_finding().severity == "warning"

@@ -73,7 +73,7 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
     for stage in dockerfile.stages:
         for line, edit in _copies(ground, stage):
             edits.setdefault(line, []).append(edit)
-    notes += _left_alone(ground)
+    notes += [*_left_alone(ground), *_exact_syncs(ground)]
     _drop_unused(ground, edits)
     return _patched(ground, edits, notes)
 
@@ -203,6 +203,19 @@ def _left_alone(ground: Ground) -> Iterator[Note]:
             number=ground.dockerfile.stages[-1].start.line,
             is_blocking=True,
         )
+
+
+def _exact_syncs(ground: Ground) -> Iterator[Note]:
+    """The first step that syncs exactly: what it does is meant by some, and never seen by most."""
+    for number in sorted(ground.ours):
+        for instruction in ground.dockerfile.stages[number].instructions:
+            commands = ground.commands(instruction) if instruction.keyword == "RUN" else ()
+            programs = [command.program for command in commands]
+            if any(each[:2] == ("uv", "sync") and "--inexact" not in each for each in programs):
+                line = re.sub(r"\buv\s+sync\b", "uv sync --inexact", instruction.text, count=1).rstrip()
+                text = "it removes what the base has and the project does not lock, which takes time; this keeps it"
+                yield Note(text=text, line=line, path=ground.dockerfile.path, number=instruction.line)
+                return
 
 
 def _drop_unused(ground: Ground, edits: dict[int, list[Edit]]) -> None:

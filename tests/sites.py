@@ -17,7 +17,8 @@ STRANGE = "</title><script>document.title = 'taken'</script><img src=x onerror=a
 
 
 def small_bases() -> tuple[Base, ...]:
-    """Six bases of four images; `data` has three Pythons, `web` runs on one platform alone, `old` is past its end."""
+    """Six bases of four images; `data` has three Pythons, `web` runs on one platform alone, `ml` has torch on one
+    alone, `old` is past its end."""
     data = {"numpy": "2.3.4", "scikit-learn": "1.7.2", "polars": "1.31.0"}
     return (
         base("data:py3.13-trixie", {**data, "pandas": "2.3.1", "pandas-stubs": "2.3.0"}, platforms=BOTH),
@@ -30,7 +31,7 @@ def small_bases() -> tuple[Base, ...]:
             instead="data:py3.12",
         ),
         base("web:py3.13-trixie", {"fastapi": "0.128.0", "uvicorn": "0.38.0"}, description="web services"),
-        base("ml:py3.13-trixie", _torch(), platforms=BOTH, parent="data:py3.13-trixie"),
+        _without_on_arm64("torch", base("ml:py3.13-trixie", _torch(), platforms=BOTH, parent="data:py3.13-trixie")),
         base("old:py3.10-bookworm", {"requests": "2.31.0"}, time=NEWEST - timedelta(days=400)),
     )
 
@@ -38,6 +39,13 @@ def small_bases() -> tuple[Base, ...]:
 def _torch() -> list[OfferedPackage]:
     large = offered("torch", "2.9.1", size=180_000_000)
     return [large, offered("numpy", "2.3.4"), offered("hatchling", "1.28.0", use="warm", size=90_000)]
+
+
+def _without_on_arm64(name: str, of: Base) -> Base:
+    amd64, arm64 = of.offer.platforms
+    kept = [(each, place) for each, place in zip(arm64.packages, arm64.places, strict=True) if each.name != name]
+    packages, places = zip(*kept, strict=True)
+    return replace(of, offer=replace(of.offer, platforms=(amd64, replace(arm64, packages=packages, places=places))))
 
 
 def small_editions(bases: tuple[Base, ...]) -> dict[str, tuple[Edition, ...]]:

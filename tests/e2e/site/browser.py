@@ -3,8 +3,11 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -35,20 +38,41 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+class _Files(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are no news."""
+
+
+@contextmanager
+def serving_folder(folder: Path) -> Iterator[str]:
+    """A static host of a folder's files; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=folder)) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
 @contextmanager
 def opened(
     browser: Browser,
-    folder: Path,
+    site: Path | str,
     path: str = "index.html",
     *,
     theme: Theme = "light",
     size: tuple[int, int] = DESKTOP,
     scripts: bool = True,
 ) -> Iterator[Page]:
-    """A page of a site in a folder. At the end it must not have complained, nor asked for anything outside."""
+    """A page of a site in a folder, without any network, or at the address of a host. At the end it must not have
+    complained, nor asked for anything outside."""
+    root = site.as_uri() if isinstance(site, Path) else site
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=scripts, offline=True
+        viewport={"width": width, "height": height},
+        color_scheme=theme,
+        java_script_enabled=scripts,
+        offline=isinstance(site, Path),
     )
     context.set_default_timeout(30_000)
     complaints: list[str] = []
@@ -57,11 +81,11 @@ def opened(
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     context.on("request", lambda request: asked.append(request.url))
     page = context.new_page()
-    page.goto(f"{folder.as_uri()}/{path}")
+    page.goto(f"{root}/{path}")
     yield page
     context.close()
     assert complaints == []
-    assert [url for url in asked if not url.startswith(folder.as_uri())] == []
+    assert [url for url in asked if not url.startswith(root)] == []
 
 
 def violations(page: Page) -> list[Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 from playwright.sync_api import Browser, Locator, Page, expect
-from tests.e2e.site.browser import Theme, opened, running_browser, violations
+from tests.e2e.site.browser import Theme, opened, running_browser, serving_folder, violations
 from tests.e2e.site.screenshots import FOLDER as PICTURES_FOLDER
 from tests.e2e.site.screenshots import PICTURES, write_sample_site
 from tests.sites import small_bases, write_small_site
@@ -122,6 +122,14 @@ def test_filters_leave_what_they_admit_and_say_what_they_hide(front: Page) -> No
     front.get_by_label("arm64").check()
     front.get_by_label("Size").select_option("≤ 100 MB")
     assert shown(front) == ["data:py3.13"]
+
+
+def test_what_is_on_one_platform_alone_is_not_found_for_the_other(front: Page) -> None:
+    assert search(front, "torch") == ["ml:py3.13"]
+    assert front.locator(".chip-hit:visible").all_inner_texts() == ["torch 2.9.1 (linux/amd64)"]
+    front.get_by_label("arm64").check()
+    assert shown(front) == []
+    assert said(front) == "No base has torch for linux/arm64."
 
 
 def test_an_order_is_kept_within_images_and_between_them(front: Page) -> None:
@@ -260,6 +268,13 @@ def test_the_dark_page_is_dark(browser: Browser, folder: Path) -> None:
         return [int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(",")]
 
     assert max(paper("dark")) < 60 < 200 < min(paper("light"))
+
+
+def test_the_site_works_from_a_static_host(browser: Browser, folder: Path) -> None:
+    with serving_folder(folder) as root, opened(browser, root, "index.html#query=fastapi") as page:
+        page.get_by_role("link", name="web:py3.13").click()
+        press_copy(page.get_by_role("button", name="Copy: the FROM line"))
+        assert page.locator(".leaf").count() > 1
 
 
 def test_without_scripts_all_is_there_to_read(browser: Browser, folder: Path) -> None:

@@ -108,12 +108,16 @@
   function search(term, wantedPlatforms) {
     const meaning = resolve(term);
     const found = new Map();
+    let isElsewhere = false;
     for (const item of meaning.packages) {
       for (const release of item.releases) {
         if (!isRelease(term, release.version)) continue;
         for (const [base, only] of basesOf(release)) {
           const there = only || bases[base].platforms;
-          if (!wantedPlatforms.every((platform) => there.includes(platform))) continue;
+          if (!wantedPlatforms.every((platform) => there.includes(platform))) {
+            isElsewhere = true;
+            continue;
+          }
           const where = only ? ` (${only.map((each) => catalog.platforms[each]).join(", ")})` : "";
           found.set(base, [...(found.get(base) || []), `${item.name} ${release.version}${where}`]);
         }
@@ -125,7 +129,7 @@
         if ((isMeant || isTag(base, term)) && !found.has(base.number)) found.set(base.number, []);
       }
     }
-    return { ...meaning, term, found };
+    return { ...meaning, term, found, isElsewhere };
   }
 
   function readFilters() {
@@ -144,7 +148,8 @@
   const quoted = (terms) => terms.map((term) => term.text).join(", ");
 
   // What stands in the way of a term that no base has.
-  function missing({ term, packages: named, exact }) {
+  function missing({ term, packages: named, exact, isElsewhere }) {
+    if (isElsewhere) return `No base has ${term.text} for ${readFilters().platforms.join(" and ")}.`;
     if (!named.length) return `No base has anything like “${term.name}”.`;
     const item = exact || named[0];
     const there = item.releases.map((release) => release.version);

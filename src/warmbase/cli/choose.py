@@ -74,7 +74,7 @@ def find(
 
     Ends with 1 where none has.
 
-    Example: warmbase find pandas>=2.2,<3 numpy --python 3.12
+    Example: warmbase find 'pandas>=2.2,<3' numpy --python 3.12
     """
     from warmbase.downstream.find import find_bases, parse_requests
     from warmbase.downstream.pythons import is_python_request

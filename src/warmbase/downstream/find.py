@@ -64,10 +64,12 @@ class Lacking:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What was found, the best first, and where nothing was, what is nearest."""
+    """What was found, the best first, and where nothing was, what is nearest. `extras` are the requests with
+    extras: whether a base has what these add is not known."""
 
     found: tuple[Found, ...]
     near: tuple[Lacking, ...] = ()
+    extras: tuple[str, ...] = ()
 
 
 def parse_requests(texts: Iterable[str]) -> tuple[Request, ...]:
@@ -114,7 +116,8 @@ def find_bases(
             complete and len(against) == 1
         ):  # a yank alone is worth saying, and nothing beside one
             lacking += [(base, look, against) for look in (complete or looks)[:1]]
-    return Finding(found=tuple(sorted(found, key=_order)), near=() if found else _nearest(lacking))
+    extras = tuple(request.text for request in requests if request.extras)
+    return Finding(found=tuple(sorted(found, key=_order)), near=() if found else _nearest(lacking), extras=extras)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

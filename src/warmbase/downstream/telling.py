@@ -73,7 +73,8 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
         yield "not needed", spare + ("" if choice.project.is_locked else "; what your packages need is among them")
     more = "" if choice.project.is_locked else ", and what these packages need,"
     yield "saved", f"{in_bytes(best.saved)}{more} that a build does not download; left: {spell_left(best)}"
-    yield "layer", f"about {in_bytes(best.layer)} that the project adds to the image"
+    known = choice.project.is_locked or not best.misses
+    yield "layer", f"{'about' if known else 'at least'} {in_bytes(best.layer)} that the project adds to the image"
     offered = base.offer.platform(best.platform)
     assert offered
     yield "base", f"Python {offered.python}, {offered.system or base.offer.foundation}, {in_bytes(offered.size)}"
@@ -219,6 +220,8 @@ def tell_finding(finding: Finding, requests: str, now: datetime) -> Iterator[str
             ("base", *names, "python", "size", "published", "platforms", "digest", *_note_heading(finding)),
             [_found_row(each, names, now, bool(_note_heading(finding))) for each in finding.found],
         )
+        if finding.extras:
+            yield f"whether they have what the extras of {join_words(finding.extras)} add is not known"
         yield ""
         yield f"FROM {finding.found[0].base.reference}"
         return
@@ -270,6 +273,7 @@ def describe_finding(finding: Finding, now: datetime) -> dict[str, Any]:
             for each in finding.found
         ],
         "near": [_describe_lacking(each) for each in finding.near],
+        "extras_not_looked_at": list(finding.extras),
     }
 
 

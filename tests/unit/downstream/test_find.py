@@ -158,7 +158,14 @@ def test_programs_are_told_the_same() -> None:
     assert describe_finding(find("torch", bases=(DATA,)), NOW) == {
         "found": [],
         "near": [{"base": "data:py3.13", "platform": "linux/amd64", "obstacles": ["lacks torch"]}],
+        "extras_not_looked_at": [],
     }
+
+
+def test_what_an_extra_adds_is_said_to_be_unknown() -> None:
+    told = list(tell_finding(find("flask[async]", "requests"), "flask[async] and requests", NOW))
+    assert "whether they have what the extras of flask[async] add is not known" in told
+    assert not any("extras" in line for line in tell_finding(find("flask"), "flask", NOW))
 
 
 def test_the_order_does_not_depend_on_that_of_the_listing() -> None:

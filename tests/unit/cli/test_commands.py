@@ -13,11 +13,25 @@ import typer
 from typer.testing import CliRunner
 
 from warmbase import __version__, errors
-from warmbase.cli import build, catalog, changelog, layers, matrix, operate, project, publish, site
+from warmbase.cli import (
+    adopt,
+    build,
+    catalog,
+    changelog,
+    choose,
+    diff,
+    doctor,
+    layers,
+    matrix,
+    operate,
+    project,
+    publish,
+    site,
+)
 from warmbase.cli.app import app, run
 from warmbase.errors import WarmbaseError
 
-_ = (build, catalog, changelog, layers, matrix, operate, project, publish, site)  # they register their commands
+_ = (adopt, build, catalog, changelog, choose, diff, doctor, layers, matrix, operate, project, publish, site)
 
 
 def commands(group: typer.Typer, *names: str) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from warmbase.downstream.index import index_from_json, parse_index
-from warmbase.downstream.kept import Keeper
+from warmbase.downstream.index_listing import keeper_of, read_file
 from warmbase.downstream.listing import Listing
 from warmbase.downstream.setting import find_source
-from warmbase.errors import ListingError, WarmbaseError, mask_userinfo
+from warmbase.errors import ListingError, WarmbaseError
 
 
 def known_names(environment: Mapping[str, str], folder: Path, catalog: Path, kept: Path) -> list[str]:
@@ -25,11 +25,11 @@ def _kept_listing(environment: Mapping[str, str], folder: Path, catalog: Path, k
         source = find_source("", folder, environment, catalog)
     except ListingError:
         return None
-    name = mask_userinfo(source.text)
     if source.kind == "path":
-        return index_from_json(parse_index(Path(name).read_bytes(), name), name)
-    found = Keeper(folder=kept, source=name).read()
-    return index_from_json(parse_index(found.content, name), name) if found else None
+        return index_from_json(parse_index(read_file(Path(source.text)), source.text), source.text)
+    keeper = keeper_of(source.text, kept)
+    found = keeper.read()
+    return index_from_json(parse_index(found.content, keeper.source), keeper.source) if found else None
 
 
 def _published(listing: Listing) -> Iterator[str]:

@@ -18,7 +18,7 @@ class IndexListing:
     """See `Published`. `read` gives the text of the index that `source` names; it raises ListingError."""
 
     def __init__(self, source: str, read: Callable[[], bytes]) -> None:
-        self.source = mask_userinfo(source)
+        self.source = shown(source)
         self._read = read
 
     @cached_property
@@ -51,6 +51,16 @@ class IndexListing:
         raise no_such_base(self._listing, text)
 
 
+def shown(address: str) -> str:
+    """An address as people may see it: without a login and without its query, in which there may be one."""
+    return mask_userinfo(address.partition("?")[0])
+
+
+def keeper_of(address: str, folder: Path) -> Keeper:
+    """What keeps the index at an address."""
+    return Keeper(folder=folder, source=shown(address), secret=address.partition("?")[2])
+
+
 def read_file(path: Path) -> bytes:
     """The text of an index. Raises ListingError."""
     try:
@@ -67,8 +77,8 @@ def read_address(address: str, folder: Path, clock: Callable[[], datetime], repo
     warning. Raises ListingError."""
     from warmbase.effects.http import fetch
 
-    source = mask_userinfo(address)
-    keeper = Keeper(folder=folder, source=source)
+    source = shown(address)
+    keeper = keeper_of(address, folder)
     kept, now = keeper.read(), clock()
     if kept and kept.is_fresh(now):
         return kept.content

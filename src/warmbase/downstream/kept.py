@@ -35,15 +35,19 @@ class Kept:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Keeper:
-    """Keeps the text of one source in a folder. A text that cannot be kept, or read again, counts as none."""
+    """Keeps the text of one source in a folder. A text that cannot be kept, or read again, counts as none.
+
+    `secret` is what of the source nobody may read, as its address's query; it is part of the file's name as a hash.
+    """
 
     folder: Path
     source: str
+    secret: str = field(default="", repr=False)
 
     @property
     def path(self) -> Path:
         """The file."""
-        return self.folder / f"{hashlib.sha256(self.source.encode()).hexdigest()[:16]}.json"
+        return self.folder / f"{hashlib.sha256(f'{self.source}{self.secret}'.encode()).hexdigest()[:16]}.json"
 
     def read(self) -> Kept | None:
         """What is kept."""

@@ -68,7 +68,7 @@ def fetch(address: str, validator: str = "") -> Fetched:
 
     shown = address.partition("?")[0]
     try:
-        with _client().stream("GET", address, headers=conditions_for(validator)) as response:
+        with _new_client() as client, client.stream("GET", address, headers=conditions_for(validator)) as response:
             if response.status_code == HTTPStatus.NOT_MODIFIED and validator:
                 return Fetched(content=None, validator=validator)
             if not response.is_success:
@@ -153,6 +153,10 @@ def _pattern_of(host: str) -> str:
 
 @cache
 def _client() -> "httpx.Client":
+    return _new_client()
+
+
+def _new_client() -> "httpx.Client":
     import httpx
 
     context = tls_context(os.environ)

@@ -188,7 +188,8 @@ def test_a_build_backend_that_is_not_warm_is_found(
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Broken:
     """A way to break a container: commands that root runs in it, variables, who looks, and files of the project. It
-    gives a finding with this code and weight, and costs `packages` of them, which uv then would `downloads`."""
+    gives a finding with this code and weight, and costs so many packages; `downloads` is how many uv then would,
+    `others` are what follows from it."""
 
     code: str
     severity: str = "error"
@@ -199,6 +200,7 @@ class Broken:
     covered: str = ""
     packages: int = 0
     downloads: int | None = None
+    others: tuple[str, ...] = ()
 
 
 OTHER_UV = "printf '#!/bin/sh\necho uv 0.12.5\n' > /opt/venv/bin/uv; chmod 755 /opt/venv/bin/uv"
@@ -223,8 +225,20 @@ WAYS = {
     "an environment of its own": Broken(
         code="environment", variables={"UV_PROJECT_ENVIRONMENT": ""}, packages=ALL, downloads=0
     ),
-    "closed folders": Broken(code="permissions", commands=(CLOSED,), user="12345:0"),
-    "a closed venv": Broken(code="permissions", commands=("/opt/warmbase/close-venv",), user="12345:0"),
+    "a closed cache": Broken(code="permissions", commands=(CLOSED,), user="12345:0"),
+    "closed buckets": Broken(
+        code="permissions", severity="warning", commands=(f"chmod 755 {CACHE}/*-v*",), user="12345:0", downloads=0
+    ),
+    "a closed venv": Broken(
+        code="closed-venv", severity="note", commands=("/opt/warmbase/close-venv",), user="12345:0", downloads=0
+    ),
+    "a closed venv that lacks something": Broken(
+        code="closed-venv",
+        commands=("uv pip uninstall packaging", "/opt/warmbase/close-venv"),
+        user="12345:0",
+        packages=1,
+        others=("not-installed",),
+    ),
     "another uv": Broken(code="other-uv", severity="warning", commands=(OTHER_UV,)),
     "another uv, own venv": Broken(code="other-uv", variables=OWN_VENV, commands=(OTHER_UV,), packages=ALL),
     "a package taken out": Broken(
@@ -250,8 +264,9 @@ def test_each_way_to_break_a_container_is_found(image: Image, tmp_path: Path, wa
             with (container.folder / name).open("a") as file:
                 file.write(text)
         diagnosis = container.examine()
-        (found,) = findings_of(diagnosis)
+        found, *others = findings_of(diagnosis)
         assert (found.code, found.severity) == (broken.code, broken.severity)
+        assert tuple(other.code for other in others) == broken.others
         every = len(diagnosis.verdicts)
         assert len(found.packages) == (every if broken.packages == ALL else broken.packages)
         assert found.fix
@@ -269,3 +284,13 @@ def test_the_command_itself_runs_in_a_container(image: Image, tmp_path: Path) ->
         said = container.run("python", "-m", "warmbase", "doctor", "--ci", code=3)
         assert said.splitlines()[2].startswith("the container: warning: `UV_NO_CACHE=1` has uv use no cache;")
         assert ", 0 B to download" in said.splitlines()[-1]
+
+
+def test_what_is_said_of_closed_folders_opens_them(image: Image, tmp_path: Path) -> None:
+    with opened(image, tmp_path, user="12345:0") as container:
+        container.run("sh", "-c", CLOSED)
+        container.run("uv", "sync", "--frozen", "--offline", user="12345:0", code=2)
+        (found,) = container.findings()
+        container.run("sh", "-c", found.fix.removeprefix("RUN "))
+        assert container.findings() == []
+        container.run("uv", "sync", "--frozen", "--offline", user="12345:0")

@@ -122,6 +122,11 @@ class Surroundings:
     project: str = "/app"
     is_container: bool = False
 
+    @property
+    def closed(self) -> tuple[Folder, ...]:
+        """What the user may not write to."""
+        return tuple(folder for folder in self.folders if folder.is_there and not folder.is_writable)
+
     def last(self, name: str) -> Option | None:
         """What counts of an option; None where nothing was said."""
         return next((option for option in reversed(self.options) if option.name == name), None)

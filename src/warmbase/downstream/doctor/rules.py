@@ -79,6 +79,7 @@ def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
             yield _about_packages(case, code, concerned)
     if not case.situation.obstacles:
         yield from cold.values()
+    yield from _about_venv(case, verdicts)
     yield from _latent(case, verdicts)
     yield from _about_uv(case)
     if case.project.kind == "pyproject.toml":
@@ -164,8 +165,8 @@ def _about_obstacles(case: Case, verdicts: Sequence[Verdict], cold: tuple[str, .
             cost += f" ({in_bytes(size)})" if size else ""
         yield Finding(
             code=obstacle.code,
-            severity="error" if names or obstacle.fails else "warning",
-            message=obstacle.why + ("" if obstacle.fails and not names else cost),
+            severity="error" if names else obstacle.idle,
+            message=obstacle.why + ("" if obstacle.idle == "error" and not names else cost),
             fix=obstacle.fix,
             place=obstacle.place,
             packages=names,
@@ -192,6 +193,24 @@ def _about_python(case: Case) -> Iterator[Finding]:
                 fix = f'requires-python = ">={minor}"; or `warmbase choose` for a base with that Python'
             message = f"{source} asks for Python {spell_specifier(request)}, the base has {python}: uv refuses its venv"
             yield Finding(code="python", severity="error", message=message, fix=fix, place=place)
+
+
+def _about_venv(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+    """A venv in which the user cannot install: what `close-venv` makes, rightly where nothing is to be installed."""
+    surroundings, venv = case.situation.surroundings, case.situation.venv
+    closed = [one for one in surroundings.closed if one.path == venv or one.path.startswith(f"{venv}/")]
+    if closed:
+        names = tuple(verdict.name for verdict in verdicts if verdict.outcome != "hit")
+        what = f"{count(len(names), 'package')} cannot be installed: {join_words(names, most=NAMED)}"
+        message = f"uid:gid {surroundings.user} may not write to {closed[0].path} (mode {closed[0].mode})"
+        yield Finding(
+            code="closed-venv",
+            severity="error" if names else "note",
+            message=f"{message}; {what if names else 'nothing is to be installed'}",
+            fix="install before `RUN /opt/warmbase/close-venv`, or as root",
+            place=Place(file=closed[0].path),
+            packages=names,
+        )
 
 
 def _about_uv(case: Case) -> Iterator[Finding]:

@@ -1,29 +1,32 @@
 """Where uv installs, and whether it can use the base's cache: what all packages have in common. Pure."""
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from warmbase.downstream.doctor.model import CachedWheel, Holdings, Installed, Option, Place, Surroundings
+from warmbase.downstream.doctor.model import CachedWheel, Holdings, Installed, Option, Place, Severity, Surroundings
 from warmbase.downstream.doctor.options import is_on, packages_of
 from warmbase.downstream.projects.model import Kind
 from warmbase.image.promises import CACHE, UV, VENV
 from warmbase.packages.uvcache import KNOWN, is_known
 
 BASE_VENV, BASE_CACHE = f"/{VENV}", f"/{CACHE}"
+_BUCKET = re.compile(r"-v\d+$")
 SYNCED: frozenset[Kind] = frozenset({"uv.lock", "pyproject.toml"})
 """The kinds of projects that `uv sync` installs; the others are `uv pip`'s."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Obstacle:
-    """Why uv does not get at the base's cache. `fails` says that it then stops rather than download."""
+    """Why uv does not get at the base's cache. `idle` is what it weighs where no package is concerned: an error where
+    uv does not even start."""
 
     code: str
     why: str
     fix: str
     place: Place
-    fails: bool = False
+    idle: Severity = "warning"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +122,7 @@ def _obstacles(surroundings: Surroundings, holdings: Holdings) -> list[Obstacle]
         found.append(Obstacle(code="cache-dir", why=why, fix=fix, place=folder.place if folder else Place()))
     else:
         found += _covering(surroundings) or _lacking(holdings)
-    return [*found, *_closed(surroundings), *_other_uv(surroundings, holdings.uv)]
+    return [*found, *_closed(surroundings, holdings.cache), *_other_uv(surroundings, holdings.uv)]
 
 
 def _covering(surroundings: Surroundings) -> list[Obstacle]:
@@ -149,16 +152,19 @@ def _lacking(holdings: Holdings) -> list[Obstacle]:
     return [Obstacle(code="buckets", why=why, fix=fix, place=Place(file=holdings.cache))]
 
 
-def _closed(surroundings: Surroundings) -> list[Obstacle]:
-    """Folders and files that uv opens for writing, also where it finds all that it needs."""
-    closed = [folder for folder in surroundings.folders if folder.is_there and not folder.is_writable]
+def _closed(surroundings: Surroundings, cache: str) -> list[Obstacle]:
+    """What uv writes in the cache: some of it also where it finds all that it needs, or it fails."""
+    closed = [one for one in surroundings.closed if f"{one.path}/".startswith(f"{cache}/")]
+    vital = [one for one in closed if one.path.endswith(("/.lock", "/.git")) or not _BUCKET.search(one.path)]
     if not closed:
         return []
-    first, more = closed[0], f", nor to {len(closed) - 1} more" if len(closed) > 1 else ""
-    why = f"uid:gid {surroundings.user} may not write to {first.path} (mode {first.mode}){more}, as uv has to"
-    paths = " ".join(folder.path for folder in closed)
-    fix = f"RUN chmod a+rwX {paths}"
-    return [Obstacle(code="permissions", why=why, fix=fix, place=Place(file=first.path), fails=True)]
+    first = (vital or closed)[0]
+    more = f", nor to {len(closed) - 1} more" if len(closed) > 1 else ""
+    end = "as uv has to" if vital else "as uv has to for what is not installed"
+    why = f"uid:gid {surroundings.user} may not write to {first.path} (mode {first.mode}){more}, {end}"
+    fix = f"RUN chmod a+rwX {' '.join(one.path for one in closed)}"
+    idle: Severity = "error" if vital else "warning"
+    return [Obstacle(code="permissions", why=why, fix=fix, place=Place(file=first.path), idle=idle)]
 
 
 def _other_uv(surroundings: Surroundings, promised: str) -> list[Obstacle]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.offered import base, digest
+from tests.offered import base, digest, edition
 from tests.wheelhouse import Mirror, make_wheel, serve
 
 from warmbase.downstream.index import index_to_json, render_index
@@ -43,10 +43,11 @@ class Desk:
     folder: Path
     mirror: Mirror
 
-    def publish(self, *bases: Base) -> None:
-        """From now on these are published."""
-        listing = Listing(bases=bases, source="registry.example/bases", time=bases[0].time)
-        (self.folder.parent / "index.json").write_bytes(render_index(index_to_json(listing, {})))
+    def publish(self, newest: Base, *earlier: Base) -> None:
+        """From now on this is published, and those were before."""
+        listing = Listing(bases=(newest,), source="registry.example/bases", time=newest.time)
+        history = {newest.variant: [edition(each, days=days) for days, each in enumerate((newest, *earlier))]}
+        (self.folder.parent / "index.json").write_bytes(render_index(index_to_json(listing, history)))
 
     def adopt(self, *options: str) -> "subprocess.CompletedProcess[str]":
         """Run the command in the project; nobody is there to be asked."""
@@ -125,7 +126,7 @@ def test_adopting_shows_then_writes_then_has_nothing_to_do_then_moves_on(desk: D
     assert again.stdout.startswith("nothing to change: ")
     assert desk.files == files
 
-    desk.publish(NEW)
+    desk.publish(NEW, OLD)
     moved = desk.adopt("--upgrade", "--yes")
     assert moved.returncode == 0, moved.stderr
     assert desk.versions == {"frames": "1.1", "arrays": "1.0", "dates": "2.0"}

@@ -119,7 +119,9 @@
             continue;
           }
           const where = only ? ` (${only.map((each) => catalog.platforms[each]).join(", ")})` : "";
-          found.set(base, [...(found.get(base) || []), `${item.name} ${release.version}${where}`]);
+          const words = `${item.name} ${release.version}${where}`;
+          if (found.has(base)) found.get(base).push(words);
+          else found.set(base, [words]);
         }
       }
     }

@@ -46,7 +46,9 @@ class Desk:
     def publish(self, newest: Base, *earlier: Base) -> None:
         """From now on this is published, and those were before."""
         listing = Listing(bases=(newest,), source="registry.example/bases", time=newest.time)
-        history = {newest.variant: [edition(each, days=days) for days, each in enumerate((newest, *earlier))]}
+        history = {
+            newest.variant: [edition(newest), *(replace(edition(each, days=1), digest=each.digest) for each in earlier)]
+        }
         (self.folder.parent / "index.json").write_bytes(render_index(index_to_json(listing, history)))
 
     def adopt(self, *options: str) -> "subprocess.CompletedProcess[str]":

@@ -54,7 +54,7 @@ def adopt(
     """Make a project hit: its Dockerfile on the base, its lock at the base's versions, and constraints that keep them.
 
     Shows a diff first. Writes all of it or nothing, after you agreed (--yes where nobody can be asked; 1 if it would
-    have to ask there).
+    have to ask there). Where it has nothing to do, it says so. --diff prints what `git apply` reads.
 
     Example: warmbase adopt services/report --base data:py3.13
     """
@@ -150,11 +150,11 @@ def _print_plan(prepared: "Prepared", old: "Base | None", *, whole: bool) -> Non
     if old and old.digest != new.digest:
         from warmbase.downstream.difference import compare_bases
 
-        typer.echo("\n".join([*difference_lines(compare_bases(old, new)), ""]))
+        typer.echo("\n".join([*difference_lines(compare_bases(old, new)), ""]), err=whole)
     for text in tell_changes(changes, whole=whole):
-        typer.echo(f"{text}\n")
+        typer.echo(text if whole else f"{text}\n")
     if not changes:
-        typer.echo(f"nothing to change: {prepared.folder} is on {new.reference}")
+        typer.echo(f"nothing to change: {prepared.folder} is on {new.reference}", err=whole)
     typer.echo("\n".join(tell_notes(prepared)), err=whole)
 
 

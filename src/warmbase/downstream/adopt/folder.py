@@ -21,7 +21,7 @@ def read_files(folder: Path, dockerfile: str, described_by: str) -> ProjectFiles
     counting = {*_COUNTING, *COMPOSE_NAMES, *DEVCONTAINER_NAMES, dockerfile, f"{dockerfile}.dockerignore", described_by}
     texts = {name: _read_text(folder / name) for name in sorted(counting) if (folder / name).is_file()}
     for name in sorted(names - set(texts)):
-        if name.endswith(".py") and (folder / name).stat().st_size <= _LARGEST:
+        if name.endswith((".py", ".sh")) and (folder / name).stat().st_size <= _LARGEST:
             texts[name] = (folder / name).read_bytes().decode("utf-8", "replace")
     return ProjectFiles(texts=texts, names=names)
 

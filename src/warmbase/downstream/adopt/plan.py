@@ -2,6 +2,9 @@
 
 It works from what there is: a Dockerfile is patched, and written only where there is none; a lock decides how packages
 get in; what people wrote elsewhere is completed. Planning what was applied gives no change.
+
+Requirements files get no constraints: `uv pip install` keeps what is in the base's environment as long as it satisfies
+them, and constraints on top could only contradict a pin.
 """
 
 import re
@@ -16,6 +19,7 @@ from warmbase.downstream.adopt.extras import move_devcontainer, plan_compose, pl
 from warmbase.downstream.adopt.ignoring import complete_ignored
 from warmbase.downstream.adopt.model import Adoption, Change, Command, Locked, Note, ProjectFiles, Wishes
 from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_dockerfile
+from warmbase.downstream.adopt.rules import relocate
 from warmbase.downstream.adopt.starting import Start, find_start
 from warmbase.downstream.adopt.writing import (
     Recipe,
@@ -38,6 +42,7 @@ PYTHON_VERSION = ".python-version"
 
 _VERSIONS_FROM_GIT = re.compile(r"setuptools[-_]scm|hatch-vcs|versioningit|versioneer|dynamic-versioning|pdm-backend")
 _COMPILED = re.compile(r"^#\s+(uv pip compile [^\n;&|`$<>]+)$", re.MULTILINE)
+_OWN_ENVIRONMENT = re.compile(r"(?<![\w-])\.?venv/bin/|^\s*(?:\.|source)\s+\S*bin/activate")
 _MOST_PINS = 12
 
 
@@ -74,7 +79,7 @@ def plan_adoption(
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
     found = match(project, base, offered.platform)
-    notes += _notes(project, base, found, locked)
+    notes += [*_notes(project, base, found, locked), *_notes_on_scripts(files)]
     return Adoption(
         changes=tuple(each for each in changes if each is not None and each.new != each.old),
         notes=tuple(notes),
@@ -204,6 +209,17 @@ def _notes(project: Project, base: Base, found: Match, locked: Locked | None) ->
             line="\n".join(pin for _, pin in pins),
             path=project.path.name,
         )
+
+
+def _notes_on_scripts(files: ProjectFiles) -> Iterator[Note]:
+    """Lines of shell scripts that look for an environment which an image on the base does not have."""
+    for path, text in sorted(files.texts.items()):
+        for number, line in enumerate(text.splitlines() if path.endswith(".sh") else (), start=1):
+            if _OWN_ENVIRONMENT.search(line):
+                new = relocate(line.strip(), ())
+                said = "if this runs in the image: the base's programs are on PATH, and it has no such environment"
+                is_program = new != line.strip() and "activate" not in new
+                yield Note(text=said, line=new if is_program else "", path=path, number=number)
 
 
 def _differing_pins(found: Match) -> list[tuple[Need, str]]:

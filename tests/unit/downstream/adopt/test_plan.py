@@ -190,6 +190,13 @@ def test_pins_that_are_not_the_bases_are_said_with_what_to_write() -> None:
     assert " ".join(command.words).endswith("-o requirements.txt --upgrade-package numpy==2.3.4")
 
 
+def test_scripts_that_look_for_an_environment_of_their_own_are_said() -> None:
+    script = "#!/bin/sh\nset -e\n. .venv/bin/activate\nexec .venv/bin/gunicorn app:app\n"
+    planned = plan(project(LOCKED), {"pyproject.toml": PYPROJECT, "entrypoint.sh": script})
+    notes = [(note.number, note.line) for note in planned.notes if note.path == "entrypoint.sh"]
+    assert notes == [(3, ""), (4, "exec gunicorn app:app")]
+
+
 def test_a_yanked_base_is_said() -> None:
     yanked = replace(BASE, yanked="it breaks", instead="data:py3.13-trixie-20261101")
     planned = plan(project(LOCKED), {"pyproject.toml": PYPROJECT}, on=yanked)

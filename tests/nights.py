@@ -197,8 +197,14 @@ def _words(result: VariantResult) -> str:
 
 
 @contextmanager
-def open_world(folder: Path, system_packages: Path, catalog: Mapping[str, Any]) -> Iterator[World]:
-    """Serve everything while the context lasts. Foundations of the catalog called "trixie" are of the archive."""
+def open_world(
+    folder: Path, catalog: Mapping[str, Any], *, system_packages: Path | None = None, system: bytes = b""
+) -> Iterator[World]:
+    """Serve everything while the context lasts. Foundations of the catalog called "trixie" are of the archive.
+
+    The archive has the `system_packages`. With a `system` that is there already, as a layer, nobody has to make one of
+    them: it is what "slim" is, and there is no "thin".
+    """
     with ExitStack() as stack:
         for name in ("archive", "bases"):
             (folder / name).mkdir()
@@ -213,13 +219,14 @@ def open_world(folder: Path, system_packages: Path, catalog: Mapping[str, Any]) 
             patch.setenv(name, value)
         foundations = {
             "trixie": archive.entry(bases.folder),
-            **{name: {"image": f"{proxy.host}/team/python:{name}", "python": ["3.13"]} for name in ("slim", "thin")},
         }
-        systems = _make_systems(bases, foundations["trixie"])
+        systems = {"slim": thin_system(system)} if system else _make_systems(bases, foundations["trixie"])
+        for name in systems:
+            foundations[name] = {"image": f"{proxy.host}/team/python:{name}", "python": ["3.13"]}
         said = {**catalog, "foundations": foundations, "uv": UV, "registry": f"{proxy.host}/bases"}
         world = World(bases, index, archive, registry, proxy, systems, catalog=said)
         world.names[proxy.host] = "registry"
-        for tag in ("slim", "thin"):
+        for tag in systems:
             world.push_image(tag)
         world.write()
         yield world
@@ -233,7 +240,7 @@ def _make_systems(bases: Bases, entry: Mapping[str, Any]) -> dict[str, Blob]:
     pin = pin_foundation(wanted, PLATFORM, "3.13", ground)
     (layer,) = make_foundation(wanted, pin, PLATFORM, ground, locked=False).layers
     whole = read_tar(bases.store, layer)
-    return {"thin": _without(whole, _SPARED), "slim": thin_system(whole)}
+    return {"slim": thin_system(whole), "thin": _without(whole, _SPARED)}
 
 
 def thin_system(layer: bytes) -> Blob:

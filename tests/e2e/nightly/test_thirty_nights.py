@@ -18,7 +18,7 @@ from warmbase.nightly.report.document import SCHEMA_PATH, night_to_json
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, system_packages: Path) -> Iterator[Story]:
-    with open_world(tmp_path_factory.mktemp("nights"), system_packages, CATALOG) as world:
+    with open_world(tmp_path_factory.mktemp("nights"), CATALOG, system_packages=system_packages) as world:
         begin(world)
         yield Story(world)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.baseimages import read_tar
 from tests.bases import Bases
 from tests.nights import World, open_world, told
 
@@ -31,8 +32,10 @@ CATALOG = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, system_packages: Path) -> Iterator[World]:
-    with open_world(tmp_path_factory.mktemp("runs"), system_packages, CATALOG) as world:
+def world(tmp_path_factory: pytest.TempPathFactory, foundation: Bases) -> Iterator[World]:
+    (layer,) = (stored.layer for stored in foundation.store.list() if "foundation" in stored.layer.notes)
+    system = read_tar(foundation.store, layer)
+    with open_world(tmp_path_factory.mktemp("runs"), CATALOG, system=system) as world:
         for name in ("alpha", "beta"):
             world.release(name, "1.0", uploaded="2026-01-02T03:04:05.000000Z")
         yield world

@@ -34,7 +34,8 @@ class Engine:
         said = {"docker": "{{.ID}}", "podman": "{{.Host.Hostname}} {{.Store.GraphRoot}}"}[self.name]
         answer = run_process(self.command("info", "--format", said), check=False, timeout=60)
         if answer.code:
-            raise RunnerError(f"{self.name} does not answer: {last_lines(answer.stderr)}")
+            said = last_lines(answer.stderr)
+            raise RunnerError(f"{self.name} does not answer: {said}", next_step="start it, or name another `--engine`")
         return hex_of(digest_of(answer.stdout.strip()))[:16]
 
     def load(self, blobs: Blobs, images: Sequence[ArchivedImage]) -> None:

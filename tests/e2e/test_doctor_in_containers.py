@@ -244,7 +244,7 @@ WAYS = {
     "a package taken out": Broken(
         code="not-installed", severity="note", commands=("uv pip uninstall packaging",), packages=1, downloads=0
     ),
-    "installed again": Broken(code="reinstall", files={"uv.toml": "reinstall = true\n"}, packages=ALL),
+    "installed again": Broken(code="reinstall", files={"uv.toml": "reinstall = true\n"}, packages=ALL, downloads=ALL),
     "no wheels": Broken(code="no-binary", variables={"UV_NO_BINARY_PACKAGE": "packaging", **OWN_VENV}, packages=1),
     "another Python": Broken(code="python", files={".python-version": "3.12\n"}),
     "another Python, by a variable": Broken(code="python", variables={"UV_PYTHON": "3.12"}),
@@ -284,6 +284,40 @@ def test_the_command_itself_runs_in_a_container(image: Image, tmp_path: Path) ->
         said = container.run("python", "-m", "warmbase", "doctor", "--ci", code=3)
         assert said.splitlines()[2].startswith("the container: warning: `UV_NO_CACHE=1` has uv use no cache;")
         assert ", 0 B to download" in said.splitlines()[-1]
+
+
+MIRROR = "https://mirror.example/simple"
+TOLD: list[tuple[dict[str, str], str, bool]] = [
+    ({"UV_DEFAULT_INDEX": MIRROR}, "", True),
+    ({"UV_INDEX": MIRROR}, "", False),
+    ({"UV_FIND_LINKS": "/tmp"}, "", False),
+    ({"UV_NO_BINARY": "1"}, "", True),
+    ({"UV_NO_CACHE": "false"}, "", False),
+    ({"UV_REFRESH": "1"}, "", False),
+    ({"UV_EXCLUDE_NEWER": "2020-01-01"}, "", False),
+    ({"VIRTUAL_ENV": "/tmp/venv"}, "", False),
+    ({"UV_SYSTEM_PYTHON": "1"}, "", False),
+    ({"UV_CONFIG_FILE": "/app/other.toml"}, "", True),
+    ({}, "no-index = true\n", True),
+    ({}, "no-cache = true\n", True),
+    ({}, "cache-dir = '/tmp/other'\n", False),
+    ({}, "reinstall-package = ['packaging']\n", True),
+    ({}, f"[[index]]\nurl = '{MIRROR}'\ndefault = true\n", True),
+    ({"UV_NO_CONFIG": "1"}, "no-cache = true\n", False),
+]
+"""Variables and settings of the project, and whether anything comes of them for a venv of its own."""
+
+
+def test_doctor_counts_the_downloads_that_uv_counts(image: Image, tmp_path: Path) -> None:
+    with opened(image, tmp_path) as container:
+        (container.folder / "other.toml").write_text("no-cache = true\n")
+        for variables, settings, is_costly in TOLD:
+            (container.folder / "uv.toml").write_text(settings)
+            told = replace(container, environment={**container.environment, **OWN_VENV, **variables})
+            diagnosis = told.examine()
+            counted = sum(verdict.outcome in ("downloaded", "built") for verdict in diagnosis.verdicts)
+            assert (counted > 0, counted) == (is_costly, told.downloads()), (variables, settings)
+            assert len(findings_of(diagnosis)) == is_costly
 
 
 def test_what_is_said_of_closed_folders_opens_them(image: Image, tmp_path: Path) -> None:

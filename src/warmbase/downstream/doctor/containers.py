@@ -23,7 +23,7 @@ from warmbase.downstream.doctor.model import (
     Program,
     Surroundings,
 )
-from warmbase.downstream.doctor.options import read_file, read_variables
+from warmbase.downstream.doctor.options import SWITCHED_ON, read_file, read_variables
 from warmbase.downstream.listing import Base
 from warmbase.errors import ProjectError
 from warmbase.image.promises import BUCKETS, CACHE, IDENTITY, UV, VENV
@@ -84,11 +84,15 @@ def seen_surroundings(survey: Survey, configuration: Iterable[Option], *, is_ima
     """How uv is run in a container. `configuration` is what the project's files say. With `is_image` there are only the
     files of an image, and the variables that every image sets."""
     variables = survey["environment"]
-    system = [option for path, text in survey["configuration"].items() for option in read_file(text, path)]
+    files = [option for path, text in survey["configuration"].items() for option in read_file(text, path)]
+    if "UV_CONFIG_FILE" not in variables:
+        files += configuration
+    if variables.get("UV_NO_CONFIG", "").lower() in SWITCHED_ON:
+        files = []
     looked = [*survey["venvs"].values(), survey["caches"][survey["cache"]]]
     folders = [_folder(found) for place in looked for found in place["folders"]]
     return Surroundings(
-        options=(*system, *configuration, *read_variables(variables, CONTAINER)),
+        options=(*files, *read_variables(variables, CONTAINER)),
         mounts=tuple(_mounts(survey["mounts"])),
         programs=tuple(_programs(survey["programs"])),
         folders=() if is_image else tuple(folders),

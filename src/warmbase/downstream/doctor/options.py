@@ -69,12 +69,13 @@ _IN_FILES = frozenset({*VARIABLES.values(), *SWITCHES.values(), *VALUES.values()
     "environment", "virtual-env", "active", "target", "index",
 }  # fmt: skip
 _RENAMED = {"index-url": "default-index", "extra-index-url": "index"}
-_FALSE = frozenset({"", "0", "false", "f", "no", "n", "off"})  # as uv reads a variable that switches something
+SWITCHED_ON = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""How a variable of uv's switches something on."""
 
 
 def is_on(option: Option | None) -> bool:
     """Whether something that is switched is switched on."""
-    return option is not None and option.value.lower() not in _FALSE
+    return option is not None and option.value.lower() in SWITCHED_ON
 
 
 def read_variables(variables: Mapping[str, str], place: Place, how: str = "") -> Iterator[Option]:

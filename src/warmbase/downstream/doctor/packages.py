@@ -2,7 +2,7 @@
 
 1. Is it in the venv, at the version, and from an index as the lock has it? Then it stays, whatever hash the lock has;
    only `--reinstall` overrules it.
-2. Is it to be asked for anew (`--refresh`)? Then it is downloaded.
+2. Is it to be asked for anew (`--refresh`, which `--reinstall` implies)? Then it is downloaded.
 3. Which file of the lock fits best here, and is that file, of that index, with one of the lock's hashes, in the cache
    that uv uses? Then it is linked from there; into another venv than the base's that makes copies, but for symlinks,
    because a container's file system copies a file of a lower layer before it is linked.
@@ -10,15 +10,18 @@
 (crates/uv-installer/src/plan.rs, satisfies.rs; crates/uv-distribution/src/index/registry_wheel_index.rs)
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
-from warmbase.downstream.doctor.situation import BASE_VENV, Situation
+from warmbase.downstream.doctor.options import is_on
+from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
 from warmbase.downstream.match import serves_need
 from warmbase.downstream.projects.model import Need, NeededFile
 from warmbase.packages.uvcache import index_bucket
 
+_NAMED = re.compile(r"[\w.-]+=\w+:")
 Reason = tuple[str, str]
 """The code of a finding, and words."""
 
@@ -34,9 +37,8 @@ def judge(need: Need, situation: Situation) -> Verdict:
         return Verdict(name=need.name, version=version, outcome=outcome, cause="source", why=why)
     for option in ("reinstall", "refresh"):
         if situation.is_chosen(option, need.name):
-            why = f"--{option} has uv {'install' if option == 'reinstall' else 'fetch'} it again"
-            outcome = "downloaded" if option == "refresh" else "copied"
-            return _verdict(need, situation, outcome, option, why)
+            why = f"uv was told to fetch it again: {option}"
+            return _verdict(need, situation, "downloaded", option, why)
     file = _best_file(need, situation)
     found = _find(need, file, situation, situation.cached)
     if isinstance(found, CachedWheel):
@@ -124,17 +126,31 @@ def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWhee
     return "file", f"the lock has {file.name}{preferred}, the base {has}"
 
 
+def _told_instead(situation: Situation) -> str:
+    """What uv was told of indexes, where that is why."""
+    told = situation.surroundings.last("no-index") or situation.surroundings.last("default-index")
+    return f": `{told.said}`" if told else ""
+
+
 def _default_index(situation: Situation) -> str:
     told = situation.surroundings.last("default-index")
     return told.value if told else situation.holdings.default_index
 
 
 def _buckets(need: Need, situation: Situation) -> set[str]:
-    """The folders of the cache in which uv looks for a package."""
-    default = situation.holdings.default_index
-    addresses = [need.index] if need.index else [_default_index(situation)]
+    """The folders of the cache in which uv looks for a package: those of indexes that it was told of, and of these, in
+    a project, only the lock's."""
+    surroundings, default = situation.surroundings, situation.holdings.default_index
+    more = [word for option in surroundings.all("index") for word in option.value.split()]
+    told = [_default_index(situation), *(word.partition("=")[2] if _NAMED.match(word) else word for word in more)]
+    allowed = set() if is_on(surroundings.last("no-index")) else _buckets_of(told, default)
     if not need.index:
-        addresses += [option.value.partition("=")[2] or option.value for option in situation.surroundings.all("index")]
+        return allowed
+    named = _buckets_of([need.index], default)
+    return named & allowed if situation.kind in SYNCED else named
+
+
+def _buckets_of(addresses: Iterable[str], default: str) -> set[str]:
     found = set()
     for address in addresses:
         with suppress(ValueError):  # no address, and none of the base's

@@ -33,11 +33,11 @@ _WORDS: Mapping[str, tuple[Severity, str]] = {
     "file": ("error", "installed from another file than the base has"),
     "tags": ("error", "without a wheel for the base's Python and platform"),
     "hash": ("error", "with a hash in the lock that is not that of the base's file"),
-    "index": ("error", "from an index for which the base's cache does not answer"),
+    "index": ("error", "from an index for which uv does not ask the base's cache"),
     "archive": ("error", "in the cache by name, but without files"),
     "no-binary": ("error", "to be built from source"),
     "refresh": ("error", "fetched again"),
-    "reinstall": ("error", "installed again"),
+    "reinstall": ("error", "fetched and installed again"),
     "environment": ("error", "copied"),
     "link-mode": ("error", "copied"),
     "not-installed": ("note", "in the base's cache alone"),
@@ -115,14 +115,17 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
     situation = case.situation
     if code == "version":
         return _pin(case, verdicts), first
-    if code in ("file", "hash", "tags", "index"):
+    if code == "index":
+        told = situation.surroundings.last("no-index") or situation.surroundings.last("default-index")
+        if told:
+            return f"take out `{told.said}`", told.place
+        return f"lock from the base's index, {situation.holdings.default_index}", first
+    if code in ("file", "hash", "tags"):
         names = " ".join(f"--upgrade-package {verdict.name}" for verdict in verdicts[:_MOST_PINS])
-        if code == "index" and situation.holdings.default_index:
-            return f'lock from the base\'s index: url = "{situation.holdings.default_index}"', first
         return (f"uv lock {names}" if case.lock == "uv.lock" else f"lock again with the files of {_base(case)}"), first
     if code in ("refresh", "reinstall", "no-binary", "link-mode"):
-        told = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")]
-        return f"take out `{told[-1].said}`", told[-1].place
+        last = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")][-1]
+        return f"take out `{last.said}`", last.place
     if code == "environment":
         chosen = situation.chosen
         if chosen is None or not chosen.place.file:

@@ -44,7 +44,7 @@ def survey(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "caches": {one: look_at_cache(root, one) for one in dict.fromkeys([wanted["cache"], cache])},
         "cache": cache,
         "libc": "" if root else libc(),
-        "configuration": configuration(root, home),
+        "configuration": configuration(root, home, environ.get("UV_CONFIG_FILE", "")),
     }
 
 
@@ -197,10 +197,10 @@ def list_folder(path: str) -> list[str]:
         return []
 
 
-def configuration(root: str, home: str) -> dict[str, str]:
-    """The texts of uv's configuration beyond the project's."""
+def configuration(root: str, home: str, named: str) -> dict[str, str]:
+    """The texts of uv's configuration beyond the project's; where one is named, uv reads no other."""
     found = {}
-    for path in CONFIGURATION:
+    for path in (named,) if named else CONFIGURATION:
         place = path.replace("~", home)
         text = read(root + place)
         if text:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.diagnosed import BASE, IN_PLACE, OWN_VENV, PACKAGES, PYPROJECT, SYNCS, of_an_earlier_day, patient
 from tests.needing import locked, wanted
-from tests.offered import base, published, wheel_hash, wheel_name
+from tests.offered import INDEX, base, published, wheel_hash, wheel_name
 
 from warmbase.downstream.doctor.examine import examine_project
 from warmbase.downstream.doctor.telling import summary
@@ -115,7 +115,6 @@ def test_the_settings_of_files_count_as_variables_do(tmp_path: Path) -> None:
         ("ENV UV_PROJECT_ENVIRONMENT=/app/.venv", "environment", "take out `ENV UV_PROJECT_ENVIRONMENT=/app/.venv`"),
         ("ENV UV_PROJECT_ENVIRONMENT=.venv\nENV UV_LINK_MODE=copy", "link-mode", "take out `ENV UV_LINK_MODE=copy`"),
         ("ENV VIRTUAL_ENV=/app/.venv\nRUN uv sync --active", "environment", "take out `ENV VIRTUAL_ENV=/app/.venv`"),
-        ("RUN uv sync --reinstall", "reinstall", "take out `--reinstall`"),
     ],
 )
 def test_what_makes_copies_is_found(tmp_path: Path, line: str, code: str, words: str) -> None:
@@ -150,6 +149,13 @@ def test_refreshing_is_a_warning_until_something_is_not_installed(tmp_path: Path
     assert patient(tmp_path, within(IN_PLACE, line)).only_finding().severity == "warning"
     found = patient(tmp_path, within(OWN_VENV, line)).only_finding()
     assert (found.code, found.severity, found.packages) == ("refresh", "error", ALL)
+    found = patient(tmp_path, within(IN_PLACE, "RUN uv sync --frozen --reinstall")).only_finding()
+    assert (found.code, found.severity, found.packages, found.fix) == (
+        "reinstall",
+        "error",
+        ALL,
+        "take out `--reinstall`",
+    )
     line = "RUN uv sync --frozen --refresh-package pandas"
     assert patient(tmp_path, within(OWN_VENV, line)).only_finding().packages == ("pandas",)
 
@@ -201,6 +207,29 @@ def test_uv_takes_the_very_file_from_the_cache_alone(tmp_path: Path, need: objec
     assert str(found.place) == "uv.lock:6"
     in_place = patient(tmp_path, IN_PLACE, needs=needs)
     assert in_place.examine().findings == (), "uv does not ask what is installed for its file"
+
+
+MIRROR = "https://mirror.example/simple"
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        (f"ENV UV_DEFAULT_INDEX={MIRROR}", ""),
+        (f"RUN uv sync --index-url {MIRROR}", ""),
+        ("RUN uv sync --no-index", ""),
+        ("", f'[[tool.uv.index]]\nurl = "{MIRROR}"\ndefault = true\n'),
+        ("", f'[tool.uv]\nindex-url = "{MIRROR}"\n'),
+    ],
+)
+def test_uv_looks_for_a_lock_s_index_among_those_that_it_was_told(tmp_path: Path, line: str, settings: str) -> None:
+    needs = [locked(*each, index=INDEX) for each in PACKAGES.items()]
+    files = {"pyproject.toml": PYPROJECT + settings}
+    found = patient(tmp_path, within(OWN_VENV, line), needs, files).only_finding()
+    assert (found.code, found.severity, found.packages) == ("index", "error", ALL)
+    assert str(found.place) == ("Dockerfile:2" if line else "pyproject.toml:6")
+    more = within(OWN_VENV, f"ENV UV_INDEX=mirror={MIRROR}")
+    assert patient(tmp_path, more, needs, {"pyproject.toml": PYPROJECT}).examine().findings == ()
 
 
 def test_a_wheel_that_uv_prefers_to_the_base_s_is_found(tmp_path: Path) -> None:

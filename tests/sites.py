@@ -32,7 +32,12 @@ def small_bases() -> tuple[Base, ...]:
         ),
         base("web:py3.13-trixie", {"fastapi": "0.128.0", "uvicorn": "0.38.0"}, description="web services"),
         _without_on_arm64("torch", base("ml:py3.13-trixie", _torch(), platforms=BOTH, parent="data:py3.13-trixie")),
-        base("old:py3.10-bookworm", {"requests": "2.31.0"}, time=NEWEST - timedelta(days=400)),
+        base(
+            "old:py3.10-bookworm",
+            {"requests": "2.31.0"},
+            time=NEWEST - timedelta(days=400),
+            yanked="nobody asks for it",
+        ),
     )
 
 

@@ -93,6 +93,11 @@ def test_what_a_base_has_of_it_stands_beside_it(front: Page) -> None:
     assert said(front) == "1 base has pandas>=2.3, polars."
 
 
+def test_a_base_can_be_meant_by_its_own_name(front: Page) -> None:
+    assert search(front, "old") == ["old:py3.10"]
+    assert said(front) == "1 base matches old."
+
+
 def test_a_search_that_nothing_has_says_what_stands_in_the_way(front: Page) -> None:
     assert search(front, "pandas>=3") == []
     assert said(front) == "No base has pandas>=3: there is pandas 2.3.1, 2.2.3, 1.5.3."

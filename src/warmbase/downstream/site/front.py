@@ -139,13 +139,14 @@ def _base(shelf: Shelf, base: Base, number: int) -> Markup:
         sentence(platform.system, end="") if platform else "",
         ", ".join(each.platform.removeprefix("linux/") for each in base.offer.platforms),
     ]
+    warnings = list(warning_chips(base, shelf.today))
     return tag(
         "li",
         tag("a", base.name, href=page_path(base.variant)),
         tag("span", " · ".join(filter(None, facts)), class_="facts"),
         tag("span", in_bytes(platform.size) if platform else "", class_="size"),
         when(base.time),
-        *warning_chips(base, shelf.today),
+        tag("span", *warnings, class_="warnings") if warnings else "",
         id=f"b{number}",
     )
 

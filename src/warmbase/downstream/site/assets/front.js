@@ -182,7 +182,9 @@
     }
     const filtered = chosen.others ? ` ${chosen.others} more without the filters.` : "";
     if (!number) return none.length ? none.join(" ") : `No base that the filters admit has ${quoted(terms)}.${filtered}`;
-    return `${count(number, "base")} ${number === 1 ? "has" : "have"} ${quoted(terms)}.${filtered}`;
+    const isOfPackages = searched.every(({ found }) => [...found.values()].some((words) => words.length));
+    const verbs = isOfPackages ? ["has", "have"] : ["matches", "match"];
+    return `${count(number, "base")} ${verbs[number === 1 ? 0 : 1]} ${quoted(terms)}.${filtered}`;
   }
 
   function showChips(base, searched) {

@@ -5,7 +5,7 @@ with its `.git`, a mount, a folder with a `CNAME`. Assets have their content's h
 pages that load them; what only the earlier site had is removed last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from warmbase.effects.files import replace_file
@@ -27,13 +27,10 @@ def write_site(files: Mapping[str, bytes], folder: Path) -> None:
                 f"{folder} has an index.html that `warmbase site` did not write",
                 next_step="name an empty or a new folder, or remove the file",
             )
+        _write(folder, FILES, _listed(earlier | files.keys()))  # first: what is interrupted is known, and goes with it
         for path, content in files.items():
-            target = folder / path
-            if not _has(target, content):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                replace_file(target, content)
-        listed = "".join(f"{path}\n" for path in sorted({*files, FILES}))
-        replace_file(folder / FILES, listed.encode())
+            _write(folder, path, content)
+        _write(folder, FILES, _listed(files.keys()))
         for path in sorted(earlier - files.keys() - {FILES}):
             _remove(folder, path)
     except OSError as error:
@@ -53,11 +50,17 @@ def _earlier(folder: Path) -> set[str]:
     return {line for line, path in paths.items() if not path.is_absolute() and ".." not in path.parts}
 
 
-def _has(path: Path, content: bytes) -> bool:
-    try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+def _listed(paths: Iterable[str]) -> bytes:
+    return "".join(f"{path}\n" for path in sorted({*paths, FILES})).encode()
+
+
+def _write(folder: Path, path: str, content: bytes) -> None:
+    """Write a file, unless it is there as it is to be."""
+    target = folder / path
+    if target.is_file() and target.read_bytes() == content:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, content)
 
 
 def _remove(folder: Path, path: str) -> None:

@@ -46,6 +46,18 @@ def test_the_first_page_is_the_last_to_change(tmp_path: Path) -> None:
         write_site(NEW, tmp_path)
     found = contents(tmp_path)
     assert {path: found[path] for path in OLD} == OLD
+    (tmp_path / "bases/web").unlink()
+    write_site(NEW, tmp_path)
+    assert contents(tmp_path) == NEW
+
+
+def test_a_first_site_that_was_interrupted_is_no_page_of_somebody_else(tmp_path: Path) -> None:
+    (tmp_path / "index.json").mkdir()
+    with pytest.raises(PublishError, match="the site cannot be written"):
+        write_site({"index.html": b"first", "index.json": b"{}"}, tmp_path)
+    (tmp_path / "index.json").rmdir()
+    write_site(NEW, tmp_path)
+    assert contents(tmp_path) == NEW
 
 
 def test_a_file_that_has_not_changed_is_left_alone(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ _ASKED_BY_BACKENDS: Mapping[str, tuple[str, ...]] = {
 }
 """What well-known build backends ask for, themselves or while they build."""
 
+_NEED_AT_HAND: Mapping[str, tuple[str, ...]] = {
+    "hatchling": ("editables",), "setuptools": (), "wheel": (), "flit-core": (), "poetry-core": (), "pdm-backend": (),
+}  # fmt: skip
+"""Backends of which it is known what they ask for only while they build, beside what they depend on."""
+
 
 class Locker(Protocol):
     """Locks the project with other texts in the place of its files; raises ProjectError where uv cannot."""
@@ -88,6 +93,22 @@ def build_constraints(project: Project, packages: Mapping[str, OfferedPackage]) 
         for name, specifier in sorted(wanted.items())
         if name in packages and admits_version(specifier, packages[name].version)
     )
+
+
+def builds_offline(project: Project, packages: Mapping[str, OfferedPackage]) -> bool:
+    """Whether the base has all that builds the project's packages: uv then needs no index, which it would ask even for
+    backends that the cache has."""
+    for text in (text for member in project.members for text in member.backend):
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            return False
+        name = str(canonicalize_name(requirement.name))
+        if not {name, *_NEED_AT_HAND.get(name, ())} <= packages.keys() or name not in _NEED_AT_HAND:
+            return False
+        if not admits_version(str(requirement.specifier), packages[name].version):
+            return False
+    return True
 
 
 def _constrain(pyproject: str, lock: str, project: Project, base: Base, environment: Environment) -> str:

@@ -7,30 +7,23 @@ be changed safely is said, with the line to write. Patching what was patched cha
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from posixpath import join, normpath
 
+from warmbase.downstream.adopt.copies import BUILDS, copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
 from warmbase.downstream.adopt.rules import look_at
 from warmbase.downstream.adopt.stages import (
-    VENV_FOLDER,
     Ground,
-    folders_of,
     has_other_packages,
     is_base,
     is_plain_system,
     is_uv_alone,
     survey,
 )
-from warmbase.downstream.dockerfile import Dockerfile, Instruction, Stage, read_dockerfile
+from warmbase.downstream.dockerfile import Dockerfile, Stage, read_dockerfile
 from warmbase.downstream.listing import Base
 
 _ONE_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
-_INSTALLED = re.compile(
-    r"/usr/local/lib/python3\.\d+(?:/site-packages)?|/usr/lib/python3(?:/dist-packages)?|/install|/root/\.local"
-)
-_PROGRAMS = re.compile(r"/usr/local/bin|/usr/bin")
-_BUILDS = ("uv sync", "uv pip", "pip install", "pip3 install", "poetry install", "pipenv install")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +64,7 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
             edits.setdefault(instruction.line, []).extend(found.edits)
             notes += found.notes
     for stage in dockerfile.stages:
-        for line, edit in _copies(ground, stage):
+        for line, edit in copied_edits(ground, stage):
             edits.setdefault(line, []).append(edit)
     notes += [*_left_alone(ground), *_exact_syncs(ground)]
     _drop_unused(ground, edits)
@@ -114,82 +107,18 @@ def _doubts(ground: Ground, stage: Stage) -> Iterator[Note]:
         )
 
 
-def _copies(ground: Ground, stage: Stage) -> Iterator[tuple[int, Edit]]:
-    """What a stage copies of an environment that another stage made: the base's environment, to its own place.
-
-    Copied over itself it costs only what changed; with another owner every file of it would be copied.
-    """
-    has_venv = False
-    missing: tuple[Instruction, str] | None = None
-    for instruction in stage.instructions[1:]:
-        source = dict(instruction.flags).get("from", "") if instruction.keyword == "COPY" else ""
-        origin = ground.dockerfile.find_stage(source) if source else None
-        if origin is None or origin.number not in ground.ours:
-            continue
-        *paths, target = (normpath(word) for word in instruction.words)
-        if any(_is_environment(ground, path) for path in paths):
-            place = VENV_FOLDER if stage.number in ground.ours else target
-            owner = "" if stage.number in ground.ours else _owner(instruction)
-            line = f"COPY --from={source}{owner} {VENV_FOLDER} {place}"
-            if " ".join(instruction.text.split()) != line:
-                new = leave_out(instruction, "") if has_venv else None
-                yield instruction.line, new or _rewrite(instruction, line, "the packages are in the base's environment")
-            has_venv = True
-        elif all(_PROGRAMS.fullmatch(path) for path in paths) and _copies_environment(ground, stage, source):
-            yield instruction.line, leave_out(instruction, "the programs are in the base's environment")
-        elif missing is None and stage.number in ground.ours and _has_own_environment(ground, origin, paths):
-            missing = instruction, source
-    if missing and not has_venv:
-        instruction, source = missing
-        line = f"COPY --from={source} {VENV_FOLDER} {VENV_FOLDER}{_newline(instruction)}"
-        yield instruction.line, Edit(start=0, end=0, new=line, why="the packages are in the base's environment")
-
-
-def _copies_environment(ground: Ground, stage: Stage, source: str) -> bool:
-    return any(
-        _is_environment(ground, normpath(word))
-        for each in stage.instructions
-        if each.keyword == "COPY" and dict(each.flags).get("from") == source
-        for word in each.words[:-1]
-    )
-
-
-def _is_environment(ground: Ground, path: str) -> bool:
-    return path == VENV_FOLDER or path in ground.venvs or bool(_INSTALLED.fullmatch(path))
-
-
-def _has_own_environment(ground: Ground, origin: Stage, paths: list[str]) -> bool:
-    """Whether a stage installs in one of the folders, so that its environment used to come along."""
-    for each in ground.dockerfile.ancestry(origin):
-        for instruction, folder, _ in folders_of(each, ground.dockerfile):
-            if instruction.keyword == "RUN" and any(words in instruction.arguments for words in _BUILDS):
-                within = (normpath(join(folder, path)) for path in paths)
-                if any(folder == path or folder.startswith(f"{path.rstrip('/')}/") for path in within):
-                    return True
-    return False
-
-
-def _owner(instruction: Instruction) -> str:
-    return "".join(f" --{name}={value}" for name, value in instruction.flags if name in ("chown", "chmod"))
-
-
-def _rewrite(instruction: Instruction, line: str, why: str) -> Edit:
-    return Edit(start=0, end=len(instruction.text), new=line + _newline(instruction), why=why)
-
-
-def _newline(instruction: Instruction) -> str:
-    return "\r\n" if instruction.text.endswith("\r\n") else "\n"
-
-
 def _left_alone(ground: Ground) -> Iterator[Note]:
     """Stages that install packages on something else than a Python image."""
     for stage in ground.dockerfile.stages:
         runs = [each for each in stage.instructions if each.keyword == "RUN"]
-        if stage.number in ground.ours or not any(words in each.arguments for each in runs for words in _BUILDS):
+        installs = any(words in each.arguments for each in runs for words in BUILDS)
+        if stage.number in ground.ours or not (installs or takes_environment(ground, stage)):
             continue
+        image = stage.image or "an image that is not known here"
+        said = "is no plain Python image: what it brings beside Python is not in the base"
+        needs = f"needs Python {ground.python} where the base has it, or what is copied does not start"
         yield Note(
-            text=f"{stage.image or 'an image that is not known here'} is no plain Python image: what it brings beside"
-            " Python is not in the base",
+            text=f"{image} {said if installs else needs}",
             line=f"FROM {ground.base.reference}{f' AS {stage.name}' if stage.name else ''}",
             path=ground.dockerfile.path,
             number=stage.start.line,

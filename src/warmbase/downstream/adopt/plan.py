@@ -17,6 +17,7 @@ from typing import Any
 from warmbase.downstream.adopt.exporting import EXPORTED, EXPORTED_KINDS, export_requirements
 from warmbase.downstream.adopt.extras import move_devcontainer, plan_compose, plan_devcontainer
 from warmbase.downstream.adopt.ignoring import complete_ignored
+from warmbase.downstream.adopt.locking import builds_offline
 from warmbase.downstream.adopt.model import Adoption, Change, Command, Locked, Note, ProjectFiles, Wishes
 from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_dockerfile
 from warmbase.downstream.adopt.rules import relocate
@@ -93,7 +94,8 @@ def choose_recipe(
     """How the project's packages get into an image."""
     has_git = any(package.name == "git" for package in offered.system_packages)
     asks_git = any(need.source == "git" for need in needs)
-    recipe = _recipe(project, files, locked)
+    packages = {package.name: package for package in offered.packages if not package.source}
+    recipe = replace(_recipe(project, files, locked), is_offline=builds_offline(project, packages))
     return replace(recipe, system=("git",)) if asks_git and not has_git else recipe
 
 

@@ -1,9 +1,14 @@
 """What the programs of a Dockerfile's commands install, by their words. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 PYTHON_PROGRAM = re.compile(r"(?:/usr(?:/local)?/bin/)?python3?(?:\.\d+)?")
+
+INSTALL_PLACES = frozenset({"--prefix", "--target", "-t", "--root"})
+"""The options of an installation that send it to a folder of its own."""
+WHEEL_PLACES = frozenset({"--wheel-dir", "-w"})
+"""Those that say where built wheels go."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -19,6 +24,20 @@ def is_install(program: Sequence[str]) -> bool:
             return True
         case _:
             return False
+
+
+def is_wheel_build(program: Sequence[str]) -> bool:
+    """Whether it has pip build wheels."""
+    words = program[2:] if program[1:3] == ("-m", "pip") else program
+    return len(words) > 1 and words[1] == "wheel" and bool(re.fullmatch(r"pip3?(?:\.\d+)?", words[0]))
+
+
+def option_values(program: Sequence[str], options: Collection[str]) -> Iterator[str]:
+    """The values of options, as a word of their own or after a "="."""
+    for word, following in zip(program, [*program[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in options:
+            yield value if equals else following
 
 
 def installed_names(program: Sequence[str]) -> frozenset[str]:

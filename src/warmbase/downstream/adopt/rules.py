@@ -20,10 +20,13 @@ from warmbase.downstream.adopt.edits import (
 )
 from warmbase.downstream.adopt.model import Note
 from warmbase.downstream.adopt.programs import (
+    INSTALL_PLACES,
     PYTHON_PROGRAM,
+    WHEEL_PLACES,
     bare_name,
     installed_names,
     is_install,
+    is_wheel_build,
     system_packages,
     without_options,
 )
@@ -49,10 +52,11 @@ _FIGHTING: Mapping[str, str] = {
     "UV_NO_MANAGED_PYTHON": "the base has its Python",
     "UV_MANAGED_PYTHON": "the base has its Python",
     "UV_PYTHON_PREFERENCE": "the base has its Python",
+    "UV_PYTHON_INSTALL_DIR": "the base has its Python",
 }
 """Variables that keep uv from what the base has."""
 
-_WITH_VALUE = frozenset({"--python", "-p", "--prefix", "--target", "-t", "--root"})
+_WITH_VALUE = INSTALL_PLACES | {"--python", "-p"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -179,6 +183,8 @@ def _needless(ground: Ground, command: ShellCommand) -> str:
             without_options(rest)[1:]
         ) <= ground.venvs | {VENV_FOLDER}:
             return "the base's environment is open to every user"
+    if ground.wheels and is_install(program) and "--no-index" in program:
+        return "the packages are in the base's environment"
     if any(_INSTALLER.search(word) or word in _installers(ground) for word in program):
         return "the base has uv"
     names = installed_names(program)
@@ -220,6 +226,9 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
             why="the base has uv, which reads no lock of others",
         )
         return
+    if is_wheel_build(program):
+        yield from _wheels(command, offset)
+        return
     gone = {number for number, _ in _flags(ground, program)}
     if gone:
         yield from drop_words(command, [number + offset for number in gone], "packages go into the base's environment")
@@ -233,6 +242,17 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
         numbers = [number for number, word in enumerate(command.texts) if bare_name(word) == "uv" and number > offset]
         yield from drop_words(command, numbers, "the base has the uv that made its cache")
     yield from _paths_within(ground, command)
+
+
+def _wheels(command: ShellCommand, offset: int) -> Iterator[Edit]:
+    """Wheels that another stage would install: they are installed at once, for the base's pip is uv, and makes none."""
+    why = "packages go into the base's environment"
+    number = command.texts.index("wheel", offset)
+    yield Edit(start=command.words[number].start, end=command.words[number].end, new="install", why=why)
+    for place, word in enumerate(command.texts):
+        name, equals, _ = word.partition("=")
+        if name in WHEEL_PLACES:
+            yield from drop_words(command, [place] if equals else [place, place + 1], why)
 
 
 def _flags(ground: Ground, program: tuple[str, ...]) -> Iterator[tuple[int, str]]:
@@ -285,6 +305,13 @@ def relocate(word: str, venvs: Collection[str]) -> str:
 
 
 def _start(spot: Spot) -> None:
+    """A start names the base's programs; an image that starts Python for its CMD says so where the base does not."""
+    starts_python = "distroless/python" in spot.stage.image and spot.instruction.keyword == "CMD"
+    if starts_python and not any(each.keyword == "ENTRYPOINT" for each in spot.stage.instructions):
+        for command in spot.ground.commands(spot.instruction):
+            new = '"python", ' if command.operator == "[" else "python "
+            start = command.words[0].start
+            spot.edits.append(Edit(start=start, end=start, new=new, why="the base starts no Python by itself"))
     for command in spot.ground.commands(spot.instruction):
         if command.program[:2] in (("poetry", "run"), ("pipenv", "run")):
             first = len(command.texts) - len(command.program)

@@ -7,9 +7,16 @@ node image that builds a frontend, nginx) stay what they are.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import join, normpath
 
+from warmbase.downstream.adopt.programs import (
+    INSTALL_PLACES,
+    WHEEL_PLACES,
+    is_install,
+    is_wheel_build,
+    option_values,
+)
 from warmbase.downstream.commands import ShellCommand, read_commands
 from warmbase.downstream.dockerfile import Dockerfile, Instruction, Stage, expand
 from warmbase.downstream.listing import Base
@@ -29,15 +36,20 @@ VENV_FOLDER = f"/{VENV}"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ground:
     """What the rules of patching know: `ours` are the numbers of the stages that stand on the base, itself or through
-    another stage, `begun` of those whose FROM names an image. `venvs` are the folders of environments that the file
-    makes or means, and that will not be there any more. `exported` is the requirements file that takes the place of a
-    lock that uv does not read ("" none)."""
+    another stage, `begun` of those whose FROM names an image.
+
+    `venvs` are the folders that the file installs packages to, and that will not be there any more, `wheels` those
+    where pip was to build some. `pythons` are those of Pythons of uv's. `exported` is the requirements file that takes
+    the place of a lock that uv does not read ("" none).
+    """
 
     dockerfile: Dockerfile
     base: Base
     ours: frozenset[int]
     begun: frozenset[int]
     venvs: frozenset[str]
+    pythons: frozenset[str] = frozenset()
+    wheels: frozenset[str] = frozenset()
     exported: str = ""
 
     @property
@@ -53,14 +65,39 @@ class Ground:
 def survey(dockerfile: Dockerfile, base: Base, exported: str = "") -> Ground:
     """What is known of a Dockerfile that comes to stand on a base."""
     begun = frozenset(stage.number for stage in dockerfile.stages if _is_replaced(dockerfile, stage, base))
-    ours = frozenset(
-        stage.number
-        for stage in dockerfile.stages
-        if any(lower.number in begun for lower in dockerfile.ancestry(stage))
-    )
+    ground = _ground(dockerfile, base, begun, exported)
+    runs_there = {stage.number for stage in dockerfile.stages if _runs_what_is_copied(ground, stage)}
+    return _ground(dockerfile, base, begun | runs_there, exported) if runs_there else ground
+
+
+def _ground(dockerfile: Dockerfile, base: Base, begun: frozenset[int], exported: str) -> Ground:
+    stages = dockerfile.stages
+    ours = frozenset(each.number for each in stages if any(low.number in begun for low in dockerfile.ancestry(each)))
     ground = Ground(dockerfile=dockerfile, base=base, ours=ours, begun=begun, venvs=frozenset(), exported=exported)
-    venvs = {venv for number in ours for venv in _venvs_of(ground, dockerfile.stages[number])} - {VENV_FOLDER, "/", ""}
-    return Ground(dockerfile=dockerfile, base=base, ours=ours, begun=begun, venvs=frozenset(venvs), exported=exported)
+    found = [each for number in ours for each in _folders(ground, stages[number])]
+    known = {VENV_FOLDER, "/", ""}
+    return replace(
+        ground,
+        venvs=frozenset(path for _, path in found) - known,
+        wheels=frozenset(path for kind, path in found if kind == "wheels") - known,
+        pythons=frozenset(
+            normpath(path)
+            for number in ours
+            for each in stages[number].instructions
+            if each.keyword == "ENV" and (path := each.pairs.get("UV_PYTHON_INSTALL_DIR", ""))
+        ),
+    )
+
+
+def _runs_what_is_copied(ground: Ground, stage: Stage) -> bool:
+    """Whether a stage on a plain system gets its Python from a stage that comes to stand on the base."""
+    if stage.number in ground.ours or not is_plain_system(stage.image):
+        return False
+    sources = [dict(each.flags).get("from", "") for each in stage.instructions if each.keyword == "COPY"]
+    origins = [ground.dockerfile.find_stage(source) for source in sources if source]
+    copied = {word for each in stage.instructions if each.keyword == "COPY" for word in each.words[:-1]}
+    has_python = bool({normpath(word) for word in copied} & ground.pythons)
+    return has_python and any(origin and origin.number in ground.ours for origin in origins)
 
 
 def is_base(image: str, base: Base) -> bool:
@@ -117,19 +154,29 @@ def _is_replaced(dockerfile: Dockerfile, stage: Stage, base: Base) -> bool:
     )
 
 
-def _venvs_of(ground: Ground, stage: Stage) -> Iterator[str]:
-    """The folders of environments that a stage makes, or that uv would make there."""
+def _folders(ground: Ground, stage: Stage) -> Iterator[tuple[str, str]]:
+    """The folders that a stage installs to, or that uv would install to there, each with its kind."""
     for instruction, folder, variables in folders_of(stage, ground.dockerfile):
         if instruction.keyword == "ENV":
             named = (instruction.pairs.get(name, "") for name in ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"))
-            yield from (normpath(join(folder, expand(path, variables)[0])) for path in named if path)
+            yield from (("venv", normpath(join(folder, expand(path, variables)[0]))) for path in named if path)
         elif instruction.keyword == "RUN":
             for command in ground.commands(instruction):
-                path = made_environment(command)
-                if path:
-                    yield normpath(join(folder, expand(path, variables)[0]))
-                elif command.program[:1] in (("uv",), ("poetry",)):
-                    yield normpath(join(folder, ".venv"))
+                for kind, path in _made_by(command):
+                    yield kind, normpath(join(folder, expand(path, variables)[0]))
+
+
+def _made_by(command: ShellCommand) -> Iterator[tuple[str, str]]:
+    path = made_environment(command)
+    program = command.program
+    if path:
+        yield "venv", path
+    elif program[:1] in (("uv",), ("poetry",)):
+        yield "venv", ".venv"
+    if is_install(program):
+        yield from (("venv", value) for value in option_values(program, INSTALL_PLACES))
+    if is_wheel_build(program):
+        yield from (("wheels", value) for value in option_values(program, WHEEL_PLACES))
 
 
 def made_environment(command: ShellCommand) -> str:

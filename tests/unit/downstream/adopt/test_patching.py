@@ -158,7 +158,10 @@ def test_a_stage_on_another_image_is_not_touched(line: str) -> None:
 # What a stage copies from one that installed, after both are on the base.
 COPIES = {
     "COPY --from=b --chown=app:app /app/.venv /app/.venv": "COPY --from=b /opt/venv /opt/venv",
-    "COPY --from=b /install /usr/local": "COPY --from=b /opt/venv /opt/venv",
+    "COPY --from=b $WORK/.venv /srv": "COPY --from=b /opt/venv /opt/venv",
+    "COPY --from=b --chown=app /app/.venv /app/data /srv": (
+        "COPY --from=b /opt/venv /opt/venv\nCOPY --from=b --chown=app /app/data /srv/"
+    ),
     "COPY --from=b /root/.local /root/.local": "COPY --from=b /opt/venv /opt/venv",
     "COPY --from=b /usr/local/lib/python3.12/site-packages /usr/local/lib/python3.12/site-packages\n"
     "COPY --from=b /usr/local/bin /usr/local/bin": "COPY --from=b /opt/venv /opt/venv",
@@ -171,14 +174,55 @@ COPIES = {
 
 @pytest.mark.parametrize("line", COPIES)
 def test_the_next_stage_gets_the_environment_where_the_base_has_it(line: str) -> None:
-    around = "FROM python:3.12 AS b\nWORKDIR /app\nRUN uv sync --frozen\nFROM python:3.12-slim\n{}\nUSER app\n"
+    around = (
+        "FROM python:3.12 AS b\nWORKDIR /app\nRUN uv sync --frozen\n"
+        "FROM python:3.12-slim\nENV WORK=/app\n{}\nUSER app\n"
+    )
     expected = around.format(COPIES[line]).replace("python:3.12-slim", REF).replace("python:3.12", REF)
     assert patched(around.format(line)) == expected
 
 
 def test_an_environment_for_another_image_keeps_its_place_and_its_owner() -> None:
-    text = "FROM python:3.12 AS b\nWORKDIR /app\nRUN uv sync\nFROM debian\nCOPY --from=b --chown=1 /app/.venv /venv\n"
-    assert patched(text).endswith("FROM debian\nCOPY --from=b --chown=1 /opt/venv /venv\n")
+    last = "FROM registry.example/run\nCOPY --from=b --chown=1 {} /venv\n"
+    text = "FROM python:3.12 AS b\nWORKDIR /app\nRUN uv sync --inexact\n" + last.format("/app/.venv")
+    assert patched(text).endswith(last.format("/opt/venv"))
+    (note,) = patch_dockerfile(text, "Dockerfile", BASE).notes
+    assert note.text.startswith("registry.example/run needs Python 3.13 where the base has it")
+
+
+# How people bring packages from one stage to another, both stages whole: before, and after.
+TWO_STAGES = {
+    "a prefix": (
+        "RUN pip install --prefix=/install -r a.txt\nFROM python:3.12\nCOPY --from=b /install /usr/local\n",
+        "RUN pip install -r a.txt\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\n",
+    ),
+    "wheels": (
+        "RUN pip wheel --no-input -w /wheels \\\n  -r a.txt\nFROM python:3.12\nCOPY --from=b /wheels /w/\n"
+        "RUN pip install --no-index --find-links=/w /w/* && rm -r /w\n",
+        "RUN pip install --no-input \\\n  -r a.txt\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nRUN rm -r /w\n",
+    ),
+    "an environment that a variable names": (
+        "RUN uv sync --frozen\nFROM python:3.12\nENV VIRTUAL_ENV=/app/.venv \\\n    A=1\n"
+        "COPY --from=b ${VIRTUAL_ENV} ${VIRTUAL_ENV}\n",
+        "RUN uv sync --frozen\nFROM {base}\nENV A=1\nCOPY --from=b /opt/venv /opt/venv\n",
+    ),
+    "a Python of uv's too": (
+        "ENV UV_PYTHON_INSTALL_DIR=/python\nRUN uv sync --frozen\nFROM debian:bookworm-slim\n"
+        "COPY --from=b /python /python\nCOPY --from=b /app /app\n",
+        "RUN uv sync --frozen\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nCOPY --from=b /app /app\n",
+    ),
+    "an image that starts Python": (
+        "RUN pip install --target /deps x\nFROM gcr.example/distroless/python3\nCOPY --from=b /deps /d\nCMD [\"a\"]\n",
+        "RUN pip install x\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nCMD [\"python\", \"a\"]\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", TWO_STAGES)
+def test_packages_reach_the_next_stage_in_the_bases_environment(way: str) -> None:
+    before, after = TWO_STAGES[way]
+    begin = "FROM {} AS b\nWORKDIR /app\n"
+    assert patched(begin.format("python:3.12") + before) == begin.format(REF) + after.replace("{base}", REF)
 
 
 def test_a_stage_that_only_had_uv_goes_with_its_last_use() -> None:

@@ -1,0 +1,101 @@
+"""What one stage of a Dockerfile copies of the packages that another one installed. Pure.
+
+Where both stand on the base, the environment is copied over itself, which costs only what changed; with another owner
+every file of it would be copied. A stage that took the packages along with the project's folder gets a line for them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from posixpath import join, normpath
+
+from warmbase.downstream.adopt.edits import Edit, leave_out
+from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, folders_of
+from warmbase.downstream.dockerfile import Instruction, Stage, expand
+
+BUILDS = ("uv sync", "uv pip", "pip install", "pip3 install", "poetry install", "pipenv install")
+"""Commands that install a project's packages."""
+
+_INSTALLED = re.compile(
+    r"/usr/local/lib/python3\.\d+(?:/site-packages)?|/usr/lib/python3(?:/dist-packages)?|/root/\.local"
+)
+_PROGRAMS = re.compile(r"/usr/local/bin|/usr/bin")
+_WHY = "the packages are in the base's environment"
+
+
+def copied_edits(ground: Ground, stage: Stage) -> Iterator[tuple[int, Edit]]:
+    """The edits of a stage's lines, by line."""
+    has_venv = False
+    missing: tuple[Instruction, str] | None = None
+    is_ours = stage.number in ground.ours
+    for instruction, origin, paths, target in _copies(ground, stage):
+        source = dict(instruction.flags)["from"]
+        if any(_is_environment(ground, path) for path in paths):
+            lines = [] if has_venv else [_venv_line(instruction, source, VENV_FOLDER if is_ours else target, is_ours)]
+            rest = [path for path in paths if not _is_environment(ground, path)]
+            lines += [f"COPY --from={source}{_owner(instruction)} {' '.join(rest)} {target}/"] if rest else []
+            if " ".join(instruction.text.split()) != " ".join(lines):
+                end = _newline(instruction)
+                new = "".join(f"{line}{end}" for line in lines)
+                yield instruction.line, Edit(start=0, end=len(instruction.text), new=new, why=_WHY)
+            has_venv = True
+        elif all(_PROGRAMS.fullmatch(path) for path in paths) and takes_environment(ground, stage, source):
+            yield instruction.line, leave_out(instruction, "the programs are in the base's environment")
+        elif paths and all(path in ground.pythons for path in paths):
+            yield instruction.line, leave_out(instruction, "the base has its Python")
+        elif missing is None and is_ours and _has_installed_in(ground, origin, paths):
+            missing = instruction, source
+    if missing and not has_venv:
+        instruction, source = missing
+        line = f"{_venv_line(instruction, source, VENV_FOLDER, True)}{_newline(instruction)}"
+        yield instruction.line, Edit(start=0, end=0, new=line, why=_WHY)
+
+
+def takes_environment(ground: Ground, stage: Stage, source: str = "") -> bool:
+    """Whether a stage copies packages that a stage on the base installed, from `source` or from any."""
+    return any(
+        _is_environment(ground, path) or _has_installed_in(ground, origin, paths)
+        for instruction, origin, paths, _ in _copies(ground, stage)
+        if source in ("", dict(instruction.flags)["from"])
+        for path in paths
+    )
+
+
+def _copies(ground: Ground, stage: Stage) -> Iterator[tuple[Instruction, Stage, Sequence[str], str]]:
+    """The lines that copy from a stage on the base: that stage, the paths, and where they go."""
+    for instruction, folder, variables in folders_of(stage, ground.dockerfile):
+        source = dict(instruction.flags).get("from", "") if instruction.keyword == "COPY" else ""
+        origin = ground.dockerfile.find_stage(source) if source else None
+        if origin is not None and origin.number in ground.ours:
+            *paths, target = (_path(word, variables) for word in instruction.words)
+            yield instruction, origin, paths, normpath(join(folder, target)) if target.startswith(".") else target
+
+
+def _path(word: str, variables: Mapping[str, str]) -> str:
+    return normpath(expand(word, variables)[0] or word)
+
+
+def _is_environment(ground: Ground, path: str) -> bool:
+    return path == VENV_FOLDER or path in ground.venvs or bool(_INSTALLED.fullmatch(path))
+
+
+def _has_installed_in(ground: Ground, origin: Stage, paths: Sequence[str]) -> bool:
+    """Whether a stage installs in one of the folders, so that its environment used to come along."""
+    for each in ground.dockerfile.ancestry(origin):
+        for instruction, folder, _ in folders_of(each, ground.dockerfile):
+            if instruction.keyword == "RUN" and any(words in instruction.arguments for words in BUILDS):
+                within = (normpath(join(folder, path)) for path in paths)
+                if any(folder == path or folder.startswith(f"{path.rstrip('/')}/") for path in within):
+                    return True
+    return False
+
+
+def _venv_line(instruction: Instruction, source: str, place: str, is_ours: bool) -> str:
+    return f"COPY --from={source}{'' if is_ours else _owner(instruction)} {VENV_FOLDER} {place}"
+
+
+def _owner(instruction: Instruction) -> str:
+    return "".join(f" --{name}={value}" for name, value in instruction.flags if name in ("chown", "chmod"))
+
+
+def _newline(instruction: Instruction) -> str:
+    return "\r\n" if instruction.text.endswith("\r\n") else "\n"

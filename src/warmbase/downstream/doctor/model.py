@@ -138,15 +138,14 @@ class Surroundings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What becomes of a package, and why. `cause` is the code of the finding that it belongs to, "" for a hit; `fix`
-    the line that would make it hit. `size` is what is downloaded or copied, as far as that is known."""
+    """What becomes of a package, and why. `cause` is the code of the finding that it belongs to, which has the line
+    that mends it, "" for a hit. `size` is what is downloaded or copied, as far as that is known."""
 
     name: str
     version: str
     outcome: Outcome
     cause: str = ""
     why: str = ""
-    fix: str = ""
     size: int = 0
 
 

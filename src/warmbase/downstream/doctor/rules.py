@@ -113,16 +113,13 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
     """The line that mends a kind of finding, and where what it concerns stands."""
     first = case.place_of(verdicts[0].name)
     situation = case.situation
-    if code == "version":
+    if code in ("version", "file", "hash", "tags"):
         return _pin(case, verdicts), first
     if code == "index":
         told = situation.surroundings.last("no-index") or situation.surroundings.last("default-index")
         if told:
             return f"take out `{told.said}`", told.place
         return f"lock from the base's index, {situation.holdings.default_index}", first
-    if code in ("file", "hash", "tags"):
-        names = " ".join(f"--upgrade-package {verdict.name}" for verdict in verdicts[:_MOST_PINS])
-        return (f"uv lock {names}" if case.lock == "uv.lock" else f"lock again with the files of {_base(case)}"), first
     if code in ("refresh", "reinstall", "no-binary", "link-mode"):
         last = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")][-1]
         return f"take out `{last.said}`", last.place
@@ -139,7 +136,7 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
 
 
 def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
-    """How to have the base's versions."""
+    """How to have the base's versions, with the files that its index has of them."""
     holdings = case.situation.holdings
     versions = {name: wheels[0].version for name, wheels in holdings.cached.items() if wheels}
     versions |= {one.name: one.version for one in holdings.venvs.get(BASE_VENV, {}).values()}
@@ -151,10 +148,6 @@ def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
     if case.project.kind in _LOCKERS:
         return f"ask for {' '.join(pins[:_MOST_PINS])}, then {_LOCKERS[case.project.kind]}"
     return " ".join(pins)
-
-
-def _base(case: Case) -> str:
-    return case.base or "the base"
 
 
 def _about_obstacles(case: Case, verdicts: Sequence[Verdict], cold: tuple[str, ...]) -> Iterator[Finding]:

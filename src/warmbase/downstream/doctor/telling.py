@@ -46,6 +46,7 @@ def _tell_finding(finding: Finding) -> Iterator[str]:
 
 def describe(diagnosis: Diagnosis) -> dict[str, Any]:
     """A diagnosis as JSON."""
+    fixes = {finding.code: finding.fix for finding in diagnosis.findings}
     return {
         "project": diagnosis.project,
         "base": diagnosis.base,
@@ -67,5 +68,5 @@ def describe(diagnosis: Diagnosis) -> dict[str, Any]:
             }
             for finding in diagnosis.findings
         ],
-        "verdicts": [asdict(verdict) for verdict in diagnosis.verdicts],
+        "verdicts": [asdict(one) | {"fix": fixes.get(one.cause, "")} for one in diagnosis.verdicts],
     }

@@ -123,6 +123,18 @@ def test_a_pipeline_gets_an_exit_code_and_a_document(
         assert set(finding) == {"code", "severity", "message", "fix", "file", "line", "packages"}
 
 
+def test_the_document_has_the_reason_and_the_fix_of_every_package(tmp_path: Path) -> None:
+    write_project(tmp_path, pandas="2.3.0")
+    document: dict[str, Any] = json.loads(examine(tmp_path, "--json").stdout)
+    (pandas,) = [verdict for verdict in document["verdicts"] if verdict["outcome"] != "hit"]
+    assert (pandas["name"], pandas["cause"], pandas["fix"]) == (
+        "pandas",
+        "version",
+        "uv lock --upgrade-package pandas==2.2.3",
+    )
+    assert pandas["why"] == "the project has 2.3.0, the base 2.2.3"
+
+
 def test_an_unknown_base_and_a_missing_one_are_errors(tmp_path: Path) -> None:
     write_project(tmp_path, dockerfile="FROM registry.example/other:1\n")
     assert isinstance(examine(tmp_path, code=1).exception, ProjectError)

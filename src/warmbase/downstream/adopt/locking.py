@@ -104,7 +104,8 @@ def builds_offline(project: Project, packages: Mapping[str, OfferedPackage]) -> 
         except InvalidRequirement:
             return False
         name = str(canonicalize_name(requirement.name))
-        if not {name, *_NEED_AT_HAND.get(name, ())} <= packages.keys() or name not in _NEED_AT_HAND:
+        needed = {name, *_NEED_AT_HAND.get(name, ())}
+        if name not in _NEED_AT_HAND or not needed <= packages.keys():
             return False
         if not admits_version(str(requirement.specifier), packages[name].version):
             return False

@@ -3,8 +3,8 @@
 The packages are synced into the base's own environment, before the project's files come, so that a change of those does
 not sync again: 7 kB and a tenth of a second, where an environment of its own is tens of megabytes. `--inexact` leaves
 what the base has beside, for removing it would be a layer of its own. What builds the project's own packages is in the
-base's cache, but uv asks the index for it whenever it may: 230 kB of index pages in the layer, and a build that waits for
-the network. Where the base has it all, that step is `--offline`.
+base's cache, but uv asks the index for it whenever it may: 230 kB of index pages in the layer, and a build that waits
+for the network. Where the base has it all, that step is `--offline`.
 """
 
 import json
@@ -21,8 +21,8 @@ FOLDER = "/app"
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """How a project's packages get into the image: the files that this takes, the command, and what follows when all
-    files are there ("" nothing): that builds, `is_offline` says whether without an index. `needs_all` says that the command reads folders, `system` which of Debian's packages
-    it takes."""
+    files are there ("" nothing), which builds the project's own; `is_offline` says that this asks no index. `needs_all`
+    says that the command reads folders, `system` which of Debian's packages it takes."""
 
     files: tuple[str, ...]
     install: str

@@ -7,7 +7,8 @@ a note.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier
@@ -70,15 +71,14 @@ class Case:
 
 def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     """All findings about the project, the gravest kinds in no particular order."""
-    cold = dict(_cold_backends(case))
+    cold, hidden = dict(_cold_backends(case)), _hidden_backends(case)
     yield from _about_python(case)
-    yield from _about_obstacles(case, verdicts, tuple(cold) if case.situation.obstacles else ())
+    yield from _about_obstacles(case, verdicts, tuple(name for name in cold if name in hidden))
     for code in _WORDS:
         concerned = [verdict for verdict in verdicts if verdict.cause == code]
         if concerned:
             yield _about_packages(case, code, concerned)
-    if not case.situation.obstacles:
-        yield from cold.values()
+    yield from (finding for name, finding in cold.items() if name not in hidden)
     yield from _about_venv(case, verdicts)
     yield from _latent(case, verdicts)
     yield from _about_uv(case)
@@ -246,19 +246,32 @@ def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
         yield Finding(code="refresh", severity="warning", message=message, fix=fix, place=option.place)
 
 
+def _requirements(case: Case) -> Iterator[tuple[Member, str, str, str]]:
+    """What building the project's own packages asks for: the package, the requirement, its name and its specifier."""
+    for member in case.project.members if case.project.kind in SYNCED else ():
+        for text in member.backend:
+            with suppress(InvalidRequirement):
+                requirement = Requirement(text)
+                if not requirement.url:
+                    yield member, text, str(canonicalize_name(requirement.name)), str(requirement.specifier)
+
+
+def _hidden_backends(case: Case) -> frozenset[str]:
+    """Build requirements that the base has, as far as can be seen behind what stands before its cache."""
+    situation = case.situation
+    codes = {obstacle.code for obstacle in situation.obstacles}
+    if situation.surroundings.is_container and codes & {"mount", "cache-dir", "buckets"}:
+        return frozenset(name for _, _, name, _ in _requirements(case))
+    known = replace(situation, cached=situation.holdings.cached)
+    return frozenset(
+        name for _, _, name, specifier in _requirements(case) if codes and _is_warm(known, name, specifier)
+    )
+
+
 def _cold_backends(case: Case) -> Iterator[tuple[str, Finding]]:
     """Build requirements of the project's own packages that the cache does not have, by their names."""
-    if case.project.kind not in SYNCED:
-        return
-    for member in case.project.members:
-        for text in member.backend:
-            try:
-                requirement = Requirement(text)
-            except InvalidRequirement:
-                continue
-            name = str(canonicalize_name(requirement.name))
-            if requirement.url or _is_warm(case.situation, name, str(requirement.specifier)):
-                continue
+    for member, text, name, specifier in _requirements(case):
+        if not _is_warm(case.situation, name, specifier):
             yield name, _cold(case, member, text, name)
 
 

@@ -96,6 +96,13 @@ def test_what_hides_the_cache_costs_the_build_backend(tmp_path: Path) -> None:
     assert (found.code, found.severity, found.packages) == ("no-cache", "error", ("hatchling",))
 
 
+def test_a_backend_that_the_base_has_not_is_told_apart_from_one_that_is_hidden(tmp_path: Path) -> None:
+    member = Member(name="app", backend=("hatchling>=1.20", "setuptools>=70", "no requirement"))
+    case = patient(tmp_path, within(IN_PLACE, "ENV UV_NO_CACHE=1"), members=(member,))
+    found = {finding.code: finding.packages for finding in case.examine().findings}
+    assert found == {"no-cache": ("hatchling",), "backend": ("setuptools",)}
+
+
 def test_the_settings_of_files_count_as_variables_do(tmp_path: Path) -> None:
     files = {"pyproject.toml": f"{PYPROJECT}\n[tool.uv]\nno-cache = true\n"}
     found = patient(tmp_path, OWN_VENV, files=files).only_finding()

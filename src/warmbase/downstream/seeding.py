@@ -19,6 +19,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from warmbase.downstream.markers import join_markers
 from warmbase.downstream.projects.environment import MarkerError, admits
 from warmbase.downstream.projects.model import Environment
 from warmbase.errors import ProjectError
@@ -92,7 +93,7 @@ def _constraints(name: str, version: str, records: Iterable[_Record]) -> Iterato
     for record in records:
         if _same(str(record["version"]), version):
             markers = record.get("resolution-markers", ()) if len(records) > 1 else ()
-            marker = " or ".join(f"({each})" for each in markers) if len(markers) > 1 else "".join(markers)
+            marker = join_markers(markers)
             yield f"{name}=={record['version']}" + (f" ; {marker}" if marker else "")
 
 

@@ -103,6 +103,7 @@ PURE = (
     "downstream.index",
     "downstream.lifetimes",
     "downstream.listing",
+    "downstream.markers",
     "downstream.match",
     "downstream.naming",
     "downstream.prediction",

@@ -15,12 +15,20 @@ _WITH_ENGINES = ("tests/e2e/docker/", "tests/e2e/children/")
 _ORDER = (*_WITH_ENGINES, "tests/e2e/", "tests/integration/", "")
 
 
+def count_workers() -> int:
+    """One more than the machine has processors: tests wait for disks, networks and engines half of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def group_of(test: str) -> str:
     """The group of a test, which one worker runs: its module, so that what its tests share is made once.
 
-    All tests with container engines are one group, because two Docker engines would fight over the bridge.
+    All tests of a folder whose Docker engine is started for the session are one group: that engine is started once.
+    The one of tests/e2e/docker has the bridge and the packet filter, over which two would fight; the one of
+    tests/e2e/children goes without.
     """
-    return "engines" if test.startswith(_WITH_ENGINES) else test.partition("::")[0]
+    with_engine = next((folder for folder in _WITH_ENGINES if test.startswith(folder)), "")
+    return with_engine or test.partition("::")[0]
 
 
 def place_of(test: str) -> int:

@@ -15,8 +15,10 @@ def test_a_module_is_never_divided() -> None:
     ]
 
 
-def test_one_worker_has_all_container_engines() -> None:
-    assert group_of(ENGINES) == group_of(CHILDREN)
+def test_one_worker_has_all_tests_of_an_engine() -> None:
+    assert group_of(ENGINES) == group_of("tests/e2e/docker/test_compiled.py::test_packages_are_compiled")
+    assert group_of(CHILDREN) == group_of("tests/e2e/children/test_development.py::test_a_dev_container")
+    assert len({group_of(test) for test in (ENGINES, CHILDREN, IMAGES, UNIT)}) == 4
 
 
 def test_what_takes_long_begins_first() -> None:

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 from tests.bases import Bases
 from tests.e2e.children.workshop import Measured, Workshop, open_workshop
-from tests.e2e.docker.engines import DockerEngine
+from tests.e2e.docker.engines import WITHOUT_BRIDGE, DockerEngine, running_engine
 from tests.registries import running_registry
 
 collect_ignore = ["projects"]  # their tests are theirs
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
+    """An engine of their own, as no step of theirs has a network: it may run beside the one of other tests."""
+    with running_engine("containerd", tmp_path_factory.mktemp("containerd"), *WITHOUT_BRIDGE) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ def test_compose_runs_a_bind_mount_and_sees_what_to_watch(workshop: Workshop, tm
     """What is edited on the host is served at once, from the base's venv."""
     folder = tmp_path / "service"
     shutil.copytree(workshop.folder / "compose", folder)
+    (folder / "compose.override.yaml").write_text("services: {web: {build: {network: none}}}\n", encoding="utf-8")
     (service,) = json.loads(compose(workshop, folder, "config", "--format", "json"))["services"].values()
     assert [volume["type"] for volume in service["volumes"]] == ["bind"]
     assert [watch["action"] for watch in service["develop"]["watch"]] == ["sync", "rebuild"]

@@ -7,14 +7,14 @@ import pytest
 from tests.baseimages import Blob, gzip_blob
 from tests.bases import Bases
 from tests.e2e.docker.dockerfiles import GEO, Dockerfiles, dockerfiles_at, push_base
-from tests.e2e.docker.engines import CATALOG, DockerEngine, podman_environment, running_engine
+from tests.e2e.docker.engines import CATALOG, WITHOUT_FILTER, DockerEngine, podman_environment, running_engine
 from tests.registries import RunningRegistry, running_registry
 
 
 @pytest.fixture(scope="session")
 def older_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerEngine]:
     """An engine with the graph drivers' store, the default before Docker 29."""
-    with running_engine("graphdriver", tmp_path_factory.mktemp("graphdriver")) as running:
+    with running_engine("graphdriver", tmp_path_factory.mktemp("graphdriver"), *WITHOUT_FILTER) as running:
         yield running
 
 

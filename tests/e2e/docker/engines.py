@@ -45,6 +45,10 @@ dependencies = ["httpx", "numpy"]
 """
 """A child that asks for what the image has."""
 IMPORTS = "import httpx, numpy, sys; print(sys.prefix, httpx.__file__, numpy.arange(3).sum())"
+WITHOUT_FILTER = ("--iptables=false", "--ip6tables=false")
+"""For an engine that runs beside another: it leaves the packet filter alone, and its containers have no network."""
+WITHOUT_BRIDGE = (*WITHOUT_FILTER, "--bridge=none", "--default-address-pool=base=10.213.0.0/16,size=24")
+"""For one whose containers have none unless they ask for one, which then has addresses of its own."""
 _UP = 60  # seconds that an engine has to come up
 _DOWN = 30
 
@@ -80,11 +84,10 @@ def can_run_engines() -> bool:
 
 
 @contextmanager
-def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
+def running_engine(store: str, folder: Path, *options: str) -> Iterator[DockerEngine]:
     """Start `dockerd` with everything it keeps in `folder`, and stop it; or take the one that runs already.
 
-    The one with the graph drivers' store leaves the packet filter alone, so that it may run beside the other: its
-    containers have no network.
+    One of several that run at once has the packet filter and the bridge; others get options to leave them alone.
     """
     running_already = os.environ.get("WARMBASE_TEST_DOCKER_HOST", "") if store == "containerd" else ""
     socket = running_already or f"unix://{folder}/docker.sock"
@@ -103,7 +106,7 @@ def running_engine(store: str, folder: Path) -> Iterator[DockerEngine]:
     command: Sequence[str | Path] = [
         "dockerd", "--config-file", config, "--host", socket, "--data-root", folder / "data",
         "--exec-root", folder / "run", "--pidfile", folder / "pid",
-        *([] if store == "containerd" else ["--iptables=false", "--ip6tables=false"]),
+        *options,
     ]  # fmt: skip
     with log.open("wb") as output, subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.bases import Bases
 
 ROOT = Path(__file__).parents[3]
 STARTED = [".gitignore", "Makefile", "bases/images.schema.json", "images.yaml"]
@@ -171,7 +172,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in ("pyproject.toml", "README.md"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source / name)
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
     shutil.copytree(ROOT / "src", source / "src", ignore=ignored)
     env = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_CACHE_DIR": str(place / "uv-cache"), "UV_PYTHON_DOWNLOADS": "never"}
     venv = place / "venv"
@@ -189,11 +190,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(place)
 
 
-def test_the_installed_tool_builds_in_a_folder_of_its_own(installed: Path, tmp_path: Path) -> None:
-    """From nothing but the wheel: init, then make, in a folder that has nothing to do with the repository."""
+def test_the_wheel_has_every_file_of_the_package(installed: Path) -> None:
+    (packages,) = installed.parents[1].glob("lib/python*/site-packages")
+    own = files_in(installed.parents[2] / "source" / "src" / "warmbase")
+    assert "init/images.yaml" in own
+    assert [name for name in files_in(packages / "warmbase") if "__pycache__" not in name] == own
+
+
+def test_the_installed_tool_builds_in_a_folder_of_its_own(installed: Path, foundation: Bases, tmp_path: Path) -> None:
+    """From nothing but the wheel: init, then make, in a folder that has nothing to do with the repository. The machine
+    knows the foundation: making one takes the same files, and half a minute."""
     env = os.environ | {
         "PATH": f"{installed.parent}{os.pathsep}{os.environ['PATH']}",
-        "WARMBASE_CACHE_DIR": str(tmp_path / "cache"),
+        "WARMBASE_CACHE_DIR": str(foundation.copy(tmp_path / "known").cache),
     }
     env.pop("PYTHONPATH", None)
     folder = tmp_path / "bases"

@@ -1,17 +1,20 @@
 """What speaks against a base: a yank, an end of life. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import date
 
 from warmbase.downstream.lifetimes import ending, is_past
 from warmbase.downstream.listing import Base
 from warmbase.nightly.report.markup import Markup, join, tag
 
+Link = Callable[[str], str]
+"""The address of the page of the base that has a name, "" where there is none."""
 
-def banners(base: Base, today: date, pages: Mapping[str, str]) -> Iterator[Markup]:
-    """What is to be read before anything else. `pages` has the address of a base's page by each of its names."""
+
+def banners(base: Base, today: date, link: Link) -> Iterator[Markup]:
+    """What is to be read before anything else."""
     if base.yanked:
-        instead = [" Take ", _linked(base.instead, pages), " instead."] if base.instead else []
+        instead = [" Take ", _linked(base.instead, link), " instead."] if base.instead else []
         said = join([tag("b", "Yanked: "), f"{base.yanked.rstrip('.')}.", *instead])
         yield tag("p", said, class_="banner banner-bad", role="note")
     words = ending(base, today)
@@ -31,6 +34,6 @@ def warning_chips(base: Base, today: date) -> Iterator[Markup]:
         yield tag("span", said, class_=f"chip {'chip-bad' if past else 'chip-soon'}", title=words)
 
 
-def _linked(name: str, pages: Mapping[str, str]) -> Markup:
-    found = pages.get(name)
+def _linked(name: str, link: Link) -> Markup:
+    found = link(name)
     return tag("a", tag("code", name), href=found) if found else tag("code", name)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from warmbase.downstream.lifetimes import end_of_life
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.anatomy import anatomy_section
-from warmbase.downstream.site.banners import banners
+from warmbase.downstream.site.banners import Link, banners
 from warmbase.downstream.site.frame import copied, day_words, frame_page, from_line, row, sentence, table, when
 from warmbase.downstream.site.model import Shelf, main_platform, page_path, way_up
 from warmbase.downstream.site.packages import packages_section, system_section
@@ -30,15 +30,18 @@ def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
     """The page. `pages` has the path of a base's page by each of the base's names."""
     path = page_path(base.variant)
     up = way_up(path)
-    linked = {name: f"{up}{found}" for name, found in pages.items()}
+
+    def link(name: str) -> str:
+        return f"{up}{pages[name]}" if name in pages else ""
+
     count = len({each.name for platform in base.offer.platforms for each in platform.packages})
     main = [
-        *_hero(shelf, base, linked),
+        *_hero(shelf, base, link),
         anatomy_section(shelf, base) if base.offer.platforms else Markup(""),
         tag(
             "div",
             tag("div", packages_section(base, up), system_section(base)),
-            tag("div", _inherit(base), _facts(base, linked), _shared(base, shared_layers(base, shelf.bases), linked)),
+            tag("div", _inherit(base), _facts(base, link), _shared(base, shared_layers(shelf, base), link)),
             class_="columns",
         ),
         history_section(shelf.editions.get(base.variant, ())),
@@ -53,7 +56,7 @@ def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
     )
 
 
-def _hero(shelf: Shelf, base: Base, linked: Mapping[str, str]) -> Iterator[Markup]:
+def _hero(shelf: Shelf, base: Base, link: Link) -> Iterator[Markup]:
     platform = main_platform(base)
     facts = [
         f"Python {platform.python if platform else base.offer.python}",
@@ -68,7 +71,7 @@ def _hero(shelf: Shelf, base: Base, linked: Mapping[str, str]) -> Iterator[Marku
         tag("h1", base.name),
         tag("p", sentence(base.offer.description), class_="lead") if base.offer.description else "",
         tag("ul", *(tag("li", fact, class_="chip") for fact in facts if fact), class_="chips"),
-        *banners(base, shelf.today, linked),
+        *banners(base, shelf.today, link),
         copied(from_line(base), "FROM line"),
         class_="hero",
     )
@@ -95,7 +98,7 @@ def _inherit(base: Base) -> Markup:
     )
 
 
-def _facts(base: Base, linked: Mapping[str, str]) -> Markup:
+def _facts(base: Base, link: Link) -> Markup:
     end = end_of_life(base)
     parent = base.offer.parent
     verified = [f"{each.platform}: {each.verified}" for each in base.offer.platforms if each.verified]
@@ -108,19 +111,19 @@ def _facts(base: Base, linked: Mapping[str, str]) -> Markup:
         ("Fixes until", [day_words(end)] if end else []),
         ("uv", [base.offer.uv]),
         ("Foundation", [base.offer.foundation]),
-        ("Made from", [tag("a", parent, href=linked[parent]) if parent in linked else parent] if parent else []),
+        ("Made from", [tag("a", parent, href=link(parent)) if link(parent) else parent] if parent else []),
         ("Verified", [", ".join(verified)] if verified else []),
     ]
     items = [part for name, value in facts if value for part in (tag("dt", name), tag("dd", *value))]
     return tag("section", tag("h2", "Facts"), tag("dl", *items), class_="card")
 
 
-def _shared(base: Base, shared: Sequence[Shared], linked: Mapping[str, str]) -> Markup:
+def _shared(base: Base, shared: Sequence[Shared], link: Link) -> Markup:
     if not shared:
         return Markup("")
     rows = [
         row(
-            tag("a", each.other.name, href=linked[each.other.variant]),
+            tag("a", each.other.name, href=link(each.other.variant)),
             tag("span", in_bytes(each.shared), class_="number"),
             tag("span", in_bytes(each.pull), class_="number"),
         )

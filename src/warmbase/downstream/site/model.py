@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,7 +18,8 @@ class Shelf:
     """The bases that a site shows, by variant, and what all of its pages ask.
 
     `editions` are by variant, `today` is the day that ends of life are counted from, `assets` has the path of each file
-    that pages load, by its plain name. `holders` says for a platform in how many bases a layer is, by its digest.
+    that pages load, by its plain name. `layers` has the bases of a platform with their layers there, bytes by digest;
+    `holders` in how many bases a layer is.
     """
 
     source: str
@@ -26,6 +27,7 @@ class Shelf:
     bases: tuple[Base, ...]
     editions: Mapping[str, tuple[Edition, ...]] = field(repr=False)
     assets: Mapping[str, str] = field(repr=False)
+    layers: Mapping[str, Sequence[tuple[Base, Mapping[str, int]]]] = field(repr=False)
     holders: Mapping[str, Mapping[str, int]] = field(repr=False)
 
 
@@ -55,13 +57,19 @@ def main_platform(base: Base) -> OfferedPlatform | None:
     return base.offer.platform(_PREFERRED) or next(iter(base.offer.platforms), None)
 
 
-def count_holders(bases: tuple[Base, ...]) -> dict[str, Counter[str]]:
-    """In how many bases each layer is, by platform and digest."""
-    counts: dict[str, Counter[str]] = {}
+def layers_by_platform(bases: Sequence[Base]) -> dict[str, list[tuple[Base, dict[str, int]]]]:
+    """The bases of each platform with their layers there, bytes by digest."""
+    found: dict[str, list[tuple[Base, dict[str, int]]]] = {}
     for base in bases:
         for platform in base.offer.platforms:
-            counts.setdefault(platform.platform, Counter()).update({layer.digest for layer in platform.layers})
-    return counts
+            layers = {layer.digest: layer.size for layer in platform.layers}
+            found.setdefault(platform.platform, []).append((base, layers))
+    return found
+
+
+def count_holders(layers: Iterable[tuple[Base, Mapping[str, int]]]) -> Counter[str]:
+    """In how many bases each layer is, by its digest."""
+    return Counter(digest for _, own in layers for digest in own)
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ from warmbase.downstream.index import NAME, index_to_json, render_index
 from warmbase.downstream.listing import Base, Edition, Listing
 from warmbase.downstream.site.basepage import base_page
 from warmbase.downstream.site.front import front_page
-from warmbase.downstream.site.model import Shelf, by_number, count_holders, page_path
+from warmbase.downstream.site.model import Shelf, by_number, count_holders, layers_by_platform, page_path
 from warmbase.downstream.site.releases import search_script
 
 ASSETS = Path(__file__).with_name("assets")
@@ -36,13 +36,15 @@ def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]]) -> 
     newest = max((base.time for base in bases), default="1970-01-01")
     script = search_script(bases).encode()
     files, assets = _assets({"data.js": script})
+    layers = layers_by_platform(bases)
     shelf = Shelf(
         source=source,
         today=date.fromisoformat((listing.time or newest)[:10]),
         bases=bases,
         editions={variant: tuple(each) for variant, each in editions.items()},
         assets=assets,
-        holders=count_holders(bases),
+        layers=layers,
+        holders={platform: count_holders(those) for platform, those in layers.items()},
     )
     pages = pages_by_name(bases)
     files |= {page_path(base.variant): base_page(shelf, base, pages).encode() for base in bases}

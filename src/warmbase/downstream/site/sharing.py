@@ -1,10 +1,9 @@
 """What bases have in common: layers that a machine pulls once for all of them. Pure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from warmbase.downstream.listing import Base
-from warmbase.downstream.site.model import main_platform
+from warmbase.downstream.site.model import Shelf, main_platform
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,17 +15,16 @@ class Shared:
     pull: int
 
 
-def shared_layers(base: Base, bases: Sequence[Base]) -> tuple[Shared, ...]:
+def shared_layers(shelf: Shelf, base: Base) -> tuple[Shared, ...]:
     """What a base shares with each other one on its main platform, the most first; nothing shared is left out."""
     own = main_platform(base)
     if not own:
         return ()
     sizes = {layer.digest: layer.size for layer in own.layers}
     found: list[Shared] = []
-    for other in bases:
-        there = other.offer.platform(own.platform) if other is not base else None
-        common = sizes.keys() & {layer.digest for layer in there.layers} if there else ()
-        if there and common:
+    for other, there in shelf.layers[own.platform]:
+        common = there.keys() & sizes.keys() if other is not base else ()
+        if common:
             shared = sum(map(sizes.__getitem__, common))
-            found.append(Shared(other=other, shared=shared, pull=there.size - shared))
+            found.append(Shared(other=other, shared=shared, pull=sum(there.values()) - shared))
     return tuple(sorted(found, key=lambda each: (-each.shared, each.other.variant)))

@@ -4,6 +4,7 @@ Exit codes: 0 all is well; 1 some variants failed; 2 a wrong command line (as ty
 sysexits.h, given by the error's class; 130 interrupted, 143 ended by SIGTERM, as CI systems cancel a job.
 """
 
+import io
 import os
 import signal
 import sys
@@ -62,6 +63,8 @@ def run() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a pipe on Windows knows no arrows, and no licence's owner's name
+        sys.stdout.reconfigure(errors="replace")
     try:
         from warmbase.cli import (  # noqa: F401  they register their commands
             adopt,

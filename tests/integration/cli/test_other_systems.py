@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from tests.offered import PLACE, base, edition
@@ -75,18 +76,24 @@ PROJECT = (
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int, str, str]]:
-    """What each command ended with, and what it said on standard output and error."""
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project, with an index that it names."""
     folder = tmp_path_factory.mktemp("elsewhere")
     listing = Listing(bases=(DATA, WEB), source=PLACE, time="2026-11-21T00:00:00Z")
     history = {each.variant: (edition(each), edition(each, days=1)) for each in listing.bases}
     (folder / "published.json").write_bytes(render_index(index_to_json(listing, history)))
     (folder / "pyproject.toml").write_text(PROJECT + '[tool.warmbase]\nindex = "./published.json"\n', newline="\n")
-    environment = {"WARMBASE_CACHE_DIR": str(folder / "cache"), "COLUMNS": "120"}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said(elsewhere: Path) -> Mapping[str, tuple[int, str, str]]:
+    """What each command ended with, and what it said on standard output and error."""
+    environment = {"WARMBASE_CACHE_DIR": str(elsewhere / "cache"), "COLUMNS": "120"}
     arguments = json.dumps([command.split() for command in COMMANDS])
     ended = subprocess.run(
         [sys.executable, "-c", WITHOUT_UNIX, arguments],
-        cwd=folder,
+        cwd=elsewhere,
         env=environment,
         capture_output=True,
         check=True,
@@ -94,6 +101,15 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int, st
     )
     found: Mapping[str, tuple[int, str, str]] = json.loads(ended.stdout)
     return found
+
+
+def test_a_pipe_that_knows_few_letters_gets_those(elsewhere: Path) -> None:
+    """As on Windows: there are no arrows in it."""
+    command = (sys.executable, "-m", "warmbase", "diff", "data:py3.13", "web:py3.12")
+    environment = {"WARMBASE_CACHE_DIR": str(elsewhere / "cache"), "PYTHONIOENCODING": "cp1252"}
+    ended = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, check=True)
+    assert ended.stdout.decode("cp1252").startswith("data:py3.13 (")
+    assert ended.stderr == b""
 
 
 @pytest.mark.parametrize(

@@ -105,11 +105,7 @@ def _find(
     buckets = _buckets(need, situation)
     of_index = [wheel for wheel in of_file if wheel.bucket in buckets]
     if not of_index:
-        asked = need.index or _default_index(situation)
-        return (
-            "index",
-            f"the project has it from {asked or 'another index'}, which the base's cache does not answer for",
-        )
+        return _other_index(need, situation, of_file)
     hashes = {one.sha256 for one in need.files if one.sha256}
     of_hash = [wheel for wheel in of_index if not hashes or wheel.sha256 in hashes]
     if not of_hash:
@@ -126,10 +122,14 @@ def _other_file(need: Need, file: NeededFile | None, wheels: Sequence[CachedWhee
     return "file", f"the lock has {file.name}{preferred}, the base {has}"
 
 
-def _told_instead(situation: Situation) -> str:
-    """What uv was told of indexes, where that is why."""
+def _other_index(need: Need, situation: Situation, wheels: Sequence[CachedWheel]) -> Reason:
     told = situation.surroundings.last("no-index") or situation.surroundings.last("default-index")
-    return f": `{told.said}`" if told else ""
+    if told:
+        return "index", f"`{told.said}` has uv look for other indexes in the cache"
+    asked = need.index or situation.holdings.default_index
+    if {wheel.bucket for wheel in wheels} & _buckets_of([asked], situation.holdings.default_index):
+        return "index-not-told", f"the lock has it from {asked}, of which uv was not told"
+    return "index", f"the base's cache does not answer for {asked or 'its index'}"
 
 
 def _default_index(situation: Situation) -> str:

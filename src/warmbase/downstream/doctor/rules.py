@@ -34,7 +34,8 @@ _WORDS: Mapping[str, tuple[Severity, str]] = {
     "file": ("error", "installed from another file than the base has"),
     "tags": ("error", "without a wheel for the base's Python and platform"),
     "hash": ("error", "with a hash in the lock that is not that of the base's file"),
-    "index": ("error", "from an index for which uv does not ask the base's cache"),
+    "index": ("error", "from an index that uv does not find in the base's cache"),
+    "index-not-told": ("error", "from an index that nothing tells uv of"),
     "archive": ("error", "in the cache by name, but without files"),
     "no-binary": ("error", "to be built from source"),
     "refresh": ("error", "fetched again"),
@@ -120,19 +121,28 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
         if told:
             return f"take out `{told.said}`", told.place
         return f"lock from the base's index, {situation.holdings.default_index}", first
-    if code in ("refresh", "reinstall", "no-binary", "link-mode"):
+    if code in ("refresh", "reinstall", "no-binary"):
         last = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")][-1]
         return f"take out `{last.said}`", last.place
-    if code == "environment":
-        chosen = situation.chosen
-        if chosen is None or not chosen.place.file:
-            return f"UV_PROJECT_ENVIRONMENT={BASE_VENV}", Place()
-        return f"take out `{chosen.said}`; or keep it, with UV_LINK_MODE=symlink", chosen.place
+    if code == "index-not-told":
+        return "[[tool.uv.index]] with the lock's address as its url, and default = true", Place(file="pyproject.toml")
+    if code in ("environment", "link-mode"):
+        return _install_in_place(situation)
     if code == "missing":
         return "`warmbase choose` says whether another base has more; else have it put into the catalog", first
     if code == "archive":
         return "take out what removes files from the cache (`uv cache clean`, `uv cache prune`)", Place()
     return "nothing, where that is meant", first
+
+
+def _install_in_place(situation: Situation) -> tuple[str, Place]:
+    """How to have nothing copied: the base's own venv, or one of links."""
+    chosen, mode = situation.chosen, situation.link_mode
+    in_place = f"UV_PROJECT_ENVIRONMENT={BASE_VENV}"
+    if chosen is not None and chosen.place.file:
+        in_place = f"take out `{chosen.said}`"
+    place = mode.place if mode else chosen.place if chosen else Place()
+    return f"{in_place}; or keep the venv, with UV_LINK_MODE=symlink", place
 
 
 def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from warmbase.downstream.doctor.model import CachedWheel, Holdings, Installed, Option, Place, Severity, Surroundings
 from warmbase.downstream.doctor.options import is_on, packages_of
 from warmbase.downstream.projects.model import Kind
-from warmbase.image.promises import CACHE, UV, VENV
-from warmbase.packages.uvcache import KNOWN, is_known
+from warmbase.image.promises import CACHE, VENV
+from warmbase.packages.uvcache import is_known
 
 BASE_VENV, BASE_CACHE = f"/{VENV}", f"/{CACHE}"
 _BUCKET = re.compile(r"-v\d+$")
@@ -175,9 +175,8 @@ def _other_uv(surroundings: Surroundings, promised: str) -> list[Obstacle]:
     version = first.version
     if version == promised or (version and is_known(version) and is_known(promised)):
         return []
-    spelled = f"uv {version}" if version else "another uv"
-    why = f"{spelled} at {first.path} runs in place of uv {promised} at {UV}, and reads other buckets of the cache"
-    if not version:
-        why = f"{spelled} at {first.path} runs in place of uv {promised} at {UV}; only uv {KNOWN} reads its cache"
+    spelled = f"uv {version}" if version else "a uv of unknown version"
+    reads = "reads other buckets of the cache" if version else "may read other buckets of the cache"
+    why = f"{spelled} at {first.path} runs in place of the base's uv {promised}, and {reads}"
     fix = f"take it out: the base has uv {promised}; or pin {promised}"
     return [Obstacle(code="other-uv", why=why, fix=fix, place=first.place)]

@@ -120,7 +120,7 @@ def test_the_settings_of_files_count_as_variables_do(tmp_path: Path) -> None:
     ("line", "code", "words"),
     [
         ("ENV UV_PROJECT_ENVIRONMENT=/app/.venv", "environment", "take out `ENV UV_PROJECT_ENVIRONMENT=/app/.venv`"),
-        ("ENV UV_PROJECT_ENVIRONMENT=.venv\nENV UV_LINK_MODE=copy", "link-mode", "take out `ENV UV_LINK_MODE=copy`"),
+        ("ENV UV_PROJECT_ENVIRONMENT=.venv\nENV UV_LINK_MODE=copy", "link-mode", "with UV_LINK_MODE=symlink"),
         ("ENV VIRTUAL_ENV=/app/.venv\nRUN uv sync --active", "environment", "take out `ENV VIRTUAL_ENV=/app/.venv`"),
     ],
 )
@@ -237,6 +237,16 @@ def test_uv_looks_for_a_lock_s_index_among_those_that_it_was_told(tmp_path: Path
     assert str(found.place) == ("Dockerfile:2" if line else "pyproject.toml:6")
     more = within(OWN_VENV, f"ENV UV_INDEX=mirror={MIRROR}")
     assert patient(tmp_path, more, needs, {"pyproject.toml": PYPROJECT}).examine().findings == ()
+
+
+def test_a_mirror_for_which_the_base_answers_has_to_be_told_to_uv(tmp_path: Path) -> None:
+    both = replace(BASE, offer=replace(BASE.offer, indexes={"": (INDEX, MIRROR)}))
+    needs = [locked(*each, index=MIRROR) for each in PACKAGES.items()]
+    found = patient(tmp_path, OWN_VENV, needs).only_finding(both)
+    assert (found.code, found.severity, found.packages) == ("index-not-told", "error", ALL)
+    settings = f'[[tool.uv.index]]\nurl = "{MIRROR}"\ndefault = true\n'
+    told = patient(tmp_path, OWN_VENV, needs, {"pyproject.toml": PYPROJECT + settings})
+    assert told.examine(both).findings == ()
 
 
 def test_a_wheel_that_uv_prefers_to_the_base_s_is_found(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ IMAGES: Mapping[str, Mapping[str, object]] = {
     "data": {"requirements": ["httpx", "ipykernel", "jupyter-server", "nbclient", "pandas", "pytest"]},
 }
 BACKENDS = ["setuptools", "hatchling", "editables"]
-_TRIES = 3
+_TRIES = 5
 
 _LOCK = """
 for name; do

@@ -1,6 +1,7 @@
 """`warmbase adopt`: from a base that was chosen to a project that hits."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -91,7 +92,7 @@ def adopt(
     if as_json:
         print_json(describe_adoption(prepared, applied=applied, old=old))
     elif changes:
-        _print_end(prepared, applied=applied)
+        _print_end(prepared, file, applied=applied)
     if changes and not applied and not diff:
         sys.exit(1)
 
@@ -164,9 +165,14 @@ def _agrees(files: int) -> bool:
     return typer.confirm(f"Write {files} file{'s' if files > 1 else ''}?")
 
 
-def _print_end(prepared: "Prepared", *, applied: bool) -> None:
+def _build_words(folder: Path, dockerfile: str) -> list[str]:
+    file = [] if dockerfile == "Dockerfile" else ["--file", (folder / dockerfile).as_posix()]
+    return [*file, folder.as_posix()]
+
+
+def _print_end(prepared: "Prepared", dockerfile: str, *, applied: bool) -> None:
     if applied:
         typer.echo(f"\nwrote {', '.join(change.path for change in prepared.adoption.changes)}")
-        typer.echo("next: docker build .")
+        typer.echo(f"next: docker build {shlex.join(_build_words(prepared.folder, dockerfile))}")
     else:
         typer.echo("\nnothing was written; --yes writes it", err=True)

@@ -20,6 +20,7 @@ from warmbase.downstream.adopt.ignoring import complete_ignored
 from warmbase.downstream.adopt.locking import builds_offline
 from warmbase.downstream.adopt.model import Adoption, Change, Command, Locked, Note, ProjectFiles, Wishes
 from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_dockerfile
+from warmbase.downstream.adopt.programs import is_install
 from warmbase.downstream.adopt.rules import relocate
 from warmbase.downstream.adopt.starting import Start, find_start
 from warmbase.downstream.adopt.writing import (
@@ -30,6 +31,8 @@ from warmbase.downstream.adopt.writing import (
     sync_recipe,
     write_dockerfile,
 )
+from warmbase.downstream.commands import read_commands
+from warmbase.downstream.dockerfile import read_dockerfile
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Match, match
 from warmbase.downstream.projects.environment import environment_of
@@ -81,6 +84,7 @@ def plan_adoption(
     notes += [each for each in extras if isinstance(each, Note)]
     found = match(project, base, offered.platform)
     notes += [*_notes(project, base, found, locked), *_notes_on_scripts(files)]
+    notes += _notes_on_source(files.texts.get(wishes.dockerfile, ""), wishes.dockerfile, recipe)
     return Adoption(
         changes=tuple(each for each in changes if each is not None and each.new != each.old),
         notes=tuple(notes),
@@ -211,6 +215,23 @@ def _notes(project: Project, base: Base, found: Match, locked: Locked | None) ->
             line="\n".join(pin for _, pin in pins),
             path=project.path.name,
         )
+
+
+def _notes_on_source(text: str, path: str, recipe: Recipe) -> Iterator[Note]:
+    """A Dockerfile that is there and installs a requirements file, where the lock decides what the base has."""
+    if not text or recipe.files[-1] != "uv.lock":
+        return
+    dockerfile = read_dockerfile(text, path)
+    runs = [each for each in dockerfile.instructions if each.keyword == "RUN"]
+    programs = [(run.line, each.program) for run in runs for each in read_commands(run, dockerfile.escape)]
+    if any(program[:2] in (("uv", "sync"), ("uv", "export")) for _, program in programs):
+        return
+    for number, program in programs:
+        if is_install(program) and any(word in ("-r", "--requirement") for word in program):
+            said = "the lock has the base's versions, and this installs a file that it does not decide; sync the lock"
+            line = f"COPY {' '.join(recipe.files)} ./\nRUN {recipe.install}"
+            yield Note(text=said, line=line, path=path, number=number, is_blocking=True)
+            return
 
 
 def _notes_on_scripts(files: ProjectFiles) -> Iterator[Note]:

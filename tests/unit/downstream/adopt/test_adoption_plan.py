@@ -130,6 +130,14 @@ def test_a_dockerfile_that_is_there_is_patched() -> None:
     assert written(planned) == old.replace("python:3.12", REF).replace("RUN uv venv\n", "")
 
 
+def test_a_dockerfile_that_does_not_install_what_is_locked_is_said() -> None:
+    old = "FROM python:3.12\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n"
+    planned = plan(project(LOCKED), {"Dockerfile": old, "pyproject.toml": PYPROJECT, "uv.lock": ""})
+    (note,) = [note for note in planned.notes if note.is_blocking]
+    assert note.number == 3
+    assert note.line == "COPY pyproject.toml uv.lock ./\nRUN uv sync --frozen --inexact"
+
+
 def test_another_dockerfile_can_be_named() -> None:
     planned = plan(project(LOCKED), {"Dockerfile": "FROM node\n", "pyproject.toml": PYPROJECT}, dockerfile="deploy/x")
     assert written(planned, "deploy/x").startswith(f"FROM {REF}\n")

@@ -101,9 +101,11 @@ def _headline(platform: "OfferedPlatform") -> str:
 
     system = f", {platform.system}" if platform.system else ""
     verified = f", verified: {platform.verified}" if platform.verified else ""
+    warm = sum(each.use != "venv" for each in platform.packages)
+    packages = count(len(platform.packages) - warm, "package") + (f" and {warm} in the cache alone" if warm else "")
     return (
         f"{platform.platform}: {in_bytes(platform.size)} in {count(len(platform.layers), 'layer')},"
-        f" Python {platform.python}{system}, {count(len(platform.packages), 'package')},"
+        f" Python {platform.python}{system}, {packages},"
         f" {count(len(platform.system_packages), 'system package')}{verified}"
     )
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.offered import NEWEST, PLACE, base, edition
+from tests.offered import NEWEST, PLACE, base, edition, offered
 from typer.testing import CliRunner
 
 from warmbase.cli import catalog, diff
@@ -108,6 +108,13 @@ def test_show_says_all_of_one() -> None:
 
 def test_show_says_what_speaks_against_it() -> None:
     assert "YANKED: broken; use web:old@sha256:1 instead" in run("show", "web").splitlines()
+
+
+def test_show_counts_what_is_in_the_cache_alone_for_itself(tmp_path: Path) -> None:
+    warm = base("kit:py3.13-trixie", [offered("numpy", "2.3.4"), offered("hatchling", "1.0", use="warm")])
+    (tmp_path / "index.json").write_bytes(render_index(index_to_json(Listing(bases=(warm,), source=PLACE))))
+    assert ", 1 package and 1 in the cache alone, 2 system packages, " in run("show", "kit")
+    assert run("list").splitlines()[2].split()[4] == "1"
 
 
 def test_show_for_programs_has_each_platform_with_its_packages_and_their_layers() -> None:

@@ -11,7 +11,7 @@ from tests.registries import RunningRegistry, client_of, copy_with_skopeo, inspe
 
 from warmbase.catalog.load import load_catalog
 from warmbase.catalog.select import select_variants
-from warmbase.lock.files import lock_paths, read_pins
+from warmbase.lock.files import lock_paths, read_lock, read_pins
 from warmbase.lock.model import lock_to_json, requirements_text
 from warmbase.oci.manifest import Index, Manifest
 from warmbase.publish.baseline import read_baseline
@@ -93,6 +93,33 @@ def test_the_registry_knows_exactly_what_an_image_was_made_from(
     manifest = client_of(registry.host).read_manifest("bases/small", image.digest)
     assert manifest
     assert baseline.entry.size == sum(layer.size for layer in Manifest.from_bytes(manifest.content).layers)
+
+
+def test_whoever_chooses_reads_what_the_image_itself_says(
+    bases: Bases, registry: RunningRegistry, published: dict[str, dict[str, Any]]
+) -> None:
+    index = ("--index", f"{registry.host}/bases", "--json")
+    base = json.loads(bases.run("show", "small:py3.13", *index).stdout)
+    assert base["reference"] == f"{registry.host}/bases/small:py3.13@{published['small']['digest']}"
+    [platform] = base["platforms"]
+    assert (platform["platform"], platform["system"], platform["verified"]) == (PLATFORM, "debian 13", "run")
+    assert platform["python"].startswith("3.13.")
+    assert {"libc6"} < {each["name"] for each in platform["system_packages"]}
+    build = bases.layout().builds("small:py3.13")[0]
+    manifest = client_of(registry.host).read_manifest("bases/small", build.digest)
+    assert manifest
+    layers = Manifest.from_bytes(manifest.content).layers
+    assert [(each["digest"], each["size"]) for each in platform["layers"]] == [(one.digest, one.size) for one in layers]
+    catalog = load_catalog(bases.catalog)
+    lock = read_lock(catalog, select_variants(catalog, ["small"])[0])
+    assert lock
+    wheels = {package.name: (wheel.name, wheel.sha256, wheel.size) for package, wheel in lock.wheels(PLATFORM)}
+    assert {each["name"]: (each["file"], each["sha256"], each["size"]) for each in platform["packages"]} == wheels
+    for each in platform["packages"]:
+        assert f"{each['name']} {each['version']}" in platform["layers"][each["layer"]]["words"].split(", ")
+    assert [listed["reference"] for listed in json.loads(bases.run("list", *index).stdout)] == [base["reference"]]
+    moves = json.loads(bases.run("diff", "small", published["small"]["digest"], *index).stdout)["moves"]
+    assert moves == []
 
 
 def test_a_second_publication_has_nothing_to_do(

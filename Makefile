@@ -107,7 +107,7 @@ clean: ## Remove what the targets made here; layers stay in warmbase's cache.
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.txt
-	@.ci/install-tools '$(PYTHON)' test
 	@echo "installing the development packages into .venv"
 	@$(pip) install --require-hashes --only-binary :all: -r requirements-dev.txt
+	@.ci/install-tools '$(PYTHON)' test
 	@touch $@

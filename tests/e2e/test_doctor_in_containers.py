@@ -286,6 +286,13 @@ def test_the_command_itself_runs_in_a_container(image: Image, tmp_path: Path) ->
         assert ", 0 B to download" in said.splitlines()[-1]
 
 
+def test_a_copy_of_the_cache_is_as_good(image: Image, tmp_path: Path) -> None:
+    with opened(image, tmp_path, {"UV_CACHE_DIR": "/tmp/cache", **OWN_VENV}) as container:
+        container.run("cp", "-a", CACHE, "/tmp/cache")
+        assert container.findings() == []
+        assert container.downloads() == 0
+
+
 MIRROR = "https://mirror.example/simple"
 TOLD: list[tuple[dict[str, str], str, bool]] = [
     ({"UV_DEFAULT_INDEX": MIRROR}, "", True),

@@ -65,6 +65,8 @@ def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situat
     """What holds for all packages of a project of a kind."""
     venv, chosen = _find_venv(holdings, surroundings, kind)
     obstacles = tuple(_obstacles(surroundings, holdings))
+    if surroundings.is_container and _is_filled(holdings):  # whatever it is, it serves as the base's own
+        obstacles = tuple(one for one in obstacles if one.code not in ("mount", "cache-dir"))
     hidden = {"no-cache", "other-uv"} | (set() if surroundings.is_container else {"mount", "cache-dir"})
     is_hidden = any(obstacle.code in hidden for obstacle in obstacles)
     return Situation(
@@ -77,6 +79,15 @@ def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situat
         cached={} if is_hidden else holdings.cached,
         ranks={tag: place for place, tag in enumerate(holdings.tags)},
         obstacles=obstacles,
+    )
+
+
+def _is_filled(holdings: Holdings) -> bool:
+    """Whether the cache that is used has all that the base's venv has from indexes."""
+    packages = [one for one in holdings.venvs.get(BASE_VENV, {}).values() if not one.origin]
+    return bool(packages) and all(
+        any(wheel.is_whole and wheel.version == one.version for wheel in holdings.cached.get(one.name, ()))
+        for one in packages
     )
 
 

@@ -32,7 +32,7 @@ def group_of(test: str) -> str:
 
 
 def place_of(test: str) -> int:
-    """Where a test's group stands in the line: what takes long comes first, for both workers to end together."""
+    """Where a test's group stands in the line: what takes long comes first, for all workers to end together."""
     return next(place for place, folder in enumerate(_ORDER) if test.startswith(folder))
 
 

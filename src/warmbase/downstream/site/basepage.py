@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from warmbase.downstream.adopt.writing import sync_recipe, write_dockerfile
 from warmbase.downstream.lifetimes import end_of_life
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.anatomy import anatomy_section
@@ -17,13 +18,6 @@ from warmbase.oci.sizes import in_bytes
 SCRIPTS = ("d3-hierarchy.min.js", "page.js", "base.js")
 
 _MOST_SHARED = 8
-_RECIPE = (
-    "WORKDIR /app",
-    "COPY pyproject.toml uv.lock ./",
-    "RUN uv sync --frozen --inexact --no-install-project",
-    "COPY . .",
-    "RUN uv sync --frozen --inexact",
-)
 
 
 def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
@@ -79,7 +73,7 @@ def _hero(shelf: Shelf, base: Base, link: Link) -> Iterator[Markup]:
 
 def _inherit(base: Base) -> Markup:
     """The recipe that measured best; `adopt` writes it for the project that it finds."""
-    recipe = "\n".join([from_line(base), *_RECIPE])
+    recipe = write_dockerfile(base.reference, sync_recipe(builds=True, has_others=False, has_root=True), start=None)
     versions = [
         "The base's versions are in ",
         tag("code", "/opt/warmbase/constraints.txt"),
@@ -87,7 +81,7 @@ def _inherit(base: Base) -> Markup:
         tag("code", "/opt/warmbase/uv.lock"),
         ": what a project locks at the same version is not downloaded.",
     ]
-    by_hand = join([copied(recipe, "Dockerfile"), tag("p", *versions, class_="quiet")])
+    by_hand = join([copied(recipe.rstrip(), "Dockerfile"), tag("p", *versions, class_="quiet")])
     return tag(
         "section",
         tag("h2", "Inherit it"),

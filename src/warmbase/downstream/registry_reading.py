@@ -13,7 +13,7 @@ from warmbase.effects.registry.records import read_layer
 from warmbase.errors import RegistryError
 from warmbase.events import Report, Warned
 from warmbase.oci.manifest import Descriptor
-from warmbase.oci.records import document_layer, packed_layers, parse_document
+from warmbase.oci.records import parse_document, record_layers
 from warmbase.publish.history import history
 from warmbase.publish.journal import KIND, Entry, entry_from_json, front, merge
 from warmbase.publish.ledger import last_at_once, read_tagged
@@ -151,9 +151,9 @@ class RegistryReader:
         document = registry.read_manifest(journal, str(stamp))
         if document is None:
             raise ValueError(f"{journal} has no {stamp} any more")
-        content = read_layer(registry, journal, document_layer(KIND, document.content))
-        entry = entry_from_json(parse_document(content), str(stamp))
-        return _Record(entry=entry, layers=packed_layers(document.content))
+        first, *others = record_layers(KIND, document.content)
+        entry = entry_from_json(parse_document(read_layer(registry, journal, first)), str(stamp))
+        return _Record(entry=entry, layers={layer.media_type: layer for layer in others})
 
     def _base(self, record: _Record) -> Base:
         """Raises ValueError for what cannot be read."""

@@ -96,13 +96,19 @@ def record_manifest(
 
 def document_layer(kind: str, manifest: bytes) -> Descriptor:
     """Where the document of a record lies. Raises ValueError if `manifest` is no record of this kind."""
+    return record_layers(kind, manifest)[0]
+
+
+def record_layers(kind: str, manifest: bytes) -> tuple[Descriptor, ...]:
+    """The layers of a record, the first of which is its document. Raises ValueError if it is no record of this kind."""
     try:
-        layer, *_ = Manifest.from_bytes(manifest).layers
-    except (KeyError, TypeError, ValueError) as error:
+        layers = Manifest.from_bytes(manifest).layers
+        document = layers[0]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"not a record: {error}") from error
-    if layer.media_type != artifact_type(kind):
-        raise ValueError(f"a record of {layer.media_type}, not of {artifact_type(kind)}")
-    return layer
+    if document.media_type != artifact_type(kind):
+        raise ValueError(f"a record of {document.media_type}, not of {artifact_type(kind)}")
+    return layers
 
 
 def embed(layer: Descriptor, content: bytes) -> Descriptor:

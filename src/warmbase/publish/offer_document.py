@@ -171,21 +171,24 @@ def _row(item: _Row) -> dict[str, Json]:
 
 
 def _read_rows(kind: type[R], rows: object) -> list[R]:
-    shape = {field.name: _READERS[get_origin(field.type) or field.type] for field in fields(kind)}
+    """The rows of a table. Reading many offers spends its time here: types are compared, and nothing more."""
+    shape = {field.name: _JSON_TYPES[get_origin(field.type) or field.type] for field in fields(kind)}
     required = {field.name for field in fields(kind) if field.default is MISSING}
     found = []
     for row in map(mapping_of, list_of(rows)):
-        if not row.keys() >= required:
-            raise ValueError(f"{', '.join(sorted(required - row.keys()))} is missing")
-        found.append(kind(**{name: shape[name](row, name) for name in row if name in shape}))
+        known = {name: value for name, value in row.items() if name in shape}
+        for name, value in known.items():
+            if type(value) is not shape[name] or (type(value) is int and value < 0):
+                raise ValueError(f"{name} is not what it should be")
+            if type(value) is list:
+                known[name] = texts_of(value)
+        if not known.keys() >= required:
+            raise ValueError(f"{', '.join(sorted(required - known.keys()))} is missing")
+        found.append(kind(**known))
     return found
 
 
-_READERS: Mapping[Any, Any] = {
-    str: text_of,
-    int: number_of,
-    tuple: lambda row, name: texts_of(row[name]),
-}
+_JSON_TYPES: Mapping[Any, type] = {str: str, int: int, tuple: list}
 
 
 def _chosen(rows: Sequence[R], numbers: object) -> tuple[R, ...]:

@@ -1,8 +1,8 @@
 """Projects of ten shapes adopt a base with one command, and their real builds then download nothing.
 
 No step has a network, so that what is not in the base cannot come. The layers are those that BuildKit pushes, and are
-as large as `warmbase adopt` said they would be. To build a package uv asks the index for the backends that it has;
-those projects (`offline`) get a line more behind FROM, `ENV UV_OFFLINE=1`.
+as large as `warmbase adopt` said they would be. To build a package uv asks the index for the backends that it has, even
+so: where people's own Dockerfile has it do that (`offline`), a line more stands behind FROM, `ENV UV_OFFLINE=1`.
 """
 
 import json

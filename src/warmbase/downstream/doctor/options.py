@@ -65,9 +65,9 @@ VALUES: Mapping[str, str] = {
     "--prefix": "target",
 }
 
-_IN_FILES = frozenset({*VARIABLES.values(), *SWITCHES.values(), *VALUES.values(), "required-version"}) - {
-    "environment", "virtual-env", "active", "target", "index",
-}  # fmt: skip
+_IN_FILES = frozenset(
+    {*VARIABLES.values(), *SWITCHES.values(), *VALUES.values(), "required-version", "constraint-dependencies"}
+) - {"environment", "virtual-env", "active", "target", "index"}
 _RENAMED = {"index-url": "default-index", "extra-index-url": "index"}
 SWITCHED_ON = frozenset({"1", "true", "t", "yes", "y", "on"})
 """How a variable of uv's switches something on."""

@@ -19,6 +19,7 @@ from warmbase.downstream.doctor.options import is_on
 from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
 from warmbase.downstream.match import serves_need
 from warmbase.downstream.projects.model import Need, NeededFile
+from warmbase.downstream.words import spell_specifier
 from warmbase.packages.uvcache import index_bucket
 
 _NAMED = re.compile(r"[\w.-]+=\w+:")
@@ -97,7 +98,7 @@ def _find(
     of_version = [wheel for wheel in known if serves_need(need, wheel.version)]
     if not of_version:
         has = ", ".join(sorted({wheel.version for wheel in known}))
-        return "version", f"the project has {need.version or need.specifier}, the base {has}"
+        return _other_version(need, has)
     is_named = any(one.name for one in need.files)
     of_file = [wheel for wheel in of_version if not is_named or (file is not None and wheel.file == file.name)]
     if not of_file:
@@ -165,11 +166,17 @@ def _explain(need: Need, file: NeededFile | None, situation: Situation) -> Reaso
     if isinstance(behind, CachedWheel):
         return first.code, first.why
     base = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
-    if behind[0] not in ("missing", "version", "archive") or base is None or base.origin:
+    if behind[0] not in ("missing", "version", "bound", "archive") or base is None or base.origin:
         return behind
     if serves_need(need, base.version):
         return first.code, first.why
-    return "version", f"the project has {need.version or need.specifier}, the base {base.version}"
+    return _other_version(need, base.version)
+
+
+def _other_version(need: Need, has: str) -> Reason:
+    if need.version:
+        return "version", f"the project has {need.version}, the base {has}"
+    return "bound", f"the project wants {spell_specifier(need.specifier)}, the base has {has}"
 
 
 def _linked(need: Need, situation: Situation) -> Verdict:

@@ -31,6 +31,7 @@ _LOCKERS = {"poetry.lock": "poetry lock", "Pipfile.lock": "pipenv lock"}
 
 _WORDS: Mapping[str, tuple[Severity, str]] = {
     "version": ("error", "at another version than in the base"),
+    "bound": ("error", "bounded to other versions than the base's"),
     "file": ("error", "installed from another file than the base has"),
     "tags": ("error", "without a wheel for the base's Python and platform"),
     "hash": ("error", "with a hash in the lock that is not that of the base's file"),
@@ -65,9 +66,10 @@ class Case:
 
     def place_of(self, package: str) -> Place:
         """Where the file that was read names a package."""
-        name = package.replace("-", "[-_.]")
-        pattern = rf"(?i)^\s*(name\s*=\s*[\"']{name}[\"']|[\"'-]?\s*[\"']?{name}\b)"
-        return Place(file=self.lock, line=line_of(self.texts.get(self.lock, ""), pattern))
+        name, text = package.replace("-", "[-_.]"), self.texts.get(self.lock, "")
+        begin = r"(?i)^[\s#]*" if self.project.kind == "script" else r"(?i)^\s*"
+        line = line_of(text, rf"{begin}(name\s*=\s*[\"']{name}[\"']|[\"'-]?\s*[\"']?{name}\b)")
+        return Place(file=self.lock, line=line or line_of(text, rf"(?i)[\"']{name}\b"))
 
 
 def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
@@ -83,7 +85,7 @@ def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     yield from _about_venv(case, verdicts)
     yield from _latent(case, verdicts)
     yield from _about_uv(case)
-    if case.project.kind == "pyproject.toml":
+    if case.project.kind == "pyproject.toml" and not case.situation.surroundings.all("constraint-dependencies"):
         again = f"warmbase adopt --base {case.base}" if case.base else "cp /opt/warmbase/uv.lock . && uv lock"
         message = "there is no lock: `uv lock` takes the newest versions, whatever the base has"
         yield Finding(code="no-lock", severity="warning", message=message, fix=again, place=Place(file=case.lock))
@@ -128,6 +130,8 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
         return "[[tool.uv.index]] with the lock's address as its url, and default = true", Place(file="pyproject.toml")
     if code in ("environment", "link-mode"):
         return _install_in_place(situation)
+    if code == "bound":
+        return "loosen the bound, or take the base that `warmbase choose` names", first
     if code == "missing":
         return "`warmbase choose` says whether another base has more; else have it put into the catalog", first
     if code == "archive":

@@ -12,7 +12,7 @@ from tests.offered import INDEX, base, published, wheel_hash, wheel_name
 
 from warmbase.downstream.doctor.examine import examine_project
 from warmbase.downstream.doctor.telling import summary
-from warmbase.downstream.projects.model import Member, NeededFile
+from warmbase.downstream.projects.model import Kind, Member, NeededFile
 from warmbase.errors import ListingError, ProjectError
 
 ALL = tuple(PACKAGES)
@@ -295,8 +295,28 @@ def test_a_uv_that_the_project_does_not_take_is_found(tmp_path: Path) -> None:
 
 
 def test_a_project_without_a_lock_is_told_what_keeps_it_on_the_base(tmp_path: Path) -> None:
-    found = patient(tmp_path, needs=[wanted("pandas", ">=2.2")], kind="pyproject.toml").only_finding()
+    needs = [wanted("pandas", ">=2.2")]
+    found = patient(tmp_path, needs=needs, kind="pyproject.toml").only_finding()
     assert (found.code, found.severity, found.fix) == ("no-lock", "warning", "warmbase adopt --base data:py3.13")
+    files = {"pyproject.toml": f'{PYPROJECT}[tool.uv]\nconstraint-dependencies = ["pandas==2.2.3"]\n'}
+    assert patient(tmp_path, needs=needs, kind="pyproject.toml", files=files).examine().findings == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        ("pyproject.toml", f'{PYPROJECT}dependencies = ["numpy", "pandas>=3"]\n', 5),
+        ("pyproject.toml", f'{PYPROJECT}dependencies = [\n  "numpy",\n  "pandas>=3",\n]\n', 7),
+        ("requirements.txt", "numpy\npandas >= 3\n", 2),
+        ("environment.yml", "dependencies:\n  - numpy\n  - pandas>=3\n", 3),
+        ("script", '# /// script\n# dependencies = [\n#   "pandas>=3",\n# ]\n# ///\n', 3),
+    ],
+)
+def test_a_bound_of_the_project_is_found_where_it_stands(tmp_path: Path, kind: Kind, text: str, line: int) -> None:
+    case = patient(tmp_path, needs=[wanted("numpy"), wanted("pandas", ">=3")], kind=kind, files={kind: text})
+    found = next(finding for finding in case.examine().findings if finding.severity == "error")
+    assert (found.code, found.packages, str(found.place)) == ("bound", ("pandas",), f"{kind}:{line}")
+    assert "the project wants ≥ 3, the base has 2.2.3" in found.message
 
 
 def test_requirements_are_installed_where_uv_pip_installs(tmp_path: Path) -> None:

@@ -250,9 +250,9 @@ def _check_contract(image: BuiltImage, lock: Lock, files: ImageFiles) -> Iterato
 
 
 def _check_bill(files: ImageFiles) -> Iterator[str]:
-    bill, base = files.read(contract.BILL), files.read(f"{promises.FOLDER}/base.json")
+    bill, base = files.read(promises.BILL), files.read(f"{promises.FOLDER}/base.json")
     if bill is None or base is None:
-        yield f"{contract.BILL} or base.json is missing"
+        yield f"{promises.BILL} or base.json is missing"
         return
     try:
         reproducible = bool(json.loads(base).get("reproducible"))

@@ -45,8 +45,8 @@ MAY_IMPORT = {
         "image.contract", "verify", "attest", "publish", "pipeline",
     },
     "downstream": {
-        "catalog", "effects", "foundation.dockerignore", "image.contract", "image.promises", "lock", "packages.uvcache", "publish",
-        "nightly.changes", "nightly.model", "nightly.report.tables", "nightly.report.markup",
+        "catalog", "effects", "foundation.dockerignore", "image.contract", "image.promises", "lock",
+        "packages.uvcache", "publish", "nightly.changes", "nightly.model", "nightly.report.tables", "nightly.report.markup",
     },
 }  # fmt: skip
 

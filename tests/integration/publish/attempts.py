@@ -9,11 +9,15 @@ from tests.publishing import Clock, Shelf, attest, check_whole, tags_of
 from tests.registries import RunningRegistry
 
 from warmbase.effects.registry.client import RegistryClient
-from warmbase.publish.journal import Journal
+from warmbase.effects.registry.records import write_record
+from warmbase.oci.records import record_manifest
+from warmbase.publish.baseline import read_origin
+from warmbase.publish.journal import KIND, Journal, entry_to_json, front, parse_time
 from warmbase.publish.ledger import Ledger
 from warmbase.publish.model import Place
 from warmbase.publish.push import DEFAULT_TRANSFERS
 from warmbase.publish.stage import Publication, publish_variants
+from warmbase.publish.stamps import Stamp
 
 NAME = "data:py3.13-trixie"
 ROLLING = ("py3.13-trixie", "py3.13")
@@ -51,9 +55,20 @@ def check_tags(place: Place) -> Journal:
     return journal
 
 
+def write_as_older_versions(place: Place) -> None:
+    """Let the journal have its entries as older versions wrote them: their documents are blobs, which have to be read."""
+    for entry in Ledger(place, NAME).read().entries:
+        record = record_manifest(KIND, entry_to_json(entry), more=read_origin(place, entry.id))
+        written = place.registry.find_manifest(place.journal, entry.id)
+        assert written
+        assert place.registry.delete_manifest(place.journal, written.digest)
+        stamp = Stamp.make(front(NAME), parse_time(entry.time), record.digest[7:])
+        write_record(place.registry, place.journal, record, str(stamp))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Old:
-    """What was published before everything that goes wrong: copied to a new prefix for each attempt."""
+    """What an older version published before everything that goes wrong: copied to a new prefix for each attempt."""
 
     registry: RunningRegistry
     client: RegistryClient

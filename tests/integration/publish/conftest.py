@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.publish.attempts import Old, publish
+from tests.integration.publish.attempts import Old, publish, write_as_older_versions
 from tests.publishing import Shelf
 from tests.registries import RunningRegistry, client_of, running_registry
 
@@ -38,5 +38,7 @@ def shelf(tmp_path: Path) -> Shelf:
 @pytest.fixture(scope="session")
 def old(registry: RunningRegistry, tmp_path_factory: pytest.TempPathFactory) -> Old:
     client, shelf = client_of(registry.host), Shelf(folder=tmp_path_factory.mktemp("blobs"))
-    done = publish(Place(registry=client, prefix="attempts/old"), shelf, "shared", "old")
+    place = Place(registry=client, prefix="attempts/old")
+    done = publish(place, shelf, "shared", "old")
+    write_as_older_versions(place)
     return Old(registry=registry, client=client, prefix="attempts", shelf=shelf, publication=done)

@@ -120,6 +120,16 @@ def test_as_long_as_a_registry_is_broken_the_old_state_stays_and_afterwards_a_ru
     check_finished(place, old.publication, publish(place, old.shelf, "shared", "new"))
 
 
+@pytest.mark.parametrize("name", ["blobs that are cut short", "corrupted blobs", "a redirect to nowhere"])
+def test_what_this_version_published_needs_no_blobs_to_be_published_over(place: Place, shelf: Shelf, name: str) -> None:
+    """The manifest of a journal's entry has the entry itself."""
+    old = publish(place, shelf, "shared", "old")
+    with fault_proxy(place.registry.host, LASTING[name]) as proxy:
+        new = publish(replace(place, registry=client_of(proxy.host)), shelf, "shared", "new")
+    assert new.error is None
+    check_finished(place, old, new)
+
+
 FORMS: dict[str, Callable[[float], str]] = {
     "seconds": lambda seconds: f"{seconds:.0f}",
     "a date": lambda seconds: formatdate(time.time() + seconds, usegmt=True),

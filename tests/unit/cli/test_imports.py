@@ -46,7 +46,8 @@ MAY_IMPORT = {
     },
     "downstream": {
         "catalog", "effects", "foundation.dockerignore", "image.contract", "image.promises", "lock",
-        "packages.uvcache", "publish", "nightly.changes", "nightly.model", "nightly.report.tables", "nightly.report.markup",
+        "packages.uvcache", "publish", "nightly.changes", "nightly.model", "nightly.report.tables",
+        "nightly.report.markup",
     },
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -140,8 +141,13 @@ MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
 OWN = {f"warmbase.{name}" for name in MODULES if name}
 
 
-def imports(path: Path, *, at_start: bool = False) -> Iterator[str]:
+@cache
+def imports(path: Path, *, at_start: bool = False) -> tuple[str, ...]:
     """The modules that a file imports; with `at_start` only those that importing it loads."""
+    return tuple(_read_imports(path, at_start=at_start))
+
+
+def _read_imports(path: Path, *, at_start: bool) -> Iterator[str]:
     pending: list[ast.AST] = [ast.parse(path.read_text())]
     while pending:
         node = pending.pop()

@@ -56,7 +56,7 @@ def check_tags(place: Place) -> Journal:
 
 
 def write_as_older_versions(place: Place) -> None:
-    """Let the journal have its entries as older versions wrote them: their documents are blobs, which have to be read."""
+    """Let the journal have its entries as older versions wrote them: their documents are blobs, and have to be read."""
     for entry in Ledger(place, NAME).read().entries:
         record = record_manifest(KIND, entry_to_json(entry), more=read_origin(place, entry.id))
         written = place.registry.find_manifest(place.journal, entry.id)

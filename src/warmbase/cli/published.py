@@ -1,6 +1,7 @@
 """What the commands for people share: `--index`, and the opening of what it names."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,7 @@ def open_published(index: str, folder: Path, report: "Report") -> "Published":
 
         return RegistryListing(
             source.text,
-            lambda: _open_place(source.text),
+            lambda is_kept: _open_place(source.text, is_kept=is_kept),
             folder=folders.published,
             entries=folders.journal,
             clock=now,
@@ -69,18 +70,17 @@ def published_names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-def _open_place(name: str) -> "Place":
+def _open_place(name: str, *, is_kept: bool) -> "Place":
     """The place of that name, with the mirrors of the catalog in the current folder, if there is one. Somebody waits:
-    what fails is tried once more and no longer."""
+    what fails is tried once more, and not even that where it `is_kept` what was there."""
     from warmbase.effects.registry.registries import open_registries
     from warmbase.effects.registry.retries import Backoff
     from warmbase.publish.model import Place
 
-    backoff = Backoff(attempts=2, patience=10)
+    open_them = partial(open_registries, os.environ, backoff=Backoff(attempts=1 if is_kept else 2, patience=10))
     if not CATALOG.is_file():
-        return Place.parse(name, open_registries(os.environ, backoff=backoff))
+        return Place.parse(name, open_them(is_awaited=True))
     from warmbase.catalog.load import load_catalog
 
     catalog = load_catalog(CATALOG)
-    mirrors = dict(catalog.mirrors)
-    return Place.parse(name, open_registries(os.environ, insecure=catalog.insecure, mirrors=mirrors, backoff=backoff))
+    return Place.parse(name, open_them(insecure=catalog.insecure, mirrors=dict(catalog.mirrors), is_awaited=True))

@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # what is kept is told without loading what reads registries
 
 
 class RegistryListing:
-    """See `Published`. `name` is the place's, "registry.example/bases"; `open_place` gives it when it is asked for.
+    """See `Published`. `name` is the place's, "registry.example/bases"; `open_place` gives it when it is asked for, and
+    hears whether it is kept what was there.
 
     `folder` is where listings are kept, `entries` where journals' entries are.
     """
@@ -38,7 +39,7 @@ class RegistryListing:
     def __init__(
         self,
         name: str,
-        open_place: "Callable[[], Place]",
+        open_place: "Callable[[bool], Place]",
         *,
         folder: Path,
         entries: Path,
@@ -56,7 +57,7 @@ class RegistryListing:
     def _reader(self) -> "RegistryReader":
         from warmbase.downstream.registry_reading import RegistryReader
 
-        return RegistryReader(self._open(), self._entries, self._report)
+        return RegistryReader(self._open(self._keeper.path.exists()), self._entries, self._report)
 
     @cached_property
     def _listing(self) -> Listing:

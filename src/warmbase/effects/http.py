@@ -16,6 +16,9 @@ from warmbase.errors import ListingError, PackagesError
 if TYPE_CHECKING:
     import httpx
 
+CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
+"""How long people wait for a server that says nothing, before it counts as away."""
+
 _LARGEST = 256 << 20  # of a document: an index of thousands of images stays far below
 _ADDRESS_REMEDY = "see whether the address is right and this machine reaches it; a login is taken from ~/.netrc"
 _REMEDY = "see that the index gives the file to whoever asks with these credentials, or let it offer SHA-256 hashes"
@@ -66,9 +69,15 @@ def fetch(address: str, validator: str = "") -> Fetched:
     """
     import httpx
 
+    from warmbase.effects.registry.transport import describe_failure
+
     shown = address.partition("?")[0]
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     try:
-        with _new_client() as client, client.stream("GET", address, headers=conditions_for(validator)) as response:
+        with (
+            _new_client(timeout) as client,
+            client.stream("GET", address, headers=conditions_for(validator)) as response,
+        ):
             if response.status_code == HTTPStatus.NOT_MODIFIED and validator:
                 return Fetched(content=None, validator=validator)
             if not response.is_success:
@@ -79,8 +88,10 @@ def fetch(address: str, validator: str = "") -> Fetched:
                 if len(content) > _LARGEST:
                     raise ListingError(f"{shown} is longer than {_LARGEST} bytes", next_step=_ADDRESS_REMEDY)
             return Fetched(content=bytes(content), validator=validator_of(response.headers))
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ListingError(f"{shown} cannot be read: {type(error).__name__}", next_step=_ADDRESS_REMEDY) from None
+    except httpx.TransportError as error:
+        raise ListingError(f"{shown} cannot be read: {describe_failure(error)}", next_step=_ADDRESS_REMEDY) from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise ListingError(f"{shown} is an address that leads nowhere", next_step=_ADDRESS_REMEDY) from None
 
 
 def conditions_for(validator: str) -> dict[str, str]:
@@ -153,14 +164,14 @@ def _pattern_of(host: str) -> str:
 
 @cache
 def _client() -> "httpx.Client":
-    return _new_client()
+    return _new_client(30)
 
 
-def _new_client() -> "httpx.Client":
+def _new_client(timeout: "float | httpx.Timeout") -> "httpx.Client":
     import httpx
 
     context = tls_context(os.environ)
-    return httpx.Client(verify=context, auth=_netrc(), follow_redirects=True, timeout=30)
+    return httpx.Client(verify=context, auth=_netrc(), follow_redirects=True, timeout=timeout)
 
 
 def _netrc() -> "httpx.NetRCAuth | None":

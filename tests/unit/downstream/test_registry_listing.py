@@ -42,7 +42,7 @@ class Reader:
     def open(self) -> RegistryListing:
         return RegistryListing(
             PLACE,
-            lambda: Place(registry=self.registry, prefix="bases"),
+            lambda is_kept: Place(registry=self.registry, prefix="bases"),
             folder=self._folder / "published",
             entries=self._folder / "journal",
             clock=lambda: self.now,

@@ -11,7 +11,7 @@ from functools import cache, partial
 import httpx
 
 from warmbase import __version__
-from warmbase.effects.http import proxies_of, silence_http_logs, tls_context
+from warmbase.effects.http import CONNECT_SECONDS, READ_SECONDS, proxies_of, silence_http_logs, tls_context
 from warmbase.effects.registry.auth import Authenticator
 from warmbase.effects.registry.client import RegistryClient
 from warmbase.effects.registry.credentials import find_credentials
@@ -37,13 +37,14 @@ class OpenRegistries:
         insecure: Collection[str],
         mirrors: Mapping[str, str],
         backoff: Backoff,
+        timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
         silence_http_logs()
         self._environment = environment
         self._insecure = frozenset(insecure)
         self._mirrors = {host: mirror.strip("/") for host, mirror in mirrors.items()}
         self._backoff = backoff
-        self._http = open_http(environment)
+        self._http = open_http(environment, timeout=timeout)
         self._clients: dict[str, RegistryClient] = {}
         self._transports: dict[str, Transport] = {}
         self._lock = threading.Lock()
@@ -88,7 +89,9 @@ class OpenRegistries:
 
 
 def open_http(
-    environment: Mapping[str, str], trust: Callable[[Mapping[str, str]], ssl.SSLContext] = tls_context
+    environment: Mapping[str, str],
+    trust: Callable[[Mapping[str, str]], ssl.SSLContext] = tls_context,
+    timeout: httpx.Timeout = _TIMEOUT,
 ) -> httpx.Client:
     """A client that closes its connections when nobody needs it any more: no stage knows when the last one ends.
 
@@ -107,7 +110,7 @@ def open_http(
     http = httpx.Client(
         transport=direct,
         mounts=mounts,
-        timeout=_TIMEOUT,
+        timeout=timeout,
         headers={"User-Agent": f"warmbase/{__version__}", "Accept-Encoding": "identity"},  # bodies are hashed
     )
     for each in {direct, *mounts.values()}:
@@ -172,11 +175,16 @@ def open_registries(
     insecure: Collection[str] = (),
     mirrors: Mapping[str, str] | None = None,
     backoff: Backoff | None = None,
+    is_awaited: bool = False,
 ) -> OpenRegistries:
     """Get ready to talk to registries; nothing is asked yet.
 
     `environment` gives credentials (DOCKER_CONFIG, HOME), SSL_CERT_FILE and proxies. `insecure` names hosts that are
     reached by http://, beside this machine. `mirrors` maps a host to the host, and a prefix of repositories, that
-    stands in for it: {"docker.io": "mirror.example/hub"}.
+    stands in for it: {"docker.io": "mirror.example/hub"}. With `is_awaited` somebody waits for small answers: what says
+    nothing for seconds counts as away.
     """
-    return OpenRegistries(environment, insecure=insecure, mirrors=mirrors or {}, backoff=backoff or Backoff())
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None) if is_awaited else _TIMEOUT
+    return OpenRegistries(
+        environment, insecure=insecure, mirrors=mirrors or {}, backoff=backoff or Backoff(), timeout=timeout
+    )

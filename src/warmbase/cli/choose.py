@@ -11,11 +11,25 @@ import typer
 from warmbase.cli.app import JsonOption, app
 from warmbase.cli.output import print_json, reporting
 from warmbase.cli.published import IndexOption, open_published
+from warmbase.errors import SelectionError
 
 HERE = Path()
 
+
+def _parse_platform(text: str) -> str:
+    from warmbase.downstream.platforms import parse_platform
+
+    try:
+        return parse_platform(text)
+    except SelectionError as error:
+        raise typer.BadParameter(f"{error.message}; {error.next_step}") from None
+
+
 PlatformOption = Annotated[
-    str, typer.Option("--platform", metavar="OS/ARCH", help="Where the image will run, e.g. linux/arm64.")
+    str,
+    typer.Option(
+        "--platform", metavar="OS/ARCH", help="Where the image will run, e.g. linux/arm64.", callback=_parse_platform
+    ),
 ]
 
 

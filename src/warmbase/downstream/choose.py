@@ -4,17 +4,19 @@ Only a base that has the project's platform, a Python that it admits and a file 
 yanked or is past its end of life never does. Of the others the better one is, in this order:
 
 1. the one that costs less: what it leaves to download, for every build of the child pays for that, in time and in its
-   layer, and a fiftieth of what it carries and the project does not need, for that is pulled once where many build. So
-   a hit more is worth something, and two gigabytes more are not worth a few kilobytes;
+   layer; 20 MB more where that is anything at all, for such a build asks an index, and fails where there is no network;
+   and a fiftieth of what it carries and the project does not need, for that is pulled once where many build. So a hit
+   more is worth something, a base that leaves nothing loses only where it carries some gigabyte for nothing, and two
+   gigabytes more are not worth a few kilobytes less of many;
 2. the one with fewer packages missing, then with more hits that are the very files of the lock, which serve an own
    `.venv` too, then with more at the lock's version;
 3. the one that carries less that is not needed;
 4. the newer Python, then the foundation that has the short tag, for it is the one that the image names first, then the
    smaller image, then what was published later, then the name: so that the order is total.
 
-Sizes in 1 and 3 are compared roughly (`roughly`), in steps of 128 KiB or 12 to 25 %: the files of a package for two
-Pythons differ by a little, and that little is no reason. A hit more lowers 1 and improves 2, whatever it adds to the
-image: it never makes a base worse.
+Sizes in 1 and 3 are compared roughly (`roughly`), in steps of 128 KiB or 12 to 25 %, before the 20 MB are added: the
+files of a package for two Pythons differ by a little, and that little is no reason. A hit more lowers 1 and improves 2,
+whatever it adds to the image: it never makes a base worse.
 """
 
 from collections import defaultdict
@@ -39,6 +41,8 @@ NAMED = 3
 _NEAR = 2
 _BUILDS = 50
 """How many builds on a machine a pulled base is taken to serve."""
+_NETWORK = 20_000_000
+"""The bytes that the need of a network is taken to cost a build."""
 _FINE = 17  # bits: 128 KiB
 _DIGITS = 3  # binary ones
 
@@ -91,7 +95,7 @@ def rank(
         ranked=ranked,
         reason=_reason(ranked),
         barred=tuple(barred),
-        near=(*_near_usable(ranked), *_near_barred(each for each in barred if each.match.hits or not ranked)),
+        near=(*_near_usable(project, ranked), *_near_barred(each for each in barred if each.match.hits or not ranked)),
     )
 
 
@@ -139,7 +143,7 @@ def standing(found: Match) -> Standing:
     fits = [hit.fit for hit in found.hits]
     offered = found.base.offer.platform(found.platform)
     return Standing(
-        cost=roughly(found.left + unneeded_bytes(found) // _BUILDS),
+        cost=roughly(found.left + unneeded_bytes(found) // _BUILDS) + (_NETWORK if needs_network(found) else 0),
         misses=len(found.misses),
         files=-fits.count("file"),
         versions=-fits.count("version"),
@@ -163,6 +167,16 @@ def moment_of(base: Base) -> float:
 def unneeded_bytes(found: Match) -> int:
     """The bytes of the files that a base has and the project does not need."""
     return sum(package.size for package in found.unneeded)
+
+
+def needs_network(found: Match) -> bool:
+    """Whether a build downloads anything."""
+    return any(miss.need.source != "path" for miss in found.misses)
+
+
+def by_weight(project: Project, misses: Iterable[Miss]) -> list[Miss]:
+    """What is missing, what the project itself names first, then the largest."""
+    return sorted(misses, key=lambda miss: (miss.need.name not in project.direct, -miss.size, miss.need.name))
 
 
 def spell_left(found: Match) -> str:
@@ -192,8 +206,9 @@ def _reason(ranked: Sequence[Match]) -> str:
     best, other = ranked[0], ranked[1]
     name, decisive = f"`{other.base.name}`", _decisive(best, other)
     if decisive in ("cost", "misses"):
-        return f"of {len(ranked)} that can be used, it {_describe_cost(best, other, name)}"
-    alike = sum(standing(each)[:2] == standing(best)[:2] for each in ranked)
+        return f"of {len(ranked)} that can be used, it {_describe_cost(ranked, name)}"
+    alike = [each for each in ranked if standing(each)[:2] == standing(best)[:2]]
+    little = "as little" if all(each.left == best.left for each in alike) else "about as little"
     words = {
         "files": "most of them hit as the lock has them",
         "versions": "most of them hit as the lock has them",
@@ -204,16 +219,28 @@ def _reason(ranked: Sequence[Match]) -> str:
         "time": "it was published last",
         "name": "its name comes first",
     }
-    return f"of {alike} that leave {'as little' if best.misses else 'nothing'} to download, {words[decisive]}"
+    return f"of {len(alike)} that leave {little if best.misses else 'nothing'} to download, {words[decisive]}"
 
 
-def _describe_cost(best: Match, other: Match, name: str) -> str:
-    if roughly(best.left) < roughly(other.left) or len(best.misses) < len(other.misses):
-        return f"leaves least to download: {spell_left(best)}, and {name} {spell_left(other)}"
-    if roughly(best.left) == roughly(other.left):
+def _describe_cost(ranked: Sequence[Match], name: str) -> str:
+    """Why the first costs less than the second, with the numbers of both; nothing is said that a third belies."""
+    best, other = ranked[0], ranked[1]
+    mine, others = spell_left(best), spell_left(other)
+    if mine == others and unneeded_bytes(best) <= unneeded_bytes(other):
+        little = "as little" if best.left == other.left else "about as little"
         less = f"carries less that is not needed: {_unneeded(best)}, not {_unneeded(other)}"
-        return f"leaves as little to download as {name}, and {less}"
-    return f"costs least: {name} leaves {spell_left(other)}, and carries {_unneeded(other)} that is not needed"
+        return f"leaves {little} to download as {name}, and {less}"
+    if _leaves_no_more(best, other) and mine != others:
+        least = "least to download" if all(_leaves_no_more(best, each) for each in ranked) else "less to download"
+        return f"leaves {least}: {mine}, and {name} {others}"
+    return (
+        f"costs least: it leaves {mine} to download and carries {_unneeded(best)} that is not needed, and {name} leaves"
+        f" {others} and carries {_unneeded(other)}"
+    )
+
+
+def _leaves_no_more(one: Match, other: Match) -> bool:
+    return one.left <= other.left and len(one.misses) <= len(other.misses)
 
 
 def _unneeded(found: Match) -> str:
@@ -226,12 +253,13 @@ def _decisive(best: Match, other: Match) -> str:
     return next((name for name in Standing._fields if getattr(one, name) != getattr(two, name)), "name")
 
 
-def _near_usable(ranked: Sequence[Match]) -> list[NearMiss]:
+def _near_usable(project: Project, ranked: Sequence[Match]) -> list[NearMiss]:
     """The nearest few of other images than the best's."""
     near: dict[str, NearMiss] = {}
     for each in ranked:
         if each.base.image != ranked[0].base.image and len(near) < _NEAR:
-            near.setdefault(each.base.image, NearMiss(match=each, why=_describe_difference(each, ranked[0])))
+            why = _describe_difference(project, each, ranked[0])
+            near.setdefault(each.base.image, NearMiss(match=each, why=why))
     return list(near.values())
 
 
@@ -243,13 +271,16 @@ def _near_barred(barred: Iterable[NearMiss]) -> list[NearMiss]:
     return list(near.values())[:_NEAR]
 
 
-def _describe_difference(other: Match, best: Match) -> str:
+def _describe_difference(project: Project, other: Match, best: Match) -> str:
     """What is worse with another base, in words that follow its name."""
-    lost = _lost(other, best)
+    lost = by_weight(project, _lost(other, best))
     more = unneeded_bytes(other) - unneeded_bytes(best)
     match _decisive(best, other):
         case "cost" | "misses" if lost:
             return _describe_lack(lost)
+        case "cost" | "misses" if len(other.misses) < len(best.misses) and more > 0:
+            has = f"{len(other.hits)} of {len(other.hits) + len(other.misses)}" if other.misses else "all"
+            return f"has {has}, and carries {in_bytes(more)} more that is not needed"
         case "cost" | "misses" | "unneeded":
             return f"carries {in_bytes(more)} more that is not needed" if more > 0 else f"leaves {spell_left(other)}"
         case "files" | "versions":
@@ -267,10 +298,9 @@ def _describe_difference(other: Match, best: Match) -> str:
 
 
 def _lost(other: Match, best: Match) -> list[Miss]:
-    """What the best has and another one has not, the largest first."""
+    """What the best has and another one has not."""
     hit = {each.need.name for each in best.hits}
-    found = (miss for miss in other.misses if miss.need.name in hit)
-    return sorted(found, key=lambda miss: (-miss.size, miss.need.name))
+    return [miss for miss in other.misses if miss.need.name in hit]
 
 
 def _describe_lack(lost: Sequence[Miss]) -> str:

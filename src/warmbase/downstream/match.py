@@ -65,7 +65,8 @@ class Match:
 
 
 def match(project: Project, base: Base, platform: str) -> Match:
-    """Compare a base with what a project needs on an OCI platform. `layer` stays 0: `prediction` says it.
+    """Compare a base with what a project needs on an OCI platform. `layer` stays 0: `prediction` says it. A base
+    that is not there for that platform is compared as it is elsewhere, and has an obstacle.
 
     Yanks and ends of life are the choice's to judge. Who compares many bases uses one `Matcher`.
     """
@@ -85,10 +86,9 @@ class Matcher:
 
     def match(self, base: Base, platform: str) -> Match:
         """See the function of this name."""
-        offered = base.offer.platform(platform)
+        offered = base.offer.platform(platform) or next(iter(base.offer.platforms), None)
         if offered is None:
-            there = join_words([each.platform for each in base.offer.platforms])
-            return Match(base=base, platform=platform, obstacle=f"is there for {there or 'no platform'} alone")
+            return Match(base=base, platform=platform, obstacle="is there for no platform")
         demand = self._demands.of(offered)
         packages = {package.name: package for package in offered.packages}
         known = self._known
@@ -106,10 +106,13 @@ class Matcher:
             else:
                 misses.append(found)
         names = demand.names
+        there = join_words([each.platform for each in base.offer.platforms])
+        elsewhere = f"is there for {there} alone" if offered.platform != platform else ""
+        mismatch = describe_mismatch(self._project, offered.python)
         return Match(
             base=base,
             platform=platform,
-            obstacle=describe_mismatch(self._project, offered.python) or _describe_no_file(demand, misses, offered),
+            obstacle=" and ".join(filter(None, (elsewhere, mismatch))) or _describe_no_file(demand, misses, offered),
             hits=tuple(hits),
             misses=tuple(misses),
             unneeded=tuple([each for each in offered.packages if each.use == "venv" and each.name not in names]),
@@ -122,11 +125,11 @@ def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:
     need = wanted.need
     has = package.version if package else ""
     if package is None:
-        why = "is not in it" if need.source == "index" else f"comes from {need.url or 'a folder'}"
+        why = "is not in it" if need.source == "index" else f"comes from {need.whence}"
     elif need.source != "index":
         if need.url and package.source == need.url:
             return Hit(need=need, package=package, fit="file")
-        why = f"comes from {need.url or 'a folder'}"
+        why = f"comes from {need.whence}"
     elif package.source:
         why = "is in it from elsewhere than an index"
     elif fit := _fit(need, wanted.hashes, package):

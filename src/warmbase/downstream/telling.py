@@ -9,6 +9,7 @@ from warmbase.downstream.choose import (
     NAMED,
     Choice,
     NearMiss,
+    by_weight,
     is_left_known,
     spell_left,
     spell_left_bytes,
@@ -67,7 +68,7 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
     named = "" if choice.project.is_locked else " that the project names"
     yield "hits", f"{len(best.hits)} of {count(needed, 'package')}{named}" + (f": {words}" if words else "")
     if best.misses:
-        yield "missing", f"{spell_left(best)}: {_name_misses(best.misses)}"
+        yield "missing", f"{spell_left(best)}: {_name_misses(by_weight(choice.project, best.misses))}"
     if best.unneeded:
         spare = f"{count(len(best.unneeded), 'package')}, {in_bytes(unneeded_bytes(best))}"
         yield "not needed", spare + ("" if choice.project.is_locked else "; what your packages need is among them")
@@ -91,8 +92,7 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
 
 
 def _name_misses(misses: Sequence[Miss]) -> str:
-    ordered = sorted(misses, key=lambda miss: (-miss.size, miss.need.name))
-    return join_words([f"{_spell_need(miss)} ({miss.why})" for miss in ordered], most=NAMED)
+    return join_words([f"{_spell_need(miss)} ({miss.why})" for miss in misses], most=NAMED)
 
 
 def _spell_need(miss: Miss) -> str:

@@ -28,7 +28,7 @@ LARGE = base("ml:py3.13-trixie", STACK | {"scipy": "1.16.1", "torch": "2.9.1", "
 SMALL = base("web:py3.13-trixie", {"flask": "3.1.2", "requests": "2.32.3"})
 YANKED = base("data:py3.13-bookworm", STACK, tags=["py3.13-bookworm"], yanked="a broken openssl", instead="data:py3.13")
 OLD = base("old:py3.9-bookworm", STACK, python="3.9.20")
-HEAVY = (offered("torch", "2.9.1", size=800_000_000),)
+HEAVY = (offered("torch", "2.9.1", size=2_000_000_000),)
 ALL = (*DATA, LARGE, SMALL, YANKED, OLD)
 
 
@@ -173,8 +173,8 @@ def test_what_else_the_command_line_had_is_in_the_next_one() -> None:
         ),
         (
             [SMALL, base("ml:py3.13-trixie", [*HEAVY, *(offered(*each) for each in NEEDS.items())])],
-            "of 2 that can be used, it costs least: `ml:py3.13` leaves nothing, and carries 800.0 MB that is not"
-            " needed",
+            "of 2 that can be used, it costs least: it leaves 3 packages (5.0 MB) to download and carries 28.4 kB that"
+            " is not needed, and `ml:py3.13` leaves nothing and carries 2.00 GB",
         ),
         (
             [
@@ -235,9 +235,70 @@ def test_a_near_miss_says_what_it_lacks(packages: dict[str, str], why: str) -> N
 
 
 def test_a_large_base_does_not_win_for_a_few_kilobytes() -> None:
-    needs = [locked("requests", "2.32.3"), locked("six", "1.17.0", size=11_000)]
+    needs = [locked("requests", "2.32.3"), locked("six", "1.17.0", size=11_000), locked("attrs", "25.1.0", size=9_000)]
     large = base("ml:py3.13-trixie", STACK | {"six": "1.17.0", "torch": "2.9.1"})
     assert names(choose(project(needs), [large, SMALL])) == ["web:py3.13", "ml:py3.13"]
+
+
+def test_a_base_that_leaves_nothing_wins_over_a_smaller_one_that_leaves_a_little() -> None:
+    needs = [locked("requests", "2.32.3"), locked("six", "1.17.0", size=126_000)]
+    whole = base("all:py3.13-trixie", {"requests": "2.32.3", "six": "1.17.0", "numpy": "2.3.4", "pyarrow": "17.0.0"})
+    choice = choose(project(needs), [SMALL, whole])
+    assert names(choice) == ["all:py3.13", "web:py3.13"]
+    assert choice.reason == (
+        "of 2 that can be used, it leaves least to download: nothing, and `web:py3.13` 1 package (126.0 kB)"
+    )
+    assert [near.why for near in choice.near] == ["lacks six"]
+
+
+def test_a_folder_of_the_projects_own_needs_no_network() -> None:
+    needs = [locked("requests", "2.32.3"), Need(name="own", source="path", url="vendored/own")]
+    also = base("all:py3.13-trixie", [offered("requests", "2.32.3"), *HEAVY])
+    assert standing(match(project(needs), also, AMD64)).cost < 50_000_000
+    assert names(choose(project(needs), [also, SMALL])) == ["web:py3.13", "all:py3.13"]
+
+
+def test_a_larger_base_that_has_more_is_named_with_what_it_has() -> None:
+    whole = base("ml:py3.13-trixie", [*HEAVY, *(offered(*each) for each in NEEDS.items())])
+    assert [near.why for near in choose(project(NEEDS), [SMALL, whole]).near] == [
+        "has all, and carries 2.00 GB more that is not needed"
+    ]
+
+
+def test_a_base_that_leaves_more_bytes_in_fewer_packages_does_not_leave_as_little() -> None:
+    sizes = {"attrs": 60_000, "idna": 60_000, "six": 126_000}
+    own = project([locked("requests", "2.32.3"), *(locked(name, "1.0", size=size) for name, size in sizes.items())])
+    one = base("one:py3.13-trixie", {"requests": "2.32.3", "attrs": "1.0", "idna": "1.0"})
+    two = base("two:py3.13-trixie", {"requests": "2.32.3", "six": "1.0"})
+    choice = choose(own, [one, two])
+    assert names(choice) == ["one:py3.13", "two:py3.13"]
+    assert choice.reason == (
+        "of 2 that can be used, it costs least: it leaves 1 package (126.0 kB) to download and carries 0 B that is not"
+        " needed, and `two:py3.13` leaves 2 packages (120.0 kB) and carries 0 B"
+    )
+
+
+def test_what_the_project_names_itself_is_named_first() -> None:
+    needs = {"numpy": "2.3.4", "pandas": "2.2.3", "requests": "2.32.3", "pyarrow": "17.0.0"}
+    own = project(needs, direct=frozenset({"requests"}))
+    near = base("near:py3.13-trixie", {"numpy": "2.3.4"})
+    assert [each.why for each in choose(own, [base("full:py3.13-trixie", needs), near]).near] == [
+        "lacks requests, pyarrow and pandas"
+    ]
+    missing = next(line for line in told(choose(own, [near])).splitlines() if line.startswith("missing"))
+    assert missing.partition(": ")[2].startswith("requests 2.32.3 (is not in it), pyarrow")
+
+
+def test_on_another_platform_the_nearest_base_is_the_one_with_the_packages() -> None:
+    wanted_one = replace(DATA[0], time="2026-11-01T02:00:00Z")
+    choice = choose(project(NEEDS), [base("also:py3.14-trixie", {"flask": "3.1.2"}), SMALL, wanted_one], "linux/arm64")
+    assert [near.match.base.name for near in choice.barred] == ["data:py3.13", "web:py3.13", "also:py3.14"]
+    assert told(choice) == ELSEWHERE
+
+
+def test_on_another_platform_a_python_that_does_not_fit_is_said_too() -> None:
+    choice = choose(project(NEEDS, requires_python=">=3.14"), [DATA[0]], "linux/arm64")
+    assert [near.why for near in choice.barred] == ["is there for linux/amd64 alone and would need Python ≥ 3.14"]
 
 
 def test_what_a_lock_does_not_say_of_sizes_other_bases_do() -> None:

@@ -9,13 +9,13 @@ import pytest
 from tests.offered import INDEX, base, wheel_hash, wheel_name, wheel_size
 from typer.testing import CliRunner, Result
 
-from warmbase.cli import choose
+from warmbase.cli import adopt, choose, doctor
 from warmbase.cli.app import app
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Listing
 from warmbase.errors import ProjectError, SelectionError
 
-_ = choose  # it registers its commands
+_ = (adopt, choose, doctor)  # they register their commands
 
 STACK = {"numpy": "2.3.4", "pandas": "2.2.3", "requests": "2.32.3"}
 DATA = base("data:py3.13-trixie", STACK)
@@ -142,6 +142,22 @@ def test_it_ends_with_1_where_no_base_can_be_used(project: Path) -> None:
     assert result.exit_code == 1
     assert "`data:py3.13` is there for linux/amd64 alone" in result.output
     assert "next: try `--platform linux/amd64`" in result.output
+
+
+@pytest.mark.parametrize("text", ["linux/amd64", "amd64", "linux/AMD64", "Linux/x86_64", "linux/amd64/v1"])
+def test_a_platform_may_be_written_as_docker_takes_it(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    assert document("choose", "--platform", text)["platform"] == "linux/amd64"
+    assert document("find", "pandas", "--platform", text)["found"]
+
+
+@pytest.mark.parametrize("text", ["bogus", "windows", "windows/amd64", "linux/arm64/v7", "linux", "linux/"])
+def test_a_platform_that_is_none_is_a_wrong_command_line(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    for command in (["choose"], ["find", "pandas"], ["adopt", "--base", "data:py3.13"], ["doctor"]):
+        result = warmbase(*command, "--platform", text)
+        assert result.exit_code == 2
+        assert "linux/amd64 or linux/arm64" in " ".join(result.output.replace("│", " ").split())
 
 
 def test_a_folder_without_a_project_is_an_error(project: Path) -> None:

@@ -78,6 +78,8 @@ def test_what_comes_from_no_index_hits_from_the_same_address_only() -> None:
     assert fits(match(project([same]), has, AMD64)) == {"tool": "file"}
     other = Need(name="tool", version="1.0", source="git", url="https://git.example/tool")
     assert reasons(match(project([other]), has, AMD64)) == {"tool": "comes from https://git.example/tool"}
+    secret = Need(name="other", version="1.0", source="url", url="https://files.example/other-1.0.whl?sig=TOKEN#a=b")
+    assert reasons(match(project([secret]), has, AMD64)) == {"other": "comes from https://files.example/other-1.0.whl"}
     indexed = locked("tool", "1.0")
     assert reasons(match(project([indexed]), has, AMD64)) == {"tool": "is in it from elsewhere than an index"}
 
@@ -133,8 +135,10 @@ def test_hashes_alone_say_nothing_of_wheels() -> None:
 
 
 def test_a_platform_that_a_base_is_not_there_for_stands_in_the_way() -> None:
-    found = match(project({"numpy": "2.3.4"}), base(platforms=[AMD64]), "linux/arm64")
+    found = match(project({"numpy": "2.3.4"}), base(packages={"numpy": "2.3.4"}, platforms=[AMD64]), "linux/arm64")
     assert found.obstacle == "is there for linux/amd64 alone"
+    assert fits(found) == {"numpy": "file"}
+    assert match(project({}), base(platforms=[]), AMD64).obstacle == "is there for no platform"
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def judge(need: Need, situation: Situation) -> Verdict:
         return Verdict(name=need.name, version=version, outcome="hit")
     if need.source != "index":
         outcome: Outcome = "downloaded" if need.source in ("git", "url") else "built"
-        why = f"it comes from {need.url or 'a folder'}, and the base has it not from there"
+        why = f"it comes from {need.whence}, and the base has it not from there"
         return Verdict(name=need.name, version=version, outcome=outcome, cause="source", why=why)
     for option in ("reinstall", "refresh"):
         if situation.is_chosen(option, need.name):

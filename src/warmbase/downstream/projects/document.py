@@ -188,6 +188,14 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything at a path, of whatever kind."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def name_around(path: Path) -> str:
     """The normalized name of the folder in which a file lies: that of a project whose file names none."""
     return canonicalize_name(path.resolve().parent.name)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from warmbase.errors import mask_userinfo
+
 Kind = Literal["uv.lock", "pylock.toml", "requirements.txt", "pyproject.toml", "environment.yml", "script",
                "poetry.lock", "Pipfile.lock"]  # fmt: skip
 
@@ -46,6 +48,11 @@ class Need:
     url: str = ""
     index: str = ""
 
+    @property
+    def whence(self) -> str:
+        """Its address as people may see it: without the query, in which there may be a token."""
+        return mask_userinfo(self.url.partition("?")[0]) or "a folder"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unknown:
@@ -79,7 +86,8 @@ class Needs(Protocol):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     """A project as one file describes it. `requires_python` is a specifier ("" any), `python` the request in
-    `.python-version` ("" none). `is_locked` says whether versions are exact, transitive dependencies included."""
+    `.python-version` ("" none). `is_locked` says whether versions are exact, transitive dependencies included. `direct`
+    are the packages that it names itself, as far as that is known."""
 
     path: Path
     kind: Kind
@@ -88,6 +96,7 @@ class Project:
     requires_python: str = ""
     python: str = ""
     is_locked: bool = False
+    direct: frozenset[str] = frozenset()
     unknown: tuple[Unknown, ...] = ()
     members: tuple[Member, ...] = ()
 

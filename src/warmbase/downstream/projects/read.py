@@ -11,7 +11,7 @@ Of a folder the first of these is read, for the most exact answer:
 | `requirements.txt` | people, `uv pip compile`, `pip freeze` |
 | `environment.yml`, `environment.yaml` | people, `conda env export` |
 | `pyproject.toml` with a project in it | people |
-| the only `requirements*.txt` | people |
+| the only `requirements*.txt`, or else the only `requirements*.in` | people |
 
 A file may also be given by itself: any of these, whatever stands around its format's name (`requirements-gpu.txt`,
 `environment-dev.yml`), or a script with a block of PEP 723 (its `.py.lock` counts where it has one).
@@ -23,7 +23,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from warmbase.catalog.problems import list_words
-from warmbase.downstream.projects.document import Origin, is_file, is_folder
+from warmbase.downstream.projects.direct import direct_names
+from warmbase.downstream.projects.document import Origin, is_file, is_folder, is_there
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.projects.pyproject import FILE as PYPROJECT
 from warmbase.downstream.projects.pyproject import names_dependencies, open_pyproject, project_name
@@ -40,7 +41,8 @@ def read_project(path: Path) -> Project:
     """The project in a folder, or as one file describes it. Raises ProjectError; so does what it needs, where a marker
     turns out to be wrong only when it is asked."""
     project = _read_folder(path) if is_folder(path) else _read_file(path)
-    return replace(project, python=_asked_python(path if is_folder(path) else path.parent, project.folder))
+    python = _asked_python(path if is_folder(path) else path.parent, project.folder)
+    return replace(project, python=python, direct=direct_names(project))
 
 
 def _read_folder(folder: Path) -> Project:
@@ -50,10 +52,20 @@ def _read_folder(folder: Path) -> Project:
     file = next(_candidates(folder), None) if project is None else None
     if project is None and file is None:
         raise ProjectError(
-            f"{folder}: there is no project here, for no file says what it needs",
-            next_step=f"give the path of a project's folder, or of the file that names its packages: {_KNOWN}",
+            f"{folder}: there is no project here, for no file says what it needs", next_step=_what_helps(folder)
         )
     return project or _read_file(file or folder)
+
+
+def _what_helps(folder: Path) -> str:
+    """What makes a folder readable, by what is in it."""
+    for name, advice in _NEARLY.items():
+        if is_file(folder / name):
+            return f"{name} is read by other tools: {advice}"
+    scripts = sorted(path.name for path in folder.glob("*.py"))
+    if len(scripts) == 1:
+        return f"give the path of the script, {folder / scripts[0]}, if it says what it needs (PEP 723)"
+    return f"give the path of a project's folder, or of the file that names its packages: {_KNOWN}"
 
 
 def _read_in_workspace(folder: Path) -> Project | None:
@@ -74,6 +86,7 @@ def _candidates(folder: Path) -> Iterator[Path]:
     if pyproject is not None and names_dependencies(pyproject):
         yield folder / PYPROJECT
     yield from _alone(folder, "requirements*.txt")
+    yield from _alone(folder, "requirements*.in")
 
 
 def _present(folder: Path, *names: str) -> Iterator[Path]:
@@ -92,6 +105,9 @@ def _alone(folder: Path, pattern: str) -> Iterator[Path]:
 
 def _read_file(path: Path) -> Project:
     """The project as one file describes it, in the format that its name says."""
+    if not is_file(path):
+        message = f"{path} is no file" if is_there(path) else f"there is no {path}"
+        raise ProjectError(message, next_step="see that the path is right; without one the current folder is read")
     for pattern, reader in _READERS.items():
         if fnmatch(path.name, pattern):
             return reader(path)
@@ -137,6 +153,11 @@ _READERS: Mapping[str, Callable[[Path], Project]] = {
     "*.yaml": _read_conda,
     "*.txt": read_requirements,
     "*.in": read_requirements,
+}
+_NEARLY: Mapping[str, str] = {
+    "Pipfile": "run `pipenv lock`",
+    "setup.py": "run `uv pip compile setup.py --output-file requirements.txt`",
+    "setup.cfg": "run `uv pip compile setup.cfg --output-file requirements.txt`",
 }
 _KNOWN = "uv.lock, pylock.toml, poetry.lock, Pipfile.lock, requirements.txt, environment.yml, pyproject.toml, script.py"
 

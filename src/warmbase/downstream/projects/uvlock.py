@@ -210,6 +210,7 @@ def _project(graph: _Graph, path: Path, pyproject: Table | None, roots: _Roots) 
         needs=LockNeeds(graph=graph, roots=roots),
         requires_python=graph.lock.text("requires-python"),
         is_locked=True,
+        direct=frozenset(_direct(graph, roots)),
         members=tuple(_read_member(graph.packages[number], path.parent) for number in sorted(roots.own)),
     )
 
@@ -220,8 +221,10 @@ def _open_graph(path: Path, command: str) -> _Graph:
 
 def _read_graph(cut: CutLock) -> _Graph:
     lock = cut.lock
+    remedy = "see that it is a uv.lock; if it is, write it with the uv of today (`uv lock`)"
+    if "version" not in lock:
+        lock.refuse("it does not say in which version of the format it is written", remedy=remedy)
     if lock.number("version") != NEWEST_VERSION:
-        remedy = "see that it is a uv.lock; if it is, write it with the uv of today (`uv lock`)"
         lock.refuse(
             f"version {lock.number('version')} of the format is not known, only {NEWEST_VERSION}", remedy=remedy
         )
@@ -259,6 +262,13 @@ def _find_roots(graph: _Graph, pyproject: Table | None, member: str = "") -> _Ro
             edges += graph.read_edges(table.tables(group))
             active.add(f"group-{len(name)}-{name}-{group}")
     return _Roots(packages=tuple(sorted(packages)), edges=tuple(edges), active=frozenset(active), own=own)
+
+
+def _direct(graph: _Graph, roots: _Roots) -> Iterator[str]:
+    """The names of what the project and its members name."""
+    edges = [edge for number in roots.own for edge in graph.edges_of(number, "")]
+    for edge in (*roots.edges, *edges):
+        yield from (graph.packages[number].text("name") for number in edge.targets if number not in roots.own)
 
 
 def _name_in_markers(package: str, extra: str) -> str:

@@ -1,5 +1,6 @@
 """Which file of a folder describes a project, and what is said where none does."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ IN_ORDER = {
     "environment.yml": "dependencies: []\n",
     "pyproject.toml": APP,
     "requirements-dev.txt": "numpy\n",
+    "requirements.in": "numpy\n",
 }
 
 
@@ -64,6 +66,59 @@ def test_what_is_not_there_or_not_known_is_refused(tmp_path: Path, name: str) ->
         read_project(tmp_path / name)
     assert str(tmp_path / name) in caught.value.message
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize("name", ["missing", "missing.txt", "missing/app"])
+def test_a_path_where_nothing_is_is_said_to_be_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ProjectError) as caught:
+        read_project(tmp_path / name)
+    assert caught.value.message == f"there is no {tmp_path / name}"
+    assert caught.value.next_step == "see that the path is right; without one the current folder is read"
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "requirements.txt")
+    with pytest.raises(ProjectError, match="is no file"):
+        read_project(tmp_path / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("Pipfile", "run `pipenv lock`"),
+        ("setup.py", "run `uv pip compile setup.py --output-file requirements.txt`"),
+        ("setup.cfg", "run `uv pip compile setup.cfg --output-file requirements.txt`"),
+        ("report.py", "give the path of the script, "),
+    ],
+)
+def test_a_folder_with_what_is_nearly_a_project_says_what_makes_it_one(tmp_path: Path, name: str, advice: str) -> None:
+    (tmp_path / name).write_text("", encoding="utf-8")
+    with pytest.raises(ProjectError, match="there is no project here") as caught:
+        read_project(tmp_path)
+    assert advice in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("path", "named", "also"),
+    [
+        ("workspace", {"jinja2", "pyyaml", "pytest"}, "markupsafe"),
+        ("pipenv", {"click", "httpx", "pyyaml", "tidy"}, "anyio"),
+        ("pip", {"click", "httpx", "iniconfig", "pyyaml"}, "anyio"),
+        ("poetry2", {"click", "httpx"}, "anyio"),
+    ],
+)
+def test_what_a_project_names_itself_is_told_from_what_that_needs(path: str, named: set[str], also: str) -> None:
+    project = sample(path)
+    assert named <= project.direct
+    assert also not in project.direct
+    assert also in versions(project)
+
+
+def test_a_lock_alone_does_not_say_what_the_project_names(tmp_path: Path) -> None:
+    (tmp_path / "Pipfile.lock").write_text(PIPFILE, encoding="utf-8")
+    assert read_project(tmp_path).direct == frozenset()
+    (tmp_path / "Pipfile").write_text("[packages", encoding="utf-8")
+    assert read_project(tmp_path).direct == frozenset()
 
 
 def test_a_lock_above_that_knows_nothing_of_a_folder_is_not_its(tmp_path: Path) -> None:

@@ -138,6 +138,12 @@ class ListingError(WarmbaseError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class UnknownBaseError(ListingError):
+    """What is published has no base of that name, or several."""
+
+    exit_code = 64  # EX_USAGE
+
+
 class ProjectError(WarmbaseError):
     """A project's file is missing, cannot be read, or cannot be changed as asked."""
 

@@ -63,8 +63,8 @@ def run() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a pipe on Windows knows no arrows, and no licence's owner's name
-        sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # on Windows a pipe knows no arrows, nor all of a patch's letters
+        sys.stdout.reconfigure(encoding=None if sys.stdout.isatty() else "utf-8", errors="replace")
     try:
         from warmbase.cli import (  # noqa: F401  they register their commands
             adopt,

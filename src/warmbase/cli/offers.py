@@ -14,7 +14,7 @@ from warmbase.cli.published import open_published
 
 if TYPE_CHECKING:
     from warmbase.downstream.listing import Base, Listing
-    from warmbase.publish.offer import OfferedPlatform
+    from warmbase.publish.offer import OfferedPackage, OfferedPlatform
 
 _LONGEST = 60
 """Letters of what a layer has; a pool's packages are many."""
@@ -75,6 +75,7 @@ def _fits(base: "Base", pattern: str) -> bool:
 
 
 def _lines(base: "Base", today: datetime) -> Iterator[str]:
+    from warmbase.downstream.naming import is_partial
     from warmbase.downstream.words import in_columns, spell_age
 
     offer = base.offer
@@ -85,6 +86,10 @@ def _lines(base: "Base", today: datetime) -> Iterator[str]:
     notes = _notes(base, today)
     yield from ([notes] if notes else [])
     parent = f", from {offer.parent}" if offer.parent else ""
+    if is_partial(base):
+        yield from ("this index has no more of an earlier image than its packages, a registry does", "")
+        yield from in_columns(("package", "version"), [(each.name, each.version) for each in _first_packages(base)])
+        return
     yield f"Python {offer.python}, uv {offer.uv}, foundation {offer.foundation}{parent}"
     yield from map(_headline, offer.platforms)
     for platform in offer.platforms[:1]:  # the others have the same packages, but for their files
@@ -93,6 +98,10 @@ def _lines(base: "Base", today: datetime) -> Iterator[str]:
         yield from in_columns(("layer", "size", platform.platform), rows)
         yield ""
         yield from in_columns(("package", "version", "size", "in", "licence"), _package_rows(platform))
+
+
+def _first_packages(base: "Base") -> "tuple[OfferedPackage, ...]":
+    return base.offer.platforms[0].packages if base.offer.platforms else ()
 
 
 def _headline(platform: "OfferedPlatform") -> str:

@@ -14,9 +14,11 @@ from typing import Any
 from warmbase.downstream.listing import Base, Edition, Listing
 from warmbase.errors import ListingError
 from warmbase.oci.digests import Json
+from warmbase.oci.reference import Reference
 from warmbase.publish.offer_document import (
     OfferReader,
     OfferWriter,
+    harmless,
     list_of,
     mapping_of,
     number_of,
@@ -63,6 +65,9 @@ def parse_index(content: bytes, source: str) -> Mapping[str, Any]:
         raise _damaged(source, str(error)) from None
     if document.get("format") != FORMAT:
         raise _damaged(source, f"format {document.get('format')!r} instead of {FORMAT}")
+    missing = [name for name in ("bases", "time") if name not in document]
+    if missing:
+        raise _damaged(source, f"it lacks {' and '.join(missing)}")
     return document
 
 
@@ -99,11 +104,15 @@ def _read_base(value: object, reader: OfferReader) -> Base:
     offer, tags = reader.read(known.get("offer")), texts_of(known.get("tags"))
     if not tags:
         raise ValueError("a base without a tag")
+    place, variant = text_of(known, "place"), text_of(known, "variant")
+    image, digest = variant.partition(":")[0], text_of(known, "digest")
+    for tag in tags:  # FROM lines are made of them
+        Reference.parse(f"{place}/{image}:{tag}@{digest}")
     return Base(
-        place=text_of(known, "place"),
-        variant=text_of(known, "variant"),
+        place=place,
+        variant=variant,
         tags=tags,
-        digest=text_of(known, "digest"),
+        digest=digest,
         time=text_of(known, "time"),
         offer=offer,
         dated=text_of(known, "dated"),
@@ -136,7 +145,11 @@ def _read_editions(values: Sequence[Any]) -> Iterator[Edition]:
         different = mapping_of(known.get("packages", {}))
         if not all(version is None or isinstance(version, str) for version in different.values()):
             raise ValueError("a version is no text")
-        packages = {name: version for name, version in {**packages, **different}.items() if version is not None}
+        packages = {
+            harmless(name): harmless(version)
+            for name, version in {**packages, **different}.items()
+            if version is not None
+        }
         yield Edition(
             time=text_of(known, "time"),
             action=text_of(known, "action"),

@@ -9,7 +9,7 @@ from typing import Any
 from warmbase.downstream.index import editions_from_json, index_from_json, parse_index
 from warmbase.downstream.kept import Keeper, Kept
 from warmbase.downstream.listing import Base, Edition, Listing
-from warmbase.downstream.naming import as_base, find_listed, is_edition, no_such_base, take_apart
+from warmbase.downstream.naming import as_base, find_listed, is_edition, no_such_base, nothing_published, take_apart
 from warmbase.errors import ListingError, mask_userinfo
 from warmbase.events import Report, Warned
 
@@ -27,7 +27,10 @@ class IndexListing:
 
     @cached_property
     def _listing(self) -> Listing:
-        return index_from_json(self._document, self.source)
+        listing = index_from_json(self._document, self.source)
+        if not listing.bases:
+            raise nothing_published(self.source)
+        return listing
 
     def listing(self) -> Listing:
         """See `Published`."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from warmbase.downstream.listing import Base, Edition, Listing
-from warmbase.errors import ListingError
+from warmbase.errors import ListingError, UnknownBaseError
 from warmbase.publish.offer import OfferedPackage, OfferedPlatform
 
 _SHORTEST_DIGEST = 6
@@ -40,14 +40,14 @@ def take_apart(text: str, places: Iterable[str] = ()) -> Wanted:
 def find_listed(listing: Listing, text: str) -> Base | None:
     """The base of a listing that a text means: see `Published.find`. None where it is none of them.
 
-    Raises ListingError where it is several.
+    Raises UnknownBaseError where it is several.
     """
     wanted = take_apart(text, {base.place for base in listing.bases})
     found = [base for base in listing.bases if _means(wanted, base)]
     if not found and not wanted.tag and not wanted.digits:  # a tag alone
         found = [base for base in listing.bases if wanted.image in _tags(base)]
     if len(found) > 1:
-        raise ListingError(
+        raise UnknownBaseError(
             f"{text} means several bases of {listing.source}: {_listed(base.name for base in found)}",
             next_step="name one of them",
         )
@@ -60,7 +60,8 @@ def is_edition(wanted: Wanted, edition: Edition) -> bool:
 
 
 def as_base(base: Base, edition: Edition) -> Base:
-    """An earlier image of a base, of which the versions of Python's packages are all that is known."""
+    """An earlier image of a base, of which the versions of Python's packages are all that is known: not its layers, nor
+    its uv, nor whether it was yanked (see `is_partial`)."""
     packages = tuple(OfferedPackage(name=name, version=each) for name, each in sorted(edition.packages.items()))
     platforms = tuple(
         OfferedPlatform(platform=each.platform, digest="", python="", packages=packages, places=(-1,) * len(packages))
@@ -73,13 +74,18 @@ def as_base(base: Base, edition: Edition) -> Base:
         time=edition.time,
         dated=edition.dated,
         content=edition.content,
-        offer=replace(base.offer, created=edition.time, platforms=platforms),
+        offer=replace(base.offer, uv="", contract=0, created="", indexes={}, platforms=platforms),
         yanked="",
         instead="",
     )
 
 
-def no_such_base(listing: Listing, text: str) -> ListingError:
+def is_partial(base: Base) -> bool:
+    """Whether only the versions of Python's packages are known of a base: see `as_base`."""
+    return not any(each.digest for each in base.offer.platforms)
+
+
+def no_such_base(listing: Listing, text: str) -> UnknownBaseError:
     """What to raise for a text that means nothing, with the names that are nearest to it."""
     from difflib import get_close_matches
 
@@ -89,9 +95,17 @@ def no_such_base(listing: Listing, text: str) -> ListingError:
     image = [name for name, base in names.items() if base.image in alike]
     asked = f"{short.image}:{short.tag}" if short.tag else short.image or text
     near = image or get_close_matches(asked, names, n=_MOST_NAMES, cutoff=0.5)
-    return ListingError(
+    return UnknownBaseError(
         f"{listing.source} has no base {text}",
         next_step=f"nearest are {_listed(near)}" if near else "`warmbase list` shows what there is",
+    )
+
+
+def nothing_published(source: str) -> ListingError:
+    """What to raise where there is no base at all."""
+    return ListingError(
+        f"nothing is published at {source}",
+        next_step="see whether the place is right; `warmbase publish` publishes there",
     )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from warmbase.downstream.index import index_from_json, index_to_json, parse_index, render_index
 from warmbase.downstream.kept import Keeper, Kept
 from warmbase.downstream.listing import Base, Edition, Listing
-from warmbase.downstream.naming import find_listed, no_such_base, take_apart
+from warmbase.downstream.naming import find_listed, no_such_base, nothing_published, take_apart
 from warmbase.errors import ListingError, RegistryError
 from warmbase.events import Report, Warned
 from warmbase.publish.journal import format_time
@@ -112,10 +112,7 @@ class RegistryListing:
         """Ask the registry; `known` are the bases in what is `kept`. Raises RegistryError."""
         now = self._clock()
         if not self._reader.newest:
-            raise ListingError(
-                f"nothing is published at {self.source}",
-                next_step="see whether the place is right; `warmbase publish` publishes there",
-            )
+            raise nothing_published(self.source)
         bases, entries = self._reader.read_bases(known, kept.stamp if kept else {})
         bases = self._reader.with_yanks(bases)
         listing = Listing(bases=bases, source=self.source, time=format_time(now))

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from warmbase.downstream.index import NAME
 from warmbase.errors import ListingError, ProjectError
@@ -26,6 +26,7 @@ PROJECT = "pyproject.toml"
 CATALOG = "images.yaml"
 
 _HOST = re.compile(r"(?:localhost|[\w.-]+\.[\w-]+|\[[0-9a-fA-F:]+\])(?::\d+)?|[\w.-]+:\d+")
+_PAGES = (".html", ".htm")
 _PATH = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")
 
 
@@ -69,11 +70,15 @@ def parse_source(text: str, folder: Path, said: str) -> Source:
     if text.startswith("file://"):
         from urllib.request import url2pathname  # it loads a client of HTTP
 
-        return _path_source(Path(url2pathname(unquote(urlsplit(text).path))), said)
+        return _path_source(Path(url2pathname(urlsplit(text).path)), said)
     path = folder / Path(text).expanduser()
-    if _PATH.match(text) or text.endswith(".json") or (path.is_dir() and (path / NAME).exists()):
+    if _PATH.match(text) or text.endswith((".json", *_PAGES)) or (path.is_dir() and (path / NAME).exists()):
         return _path_source(path, said)
-    if _HOST.fullmatch(text.partition("/")[0]):
+    host, _, rest = text.rstrip("/").partition("/")
+    if _HOST.fullmatch(host) and (":" in rest or "@" in rest):
+        place = "/".join([host, *rest.partition("@")[0].split("/")[:-1]])
+        raise ListingError(f"{said}: {text} is an image and not a place", next_step=f"leave its name out: {place}")
+    if _HOST.fullmatch(host):
         return Source(kind="place", text=text.rstrip("/"), said=said)
     raise ListingError(
         f"{said}: {text!r} is neither a place in a registry nor an index.json",
@@ -82,7 +87,8 @@ def parse_source(text: str, folder: Path, said: str) -> Source:
 
 
 def _path_source(path: Path, said: str) -> Source:
-    return Source(kind="path", text=str(path if path.suffix == ".json" else path / NAME), said=said)
+    folder = path.parent if path.suffix in _PAGES else path
+    return Source(kind="path", text=str(path if path.suffix == ".json" else folder / NAME), said=said)
 
 
 def _index_address(text: str) -> str:
@@ -90,7 +96,7 @@ def _index_address(text: str) -> str:
     parts = urlsplit(text)
     if not parts.path.endswith(".json"):
         head, _, last = parts.path.rpartition("/")
-        folder = head if last.endswith((".html", ".htm")) else parts.path.rstrip("/")
+        folder = head if last.endswith(_PAGES) else parts.path.rstrip("/")
         parts = parts._replace(path=f"{folder}/{NAME}")
     return urlunsplit(parts._replace(fragment=""))
 
@@ -113,15 +119,16 @@ def _setting_in(path: Path) -> str:
         content = path.read_bytes()
         if b"warmbase" not in content:  # most projects say nothing of it, and parsing takes time
             return ""
-        tool = tomllib.loads(content.decode()).get("tool", {})
-        index = tool.get("warmbase", {}).get("index", "")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        known: object = tomllib.loads(content.decode())
+    except (OSError, ValueError, RecursionError) as error:
         raise ProjectError(f"{path} cannot be read: {error}", next_step="correct it, or use --index") from error
-    if not isinstance(index, str):
+    for name in ("tool", "warmbase", "index"):
+        known = known.get(name, "" if name == "index" else {}) if isinstance(known, dict) else None
+    if not isinstance(known, str):
         raise ProjectError(
-            f"{path}: tool.warmbase.index is no text", next_step='write index = "registry.example/bases"'
+            f"{path}: `index` under [tool.warmbase] is no text", next_step='write index = "registry.example/bases"'
         )
-    return index
+    return known
 
 
 def _of_catalog(catalog: Path) -> str:

@@ -6,6 +6,7 @@ is empty. Keys that this version does not know are passed over; a change that it
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from operator import itemgetter
@@ -21,6 +22,7 @@ OFFER = "offer"
 """The kind of a packed offer, among the layers of a journal's entry."""
 
 _Row = OfferedPackage | SystemPackage | OfferedLayer
+_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
 R = TypeVar("R", OfferedPackage, SystemPackage, OfferedLayer)
 
 
@@ -142,7 +144,7 @@ def texts_of(value: object) -> tuple[str, ...]:
     found = tuple(list_of(value))
     if not all(isinstance(each, str) for each in found):
         raise ValueError("an array of texts is expected")
-    return found
+    return tuple(map(harmless, found))
 
 
 def text_of(value: Mapping[str, Any], name: str) -> str:
@@ -150,7 +152,12 @@ def text_of(value: Mapping[str, Any], name: str) -> str:
     found = value.get(name, "")
     if not isinstance(found, str):
         raise ValueError(f"{name} is no text")  # noqa: TRY004 - it is input
-    return found
+    return harmless(found)
+
+
+def harmless(text: str) -> str:
+    """A text of others without what terminals obey: control characters, and what turns the direction of writing."""
+    return text if text.isprintable() else _CONTROLS.sub("\ufffd", text)
 
 
 def number_of(value: Mapping[str, Any], name: str) -> int:
@@ -182,6 +189,8 @@ def _read_rows(kind: type[R], rows: object) -> list[R]:
                 raise ValueError(f"{name} is not what it should be")
             if type(value) is list:
                 known[name] = texts_of(value)
+            elif type(value) is str:
+                known[name] = harmless(value)
         if not known.keys() >= required:
             raise ValueError(f"{', '.join(sorted(required - known.keys()))} is missing")
         found.append(kind(**known))

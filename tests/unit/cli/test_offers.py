@@ -106,8 +106,33 @@ def test_show_says_all_of_one() -> None:
     ]
 
 
-def test_show_says_what_speaks_against_it() -> None:
-    assert "YANKED: broken; use web:old@sha256:1 instead" in run("show", "web").splitlines()
+def test_show_says_what_speaks_against_it(tmp_path: Path) -> None:
+    old = base("web:py3.9-trixie", yanked="broken", instead="web:py3.13@sha256:1")
+    (tmp_path / "index.json").write_bytes(render_index(index_to_json(Listing(bases=(old,), source=PLACE))))
+    assert run("show", "web").splitlines()[3:5] == [
+        "published 2026-11-20T02:00:00Z (yesterday)",
+        "YANKED: broken; use web:py3.13@sha256:1 instead; past its end of life since 2025-10-31 (Python 3.9)",
+    ]
+
+
+def test_show_says_no_more_of_an_earlier_image_than_the_index_has() -> None:
+    assert run("show", f"data:{BEFORE.dated}").splitlines() == [
+        "data:py3.13-trixie: what data needs",
+        f"FROM {PLACE}/data:{BEFORE.dated}@{BEFORE.digest}",
+        f"tags: {BEFORE.dated}, {BEFORE.content}",
+        "published 2026-11-19T02:00:00Z (2 days ago)",
+        "this index has no more of an earlier image than its packages, a registry does",
+        "",
+        "package  version",
+        "numpy    2.3.3",
+        "six      1.0",
+    ]
+
+
+def test_an_index_without_bases_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_bytes(render_index(index_to_json(Listing(bases=(), source=PLACE))))
+    with pytest.raises(ListingError, match=r"nothing is published at index\.json"):
+        run("list")
 
 
 def test_show_counts_what_is_in_the_cache_alone_for_itself(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_an_index_is_what_its_schema_says() -> None:
         {"bases": [{"variant": "data:py3.13"}]},
         {"packages": [{"name": "numpy"}]},
         {"layers": [{"digest": "sha256:0"}]},
+        {"time": None},
     ],
 )
 def test_the_schema_and_the_reader_refuse_the_same(damage: dict[str, Any]) -> None:
@@ -92,7 +93,39 @@ def test_the_schema_and_the_reader_refuse_the_same(damage: dict[str, Any]) -> No
     assert raised.value.next_step
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[]", b"{}", b"[" * 100_000])
+ODD = "\x1b]0;owned\x07"
+"""What gives a terminal's window another title."""
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"place": f"registry.example/{ODD}"},
+        {"variant": f"{ODD}:py3.13"},
+        {"tags": [f"py3.13{ODD}"]},
+        {"tags": ["py3.13 && reboot"]},
+        {"digest": ODD},
+        {"digest": "latest"},
+    ],
+)
+def test_a_base_that_makes_no_reference_is_refused(odd: dict[str, Any]) -> None:
+    document = written(Listing(bases=(base(),), source=PLACE))
+    document["bases"][0] |= odd
+    with pytest.raises(ListingError, match="no index of published bases"):
+        index_from_json(document, PLACE)
+
+
+def test_texts_lose_what_a_terminal_obeys() -> None:
+    own = base(packages={"numpy": f"2.0{ODD}"}, description=f"Data{ODD} über\u202e alles", yanked=f"broken{ODD}")
+    document = written(Listing(bases=(own,), source=PLACE), {own.variant: [edition(own, changes=ODD)]})
+    [read] = index_from_json(document, PLACE).bases
+    [told] = editions_from_json(document, own.variant, PLACE)
+    assert read.offer.description == "Data\ufffd]0;owned\ufffd über\ufffd alles"
+    said = repr((read, told, *read.offer.platforms[0].system_packages)) + read.yanked + told.changes
+    assert not [letter for letter in (*said, *told.packages["numpy"]) if not letter.isprintable()]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\xff", b"[]", b"{}", b'{"format": 1}', b"[" * 100_000])
 def test_what_is_no_index_is_an_error_that_names_its_source(content: bytes) -> None:
     with pytest.raises(ListingError, match=r"pages\.example"):
         parse_index(content, "https://pages.example/index.json")

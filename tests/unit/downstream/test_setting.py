@@ -27,6 +27,9 @@ SETTING = '[tool.warmbase]\nindex = "{}"\n'
         ("./site", "path", "site/index.json"),
         ("/srv/site/index.json", "path", "/srv/site/index.json"),
         ("file:///srv/my%20site", "path", "/srv/my site/index.json"),
+        ("file:///srv/a%2520b/index.html", "path", "/srv/a%20b/index.json"),
+        ("./site/index.html", "path", "site/index.json"),
+        ("site/page.htm", "path", "site/index.json"),
         ("other.json", "path", "other.json"),
     ],
 )
@@ -40,6 +43,13 @@ def test_what_is_none_of_them_is_an_error_that_says_how_to_write_it(text: str) -
     with pytest.raises(ListingError, match="WARMBASE_INDEX") as raised:
         parse_source(text, Path(), VARIABLE)
     assert "registry.example/bases" in raised.value.next_step
+
+
+@pytest.mark.parametrize("image", ["data:py3.13", f"data:py3.13@sha256:{'0' * 64}", f"data@sha256:{'0' * 64}"])
+def test_an_image_is_told_from_its_place(image: str) -> None:
+    with pytest.raises(ListingError, match="is an image and not a place") as raised:
+        parse_source(f"localhost:5000/bases/{image}", Path(), "--index")
+    assert raised.value.next_step == "leave its name out: localhost:5000/bases"
 
 
 def test_a_folder_with_an_index_may_have_any_name(tmp_path: Path) -> None:
@@ -99,7 +109,14 @@ def test_where_nothing_says_it_all_ways_to_say_it_are_told(tmp_path: Path, regis
 
 
 @pytest.mark.parametrize(
-    "text", ["[tool.warmbase\n", "tool.warmbase = 1", "[tool]\nwarmbase.index = []", "[tool.warmbase]\nindex = 1"]
+    "text",
+    [
+        "[tool.warmbase\n",
+        "tool.warmbase = 1",
+        'tool = "warmbase"',
+        "[tool]\nwarmbase.index = []",
+        "[tool.warmbase]\nindex = 1",
+    ],
 )
 def test_a_project_that_cannot_be_read_is_an_error_with_its_path(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)

@@ -10,6 +10,9 @@ import typer
 from warmbase.errors import WarmbaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbase.downstream.listing import Listing
     from warmbase.downstream.published import Published
     from warmbase.events import Report
     from warmbase.publish.model import Place
@@ -57,17 +60,38 @@ def open_published(index: str, folder: Path, report: "Report") -> "Published":
     return IndexListing(source.text, lambda: read_address(source.text, folders.published, now, report))
 
 
-def published_names(incomplete: str) -> list[str]:
+def published_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """What a shell completes for a published image: names and tags of what was read last, and of the catalog in the
     current folder. Nothing is asked for it, and nothing is said."""
-    from warmbase.downstream.completion import known_names
+    from warmbase.downstream.completion import base_names
+
+    return _complete(ctx, incomplete, partial(base_names, catalog=CATALOG))
+
+
+def package_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same for a package that bases have."""
+    from warmbase.downstream.completion import packages_of
+
+    return _complete(ctx, incomplete, packages_of)
+
+
+def platform_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same for a platform that bases are for."""
+    from warmbase.downstream.completion import platforms_of
+
+    return _complete(ctx, incomplete, platforms_of)
+
+
+def _complete(ctx: typer.Context, incomplete: str, words: "Callable[[Listing | None], list[str]]") -> list[str]:
+    from warmbase.downstream.completion import known_listing
     from warmbase.effects.files import cache_folders
 
+    kept = cache_folders(os.environ).published
     try:
-        names = known_names(os.environ, Path(), CATALOG, cache_folders(os.environ).published)
+        listing = known_listing(ctx.params.get("index") or "", os.environ, Path(), CATALOG, kept)
+        return [word for word in words(listing) if word.startswith(incomplete)]
     except (WarmbaseError, OSError):
         return []
-    return [name for name in names if name.startswith(incomplete)]
 
 
 def _open_place(name: str, *, is_kept: bool) -> "Place":

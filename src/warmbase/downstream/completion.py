@@ -1,4 +1,4 @@
-"""What a shell may complete: the names that are known on this machine without asking anybody."""
+"""What a shell may complete: what is known on this machine without asking anybody."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,19 +10,15 @@ from warmbase.downstream.setting import find_source
 from warmbase.errors import ListingError, WarmbaseError
 
 
-def known_names(environment: Mapping[str, str], folder: Path, catalog: Path, kept: Path) -> list[str]:
-    """Names and tags of the place that is set, as it was read last, and of the catalog, if there is one.
+def known_listing(
+    given: str, environment: Mapping[str, str], folder: Path, catalog: Path, kept: Path
+) -> Listing | None:
+    """What was read last of the place that is `given`, or else set (see `setting`); None where nothing is kept.
 
     `kept` is the folder of what was read. Raises WarmbaseError and OSError for what is there and cannot be read.
     """
-    listing = _kept_listing(environment, folder, catalog, kept)
-    names = dict.fromkeys(_published(listing)) if listing else {}
-    return list(names | dict.fromkeys(_in_catalog(catalog)))
-
-
-def _kept_listing(environment: Mapping[str, str], folder: Path, catalog: Path, kept: Path) -> Listing | None:
     try:
-        source = find_source("", folder, environment, catalog)
+        source = find_source(given, folder, environment, catalog)
     except ListingError:
         return None
     if source.kind == "path":
@@ -32,8 +28,23 @@ def _kept_listing(environment: Mapping[str, str], folder: Path, catalog: Path, k
     return index_from_json(parse_index(found.content, keeper.source), keeper.source) if found else None
 
 
+def base_names(listing: Listing | None, catalog: Path) -> list[str]:
+    """The names of bases, the short ones first, then those with other tags; of the catalog, if there is one, too."""
+    return list(dict.fromkeys([*(_published(listing) if listing else ()), *_in_catalog(catalog)]))
+
+
+def packages_of(listing: Listing | None) -> list[str]:
+    """The Python packages that any base has."""
+    bases = listing.bases if listing else ()
+    return sorted({each.name for base in bases for own in base.offer.platforms for each in own.packages})
+
+
+def platforms_of(listing: Listing | None) -> list[str]:
+    """The platforms that any base is for."""
+    return sorted({own.platform for base in (listing.bases if listing else ()) for own in base.offer.platforms})
+
+
 def _published(listing: Listing) -> Iterator[str]:
-    """The short names first, then all other tags."""
     yield from (base.name for base in listing.bases)
     for base in listing.bases:
         yield from (f"{base.image}:{tag}" for tag in (*base.tags, base.dated) if tag)

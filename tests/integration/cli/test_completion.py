@@ -66,5 +66,9 @@ def test_behind_a_colon_bash_gets_what_it_puts_there(shell: Shell) -> None:
     assert offered == ["py3.12", "py3.12-trixie", f"{BASES[1].dated}"]
 
 
+def test_a_place_that_is_named_counts(shell: Shell) -> None:
+    assert shell.complete("warmbase", "diff", "--index", "other.example/bases", "da") == []
+
+
 def test_commands_are_completed(shell: Shell) -> None:
     assert shell.complete("warmbase", "cho") == ["choose"]

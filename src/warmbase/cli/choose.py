@@ -11,7 +11,7 @@ import typer
 from warmbase.cli.app import JsonOption, app
 from warmbase.cli.output import print_json, reporting
 from warmbase.cli.published import IndexOption, open_published
-from warmbase.errors import SelectionError
+from warmbase.errors import SelectionError, mask_login
 
 HERE = Path()
 
@@ -58,6 +58,7 @@ def choose(
     Example: warmbase choose services/report --platform linux/arm64
     """
     from warmbase.downstream.choose import rank
+    from warmbase.downstream.description import describe_listing
     from warmbase.downstream.platforms import default_platform
     from warmbase.downstream.projects.read import read_project
     from warmbase.downstream.telling import describe_choice, tell_choice
@@ -65,13 +66,13 @@ def choose(
 
     with reporting(quiet=True) as report:
         read = read_project(project)
-        bases = open_published(index, read.folder, report).listing().bases
-    today = now()
+        listing = open_published(index, read.folder, report).listing()
+    today, bases = now(), listing.bases
     choice = rank(read, bases, platform or default_platform(bases), today.date())
     if as_json:
-        print_json(describe_choice(choice, today))
+        print_json({**describe_listing(listing), **describe_choice(choice, today)})
     else:
-        _print_lines(tell_choice(choice, today, again=_again(project, index), everything=everything))
+        _print_lines(tell_choice(choice, today, again=command_again(project, index), everything=everything))
     if choice.best is None:
         sys.exit(1)
 
@@ -90,6 +91,7 @@ def find(
 
     Example: warmbase find 'pandas>=2.2,<3' numpy --python 3.12
     """
+    from warmbase.downstream.description import describe_listing
     from warmbase.downstream.find import find_bases, parse_requests
     from warmbase.downstream.pythons import is_python_request
     from warmbase.downstream.telling import describe_finding, tell_finding
@@ -100,11 +102,11 @@ def find(
         raise typer.BadParameter(f"{python!r} is no version of Python", param_hint="--python")
     requests = parse_requests(requirements)
     with reporting(quiet=True) as report:
-        bases = open_published(index, HERE, report).listing().bases
+        listing = open_published(index, HERE, report).listing()
     today = now()
-    finding = find_bases(requests, bases, today.date(), python=python, platform=platform)
+    finding = find_bases(requests, listing.bases, today.date(), python=python, platform=platform)
     if as_json:
-        print_json(describe_finding(finding, today))
+        print_json({**describe_listing(listing), **describe_finding(finding, today)})
     else:
         words = join_words([request.text for request in requests])
         where = "".join([f" with Python {python}" if python else "", f" for {platform}" if platform else ""])
@@ -113,11 +115,15 @@ def find(
         sys.exit(1)
 
 
-def _again(project: Path, index: str) -> str:
-    """What of the command line the next command needs too."""
-    words = [project.as_posix()] if project != HERE else []
-    words += ["--index", index] if index else []
-    return f"{shlex.join(words)} " if words else ""
+def command_again(project: Path, index: str) -> str:
+    """What of the command line the next command needs too. An index that has a login, or a query in which there may be
+    one, is left to who knows it."""
+    from warmbase.downstream.index_listing import shown
+
+    words = [shlex.quote(project.as_posix())] if project != HERE else []
+    if index:
+        words += ["--index", shlex.quote(index) if index == mask_login(shown(index)) else "…"]
+    return "".join(f"{word} " for word in words)
 
 
 def _print_lines(lines: Iterable[str]) -> None:

@@ -29,7 +29,9 @@ def list_published(names: Sequence[str], index: str, *, as_json: bool) -> None:
         bases = _select(listing, names)
     today = now()
     if as_json:
-        print_json([_summary(base, today) for base in bases])
+        from warmbase.downstream.description import describe_listing
+
+        print_json({**describe_listing(listing), "bases": [_summary(base, today) for base in bases]})
         return
     rows = [
         (base.name, ", ".join(tag for tag in base.tags if f"{base.image}:{tag}" != base.name) or "-",
@@ -47,9 +49,10 @@ def show_published(name: str, index: str, *, as_json: bool) -> None:
     from warmbase.effects.clock import now
 
     with reporting(quiet=True) as report:
-        base = open_published(index, Path(), report).find(name)
+        published = open_published(index, Path(), report)
+        base = published.find(name)
     if as_json:
-        print_json(_details(base, now()))
+        print_json({"source": published.source, **_details(base, now())})
         return
     for line in _lines(base, now()):
         typer.echo(line)
@@ -157,29 +160,10 @@ def _size(base: "Base") -> str:
 
 
 def _summary(base: "Base", today: datetime) -> dict[str, Any]:
-    from warmbase.downstream.lifetimes import end_of_life, is_past
+    from warmbase.downstream.description import describe_base
 
-    end = end_of_life(base)
-    return {
-        "variant": base.variant,
-        "tags": list(base.tags),
-        "dated": base.dated,
-        "content": base.content,
-        "reference": base.reference,
-        "digest": base.digest,
-        "published": base.time,
-        "python": base.offer.python,
-        "uv": base.offer.uv,
-        "foundation": base.offer.foundation,
-        "from": base.offer.parent,
-        "description": base.offer.description,
-        "packages": _packages(base),
-        "sizes": {each.platform: each.size for each in base.offer.platforms},
-        "end_of_life": end.isoformat() if end else "",
-        "is_past_end_of_life": is_past(base, today.date()),
-        "yanked": base.yanked,
-        "instead": base.instead,
-    }
+    sizes = {each.platform: each.size for each in base.offer.platforms}
+    return {**describe_base(base, today), "packages": _packages(base), "sizes": sizes}
 
 
 def _details(base: "Base", today: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from warmbase.downstream.description import identify_base
 from warmbase.downstream.listing import Base
 from warmbase.nightly.changes import Bill, direction, moves
 from warmbase.nightly.model import Move
@@ -67,17 +68,13 @@ def compare_bases(old: Base, new: Base) -> Difference:
 def difference_to_json(difference: Difference) -> dict[str, Any]:
     """The difference for programs."""
     return {
-        "old": _side(difference.old),
-        "new": _side(difference.new),
+        "old": identify_base(difference.old),
+        "new": identify_base(difference.new),
         "moves": [{**asdict(move), "direction": direction(move)} for move in difference.moves],
         "platforms": [asdict(each) for each in difference.platforms],
         "only_old": list(difference.only_old),
         "only_new": list(difference.only_new),
     }
-
-
-def _side(base: Base) -> dict[str, str]:
-    return {"variant": base.variant, "reference": base.reference, "digest": base.digest, "time": base.time}
 
 
 def _compare(old: OfferedPlatform, new: OfferedPlatform) -> PlatformDifference:

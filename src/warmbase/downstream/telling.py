@@ -16,9 +16,9 @@ from warmbase.downstream.choose import (
     standing,
     unneeded_bytes,
 )
+from warmbase.downstream.description import describe_base
 from warmbase.downstream.find import Finding, Found, Lacking
 from warmbase.downstream.lifetimes import end_of_life, ending
-from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Fit, Match, Miss
 from warmbase.downstream.pythons import admits_python, describe_mismatch
 from warmbase.downstream.words import count, in_columns, join_words, spell_age, spell_specifier
@@ -166,21 +166,6 @@ def describe_choice(choice: Choice, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def describe_base(base: Base, now: datetime) -> dict[str, Any]:
-    """What names a base, and how long it lasts, as JSON."""
-    end = end_of_life(base)
-    return {
-        "base": base.name,
-        "variant": base.variant,
-        "from": base.reference,
-        "digest": base.digest,
-        "python": base.offer.python,
-        "published": base.time,
-        "age": spell_age(base.time, now),
-        "end_of_life": str(end) if end else None,
-    }
-
-
 def _describe_match(found: Match, now: datetime) -> dict[str, Any]:
     place, offered = standing(found), found.base.offer.platform(found.platform)
     return {
@@ -268,7 +253,6 @@ def describe_finding(finding: Finding, now: datetime) -> dict[str, Any]:
                 ],
                 "packages": {package.name: package.version for package in each.packages},
                 "cached": [package.name for package in each.packages if package.use != "venv"],
-                "past_end_of_life": each.is_old,
             }
             for each in finding.found
         ],

@@ -74,6 +74,7 @@ PURE = (
     "nightly.model",
     "downstream.choose",
     "downstream.demand",
+    "downstream.description",
     "downstream.find",
     "downstream.doctor.building",
     "downstream.doctor.containers",

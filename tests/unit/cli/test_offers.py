@@ -72,7 +72,9 @@ def test_a_list_may_be_of_some_alone(names: list[str], listed: list[str]) -> Non
 
 
 def test_the_list_for_programs_says_the_same() -> None:
-    data, old, web = json.loads(run("list", "--json"))
+    document = json.loads(run("list", "--json"))
+    assert (document["source"], document["time"]) == ("index.json", "2026-11-20T02:00:00Z")
+    data, old, web = document["bases"]
     assert (data["reference"], data["sizes"]["linux/arm64"]) == (DATA.reference, DATA.offer.platforms[1].size)
     assert (old["end_of_life"], old["is_past_end_of_life"], data["is_past_end_of_life"]) == ("2025-10-31", True, False)
     assert (web["yanked"], web["instead"]) == ("broken", "web:old@sha256:1")

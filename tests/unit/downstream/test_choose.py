@@ -14,6 +14,7 @@ from tests.needing import locked, project, wanted
 from tests.offered import NEWEST, base, offered, wheel_size
 
 from warmbase.downstream.choose import Choice, rank, roughly, standing
+from warmbase.downstream.description import describe_base
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Match, match
 from warmbase.downstream.projects.model import Need, Project, Unknown
@@ -336,7 +337,7 @@ def test_the_document_has_the_best_in_full_and_of_the_others_what_they_are_compa
     document = describe_choice(choose(project(NEEDS, requires_python=">=3.12")), NOW)
     assert json.loads(json.dumps(document)) == document
     best = document["best"]
-    assert best["from"] == DATA[0].reference
+    assert best["reference"] == DATA[0].reference
     assert {each["name"]: each["fit"] for each in best["packages"]} == dict.fromkeys(
         ("numpy", "pandas", "requests"), "file"
     )
@@ -352,14 +353,7 @@ def test_the_document_has_the_best_in_full_and_of_the_others_what_they_are_compa
     ]
     assert best["not_needed"] == ["pyarrow"]
     assert document["ranked"][2] == {
-        "base": "ml:py3.13",
-        "variant": "ml:py3.13-trixie",
-        "from": LARGE.reference,
-        "digest": LARGE.digest,
-        "python": "3.13",
-        "published": "2026-11-20T02:00:00Z",
-        "age": "2 days ago",
-        "end_of_life": "2029-10-31",
+        **describe_base(LARGE, NOW),
         "size": LARGE.offer.platforms[0].size,
         "hits": {"file": 3, "version": 0, "constraint": 0},
         "missing": 1,

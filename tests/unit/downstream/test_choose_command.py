@@ -9,13 +9,14 @@ import pytest
 from tests.offered import INDEX, base, wheel_hash, wheel_name, wheel_size
 from typer.testing import CliRunner, Result
 
-from warmbase.cli import adopt, choose, doctor
+from warmbase.cli import adopt, catalog, choose, diff, doctor
 from warmbase.cli.app import app
+from warmbase.downstream.description import describe_base
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Listing
 from warmbase.errors import ProjectError, SelectionError
 
-_ = (adopt, choose, doctor)  # they register their commands
+_ = (adopt, catalog, choose, diff, doctor)  # they register their commands
 
 STACK = {"numpy": "2.3.4", "pandas": "2.2.3", "requests": "2.32.3"}
 DATA = base("data:py3.13-trixie", STACK)
@@ -162,6 +163,38 @@ def test_a_platform_that_is_none_is_a_wrong_command_line(project: Path, text: st
 
 def test_a_folder_without_a_project_is_an_error(project: Path) -> None:
     assert isinstance(warmbase("choose").exception, ProjectError)
+
+
+def test_all_commands_tell_programs_the_same_of_a_base_and_where_it_was_read(project: Path) -> None:
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    chosen, found, listed, shown = (
+        document(*words) for words in (["choose"], ["find", "pandas"], ["list"], ["show", "data:py3.13"])
+    )
+    told = [chosen["best"], chosen["ranked"][0], found["found"][0], listed["bases"][0], shown]
+    expected = describe_base(DATA, datetime(2026, 11, 22, 9, tzinfo=UTC))
+    assert all(expected.items() <= each.items() for each in told)
+    assert {each["source"] for each in (chosen, found, listed, shown)} == {"../index.json"}
+    assert {each["time"] for each in (chosen, found, listed)} == {listed["time"]}
+    sides = document("diff", "data:py3.11", "data:py3.13")
+    assert sides["new"].items() <= expected.items()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "https://me:SECRET@pages.example/bases/index.json",
+        "https://pages.example/bases/index.json?token=SECRET",
+        "me:SECRET@registry.example/bases",
+    ],
+)
+def test_the_next_command_does_not_repeat_what_gives_access_to_the_index(index: str) -> None:
+    again = choose.command_again(Path("services/report"), index)
+    assert again == "services/report --index … "
+
+
+def test_the_next_command_has_what_else_it_needs() -> None:
+    assert choose.command_again(Path("a b"), "registry.example/bases") == "'a b' --index registry.example/bases "
+    assert choose.command_again(Path(), "") == ""
 
 
 def test_packages_are_found_with_their_digest(project: Path) -> None:

@@ -151,7 +151,10 @@ def test_people_are_told_what_is_nearest() -> None:
 
 def test_programs_are_told_the_same() -> None:
     found = describe_finding(find("pandas", bases=(DATA, OLD)), NOW)["found"]
-    assert [(each["base"], each["past_end_of_life"]) for each in found] == [("data:py3.13", False), ("old:py3.9", True)]
+    assert [(each["base"], each["is_past_end_of_life"]) for each in found] == [
+        ("data:py3.13", False),
+        ("old:py3.9", True),
+    ]
     assert found[0]["digest"] == DATA.digest
     assert found[0]["packages"] == {"pandas": "2.2.3"}
     assert [each["platform"] for each in found[0]["platforms"]] == list(BOTH)

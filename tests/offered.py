@@ -172,6 +172,8 @@ def edition(of: Base, *, days: int = 0, changes: str = "", packages: Mapping[str
         changes=changes,
         size=of.offer.platforms[0].size,
         packages=own if packages is None else packages,
+        yanked="" if days else of.yanked,
+        instead="" if days else of.instead,
     )
 
 

@@ -34,6 +34,7 @@ NO_EDITIONS: Mapping[str, Sequence[Edition]] = {}
 
 _BASE_TEXTS = ("place", "variant", "digest", "time", "dated", "content", "yanked", "instead")
 _EDITION_TEXTS = ("time", "action", "digest", "dated", "content", "changes")
+_YANK_TEXTS = ("yanked", "instead")
 
 
 def index_to_json(listing: Listing, editions: Mapping[str, Sequence[Edition]] = NO_EDITIONS) -> dict[str, Json]:
@@ -136,7 +137,8 @@ def _write_editions(editions: Sequence[Edition]) -> Iterator[Json]:
 
 
 def _write_edition(edition: Edition, packages: Mapping[str, Json]) -> dict[str, Json]:
-    return {**_texts(edition, _EDITION_TEXTS), "size": edition.size, "packages": dict(packages)}
+    yank = {name: text for name, text in _texts(edition, _YANK_TEXTS).items() if text}
+    return {**_texts(edition, _EDITION_TEXTS), "size": edition.size, **yank, "packages": dict(packages)}
 
 
 def _read_editions(values: Sequence[Any]) -> Iterator[Edition]:
@@ -159,6 +161,8 @@ def _read_editions(values: Sequence[Any]) -> Iterator[Edition]:
             changes=text_of(known, "changes"),
             size=number_of(known, "size"),
             packages=packages,
+            yanked=text_of(known, "yanked"),
+            instead=text_of(known, "instead"),
         )
 
 

@@ -41,7 +41,7 @@ class IndexListing:
         return editions_from_json(self._document, variant, self.source)
 
     def find(self, text: str) -> Base:
-        """See `Published`. Of an earlier image only the versions of Python's packages are known."""
+        """See `Published`. Of an earlier image only what its edition says is known."""
         found = find_listed(self._listing, text)
         if found:
             return found

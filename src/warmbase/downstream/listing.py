@@ -9,7 +9,7 @@ from warmbase.publish.offer import Offer
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edition:
     """An earlier or the present image of a base: when it was published, by which action, under which dated tag; what
-    changed in words, and what it had (Python package → version)."""
+    changed in words, and what it had (Python package → version). `yanked` and `instead` are as a `Base` has them."""
 
     time: str
     action: str
@@ -19,6 +19,8 @@ class Edition:
     changes: str = ""
     size: int = 0
     packages: Mapping[str, str] = field(default_factory=dict, hash=False)
+    yanked: str = ""
+    instead: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,8 +60,8 @@ def is_edition(wanted: Wanted, edition: Edition) -> bool:
 
 
 def as_base(base: Base, edition: Edition) -> Base:
-    """An earlier image of a base, of which the versions of Python's packages are all that is known: not its layers, nor
-    its uv, nor whether it was yanked (see `is_partial`)."""
+    """An earlier image of a base, of which an edition is all that is known: neither its layers nor its uv (see
+    `is_partial`)."""
     packages = tuple(OfferedPackage(name=name, version=each) for name, each in sorted(edition.packages.items()))
     platforms = tuple(
         OfferedPlatform(platform=each.platform, digest="", python="", packages=packages, places=(-1,) * len(packages))
@@ -75,13 +75,13 @@ def as_base(base: Base, edition: Edition) -> Base:
         dated=edition.dated,
         content=edition.content,
         offer=replace(base.offer, uv="", contract=0, created="", indexes={}, platforms=platforms),
-        yanked="",
-        instead="",
+        yanked=edition.yanked,
+        instead=edition.instead,
     )
 
 
 def is_partial(base: Base) -> bool:
-    """Whether only the versions of Python's packages are known of a base: see `as_base`."""
+    """Whether only what an edition says is known of a base: see `as_base`."""
     return not any(each.digest for each in base.offer.platforms)
 
 

@@ -89,15 +89,17 @@ class RegistryReader:
         for base in bases:
             digests[base.image] += _digests(base)
 
-        def ask(image: str) -> dict[str, Yank]:
-            return read_tagged_yanks(self._place.registry, self._place.repository(image), digests[image])
+        def ask(image: str) -> Mapping[str, Yank]:
+            return self._read_yanks(image, digests[image])
 
         with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="yanks") as executor:
             yanks = dict(zip(digests, executor.map(ask, digests), strict=True))
         return tuple(_with_yank(base, yanks[base.image]) for base in bases)
 
     def editions(self, variant: str) -> tuple[Edition, ...]:
-        """What a variant was and is, the newest first."""
+        """What a variant was and is, the newest first, with what is said against each image today."""
+        past = tuple(history(merge(self._own_entries(variant))))
+        yanks = self._read_yanks(variant.partition(":")[0], (name for entry, _ in past for name in _images(entry)))
         return tuple(
             Edition(
                 time=entry.time,
@@ -108,14 +110,17 @@ class RegistryReader:
                 changes=change.words(),
                 size=entry.size,
                 packages=entry.packages,
+                yanked=yank.reason if yank else "",
+                instead=yank.instead if yank else "",
             )
-            for entry, change in history(merge(self._own_entries(variant)))
+            for entry, change in past
+            for yank in (_yank_among(yanks, _images(entry)),)
         )
 
     def find_earlier(self, variant: str, wanted: Wanted) -> Base | None:
         """The newest image of a variant that a tag or a digest means, under its own tags."""
         for entry in reversed(merge(self._own_entries(variant)).entries):
-            digests = (entry.digest, *(each.digest for each in entry.platforms.values()))
+            digests = _images(entry)
             tags = () if wanted.digits else (entry.dated, entry.content)
             if any(map(wanted.is_digest, digests)) or wanted.tag in tags:
                 stamp = Stamp.parse(entry.id)
@@ -127,6 +132,9 @@ class RegistryReader:
                 [told] = self.with_yanks([base])
                 return replace(told, tags=tuple(tag for tag in (entry.dated, entry.content) if tag) or entry.rolling)
         return None
+
+    def _read_yanks(self, image: str, digests: Iterable[str]) -> Mapping[str, Yank]:
+        return read_tagged_yanks(self._place.registry, self._place.repository(image), digests)
 
     @cached_property
     def _stamps(self) -> tuple[Stamp, ...]:
@@ -185,9 +193,17 @@ def _with_tags(base: Base, tags: tuple[str, ...]) -> Base:
 
 
 def _with_yank(base: Base, yanks: Mapping[str, Yank]) -> Base:
-    yank = next(filter(None, map(yanks.get, _digests(base))), None)
+    yank = _yank_among(yanks, _digests(base))
     reason, instead = (yank.reason, yank.instead) if yank else ("", "")
     return base if (base.yanked, base.instead) == (reason, instead) else replace(base, yanked=reason, instead=instead)
+
+
+def _yank_among(yanks: Mapping[str, Yank], digests: Iterable[str]) -> Yank | None:
+    return next(filter(None, map(yanks.get, digests)), None)
+
+
+def _images(entry: Entry) -> tuple[str, ...]:
+    return (entry.digest, *(each.digest for each in entry.platforms.values()))
 
 
 def _digests(base: Base) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from warmbase.downstream.index import (
     parse_index,
     render_index,
 )
+from warmbase.downstream.index_listing import IndexListing
 from warmbase.downstream.listing import Edition, Listing
 from warmbase.errors import ListingError
 from warmbase.publish.journal import format_time
@@ -64,6 +65,17 @@ def test_an_earlier_image_is_written_as_what_was_different() -> None:
     after = edition(own, days=2, packages={})
     history = written(Listing(bases=(own,), source=PLACE), {own.variant: [before, after]})["bases"][0]["history"]
     assert history[1]["packages"] == {"numpy": None, "pandas": None, "six": None}
+
+
+def test_a_yank_of_an_earlier_image_is_read_back_and_costs_nothing_where_there_is_none() -> None:
+    own = base()
+    yanked = replace(edition(own, days=1), yanked="a broken numpy", instead="data:py3.14")
+    document = written(Listing(bases=(own,), source=PLACE), {own.variant: [edition(own), yanked]})
+    jsonschema.validate(document, SCHEMA)
+    assert "yanked" not in document["bases"][0]["history"][0]
+    assert editions_from_json(document, own.variant, PLACE) == (edition(own), yanked)
+    earlier = IndexListing(PLACE, lambda: json.dumps(document).encode()).find(yanked.digest)
+    assert (earlier.digest, earlier.yanked, earlier.instead) == (yanked.digest, "a broken numpy", "data:py3.14")
 
 
 def test_an_index_is_what_its_schema_says() -> None:
@@ -132,7 +144,7 @@ def test_what_is_no_index_is_an_error_that_names_its_source(content: bytes) -> N
 
 
 SCALARS: Any = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner))
+VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=4), SCALARS, max_size=2)
 
 
 def spots(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -173,6 +173,8 @@ def test_a_yank_is_told_as_soon_as_it_is_asked_about_again(reader: Reader, tmp_p
     assert reader.open().find("kit:py3.13-trixie") == told, "it is kept"
     yank(place, name, older.digest, reason="older, and broken too", instead="", clock=clock)
     assert reader.open().find(f"kit:{older.dated}").yanked == "older, and broken too"
+    against = [(each.yanked, each.instead) for each in reader.open().editions(name)]
+    assert against == [("a broken build", f"kit:{older.dated}@{older.digest}"), ("older, and broken too", "")]
 
 
 # Where a base comes from

@@ -33,10 +33,15 @@ def _edition(edition: Edition, before: Edition | None) -> Markup:
     return tag(
         "li",
         tag("p", when(edition.time), " ", tag("code", edition.dated) if edition.dated else "", class_="edition"),
+        tag("p", tag("b", "Yanked: "), _against(edition)) if edition.yanked else "",
         tag("p", edition.changes) if edition.changes else "",
         tag("p", " · ".join(filter(None, facts)), class_="quiet"),
         tag("details", tag("summary", counted), _table(edition, moved)) if moved else "",
     )
+
+
+def _against(edition: Edition) -> str:
+    return f"{edition.yanked}; take {edition.instead} instead" if edition.instead else edition.yanked
 
 
 def _moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:

@@ -9,13 +9,14 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.markup import Page, read_page
-from tests.offered import base, offered
+from tests.offered import base, edition, offered
 from tests.sites import BOTH, STRANGE, listing, small_bases, small_editions, small_files, strange_base
 from tinyhtml5.parser import HTMLParser
 
 from warmbase.downstream.index import editions_from_json, index_from_json
 from warmbase.downstream.site.model import page_path
 from warmbase.downstream.site.pages import VENDORED, render_site, vendored
+from warmbase.downstream.site.past import history_section
 
 FILES = small_files() | render_site(listing(strange_base()), {})
 PAGES = [path for path in small_files() if path.endswith(".html")]
@@ -122,6 +123,14 @@ def test_the_history_says_what_moved() -> None:
     assert "pandas 2.3.0 → 2.3.1" in words
     assert "Packages: 1 up, 1 added, 1 removed" in words
     assert "2 earlier ones" in words
+
+
+def test_the_history_says_what_was_yanked() -> None:
+    own = base()
+    yanked = replace(edition(own, days=1), yanked="a broken numpy", instead="data:x")
+    told = str(history_section([edition(own), yanked]))
+    assert "<b>Yanked: </b>a broken numpy; take data:x instead" in told
+    assert "Yanked" not in str(history_section([edition(own)]))
 
 
 def test_a_page_says_what_its_base_shares_with_others() -> None:

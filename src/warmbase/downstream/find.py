@@ -4,13 +4,14 @@ A package counts that is in a base's venv; one in its cache alone counts too, as
 and is said to be so. A base that was yanked is not found; one past its end of life is, after the others. The order of
 what is found: packages in the venv before those in the cache, then the smaller base (roughly), the newer Python, the
 foundation with the short tag, the smaller and the later one. What is nearest lacks least, and has the versions that are
-least away from those asked for.
+least away from those asked for. A name that no base has makes none nearer: the names like it are told instead.
 """
 
 from bisect import bisect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -63,12 +64,21 @@ class Lacking:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Nowhere:
+    """The name of a package that no base has at any version, and the names like it that bases have."""
+
+    name: str
+    similar: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """What was found, the best first, and where nothing was, what is nearest. `extras` are the requests with
-    extras: whether a base has what these add is not known."""
+    """What was found, the best first, and where nothing was, what is nearest, and what is in no base at all. `extras`
+    are the requests with extras: whether a base has what these add is not known."""
 
     found: tuple[Found, ...]
     near: tuple[Lacking, ...] = ()
+    nowhere: tuple[Nowhere, ...] = ()
     extras: tuple[str, ...] = ()
 
 
@@ -106,9 +116,9 @@ def find_bases(
     lacking: list[tuple[Base, _Look, tuple[str, ...]]] = []
     for base in bases:
         there = [each for each in base.offer.platforms if platform in ("", each.platform)]
-        looks = [_look(requests, offered) for offered in there or base.offer.platforms]
-        complete = [look for look in looks if not look.missing and not look.differing]
-        against = tuple(_against(base, python, bool(there), today))
+        looks = [_look(requests, offered, python) for offered in there or base.offer.platforms]
+        complete = [look for look in looks if not (look.missing or look.differing or look.other_python)]
+        against = tuple(_against(base, bool(there), today))
         if complete and not against:
             old, platforms = is_past(base, today), tuple(look.offered for look in complete)
             found.append(Found(base=base, platforms=platforms, packages=complete[0].has, is_old=old))
@@ -117,21 +127,34 @@ def find_bases(
         ):  # a yank alone is worth saying, and nothing beside one
             lacking += [(base, look, against) for look in (complete or looks)[:1]]
     extras = tuple(request.text for request in requests if request.extras)
-    return Finding(found=tuple(sorted(found, key=_order)), near=() if found else _nearest(lacking), extras=extras)
+    if found:
+        return Finding(found=tuple(sorted(found, key=_order)), extras=extras)
+    nowhere = tuple(_nowhere(requests, bases))
+    near = () if len(nowhere) == len({request.name for request in requests}) else _nearest(lacking, nowhere)
+    return Finding(found=(), near=near, nowhere=nowhere, extras=extras)
+
+
+def _nowhere(requests: Sequence[Request], bases: Sequence[Base]) -> Iterator[Nowhere]:
+    known = {package.name for base in bases for offered in base.offer.platforms for package in offered.packages}
+    for name in dict.fromkeys(request.name for request in requests):
+        if name not in known:
+            yield Nowhere(name=name, similar=tuple(get_close_matches(name, sorted(known), n=_NEAR)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Look:
-    """What a platform's image has of what is asked for, what it lacks, and what it has at another version."""
+    """What a platform's image has of what is asked for, what it lacks, and what it has at another version, also of
+    Python."""
 
     offered: OfferedPlatform
     has: tuple[OfferedPackage, ...]
     missing: tuple[str, ...]
     differing: tuple[tuple[Request, str], ...]
+    other_python: bool
 
 
-def _look(requests: Sequence[Request], offered: OfferedPlatform) -> _Look:
-    has: list[OfferedPackage] = []
+def _look(requests: Sequence[Request], offered: OfferedPlatform, python: str) -> _Look:
+    has: dict[str, OfferedPackage] = {}
     missing: list[str] = []
     differing: list[tuple[Request, str]] = []
     packages = {package.name: package for package in offered.packages}
@@ -142,18 +165,22 @@ def _look(requests: Sequence[Request], offered: OfferedPlatform) -> _Look:
         if package is None:
             missing.append(request.name)
         elif admits_version(request.specifier, package.version):
-            has.append(package)
+            has[package.name] = package
         else:
             differing.append((request, package.version))
-    return _Look(offered=offered, has=tuple(has), missing=tuple(missing), differing=tuple(differing))
+    return _Look(
+        offered=offered,
+        has=tuple(has.values()),
+        missing=tuple(dict.fromkeys(missing)),
+        differing=tuple(differing),
+        other_python=not admits_python(python, offered.python),
+    )
 
 
-def _against(base: Base, python: str, is_there: bool, today: date) -> Iterator[str]:
+def _against(base: Base, is_there: bool, today: date) -> Iterator[str]:
     """What else stands in the way, beside what a base has."""
     if not is_there:
         yield f"is there for {join_words([each.platform for each in base.offer.platforms]) or 'no platform'} alone"
-    if not all(admits_python(python, each.python) for each in base.offer.platforms):
-        yield f"has Python {base.offer.python}"
     if base.yanked:
         yield bar(base, today)
 
@@ -169,8 +196,9 @@ def _tie(base: Base, offered: OfferedPlatform) -> tuple[object, ...]:
     return newest, -len(base.tags), offered.size, -moment_of(base), base.variant
 
 
-def _nearest(lacking: Sequence[tuple[Base, _Look, tuple[str, ...]]]) -> tuple[Lacking, ...]:
-    """The nearest few, each with an obstacle of its own."""
+def _nearest(lacking: Sequence[tuple[Base, _Look, tuple[str, ...]]], nowhere: Sequence[Nowhere]) -> tuple[Lacking, ...]:
+    """The nearest few, each with an obstacle of its own, beside what is in no base."""
+    nobody = {each.name for each in nowhere}
     versions: dict[str, list[Version]] = {}
     for _, look, _ in lacking:
         for request, has in look.differing:
@@ -180,20 +208,27 @@ def _nearest(lacking: Sequence[tuple[Base, _Look, tuple[str, ...]]]) -> tuple[La
     def distance(each: tuple[Base, _Look, tuple[str, ...]]) -> tuple[object, ...]:
         base, look, against = each
         steps = sum(_steps(request.specifier, has, known[request.name]) for request, has in look.differing)
-        return len(look.missing), len(look.differing) + len(against), steps, *_tie(base, look.offered)
+        return (
+            len(look.missing),
+            len(look.differing) + look.other_python + len(against),
+            steps,
+            *_tie(base, look.offered),
+        )
 
     chosen: dict[tuple[str, ...], Lacking] = {}
     for base, look, against in sorted(lacking, key=distance):
-        obstacles = (*_lacks(look), *against)
+        obstacles = (*_lacks(base, look, nobody), *against) or ("has all else",)
         chosen.setdefault(obstacles, Lacking(base=base, platform=look.offered.platform, obstacles=obstacles))
     return tuple(chosen.values())[:_NEAR]
 
 
-def _lacks(look: _Look) -> Iterator[str]:
-    if look.missing:
-        yield f"lacks {join_words(look.missing, most=NAMED)}"
-    if look.differing:
-        yield f"has {join_words([f'{request.name} {has}' for request, has in look.differing], most=NAMED)}"
+def _lacks(base: Base, look: _Look, nobody: Set[str]) -> Iterator[str]:
+    if missing := [name for name in look.missing if name not in nobody]:
+        yield f"lacks {join_words(missing, most=NAMED)}"
+    differing = [f"{request.name} {has}" for request, has in look.differing]
+    differing += [f"Python {base.offer.python}"] if look.other_python else []
+    if differing:
+        yield f"has {join_words(differing, most=NAMED)}"
 
 
 def _steps(specifier: str, has: str, known: Sequence[Version]) -> int:

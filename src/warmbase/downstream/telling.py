@@ -17,7 +17,7 @@ from warmbase.downstream.choose import (
     unneeded_bytes,
 )
 from warmbase.downstream.description import describe_base
-from warmbase.downstream.find import Finding, Found, Lacking
+from warmbase.downstream.find import Finding, Found, Lacking, Nowhere
 from warmbase.downstream.lifetimes import end_of_life, ending
 from warmbase.downstream.match import Fit, Match, Miss
 from warmbase.downstream.pythons import admits_python, describe_mismatch
@@ -202,7 +202,7 @@ def tell_finding(finding: Finding, requests: str, now: datetime) -> Iterator[str
     if finding.found:
         names = [package.name for package in finding.found[0].packages]
         yield from in_columns(
-            ("base", *names, "python", "size", "published", "platforms", "digest", *_note_heading(finding)),
+            ("base", *names, "python", "size", "published", "platforms", *_note_heading(finding), "digest"),
             [_found_row(each, names, now, bool(_note_heading(finding))) for each in finding.found],
         )
         if finding.extras:
@@ -211,6 +211,9 @@ def tell_finding(finding: Finding, requests: str, now: datetime) -> Iterator[str
         yield f"FROM {finding.found[0].base.reference}"
         return
     yield f"no base has {requests}"
+    if finding.nowhere:
+        yield ""
+        yield from map(_tell_nowhere, finding.nowhere)
     if finding.near:
         yield ""
         yield from (f"`{each.base.name}` {join_words(each.obstacles)}" for each in finding.near)
@@ -218,8 +221,13 @@ def tell_finding(finding: Finding, requests: str, now: datetime) -> Iterator[str
     yield "next: ask for less, or ask who publishes the bases for one that has it; `warmbase list` shows what there is"
 
 
+def _tell_nowhere(nowhere: Nowhere) -> str:
+    similar = f"; similar: {join_words(nowhere.similar)}" if nowhere.similar else ""
+    return f"no base has a package {nowhere.name}{similar}"
+
+
 def _note_heading(finding: Finding) -> tuple[str, ...]:
-    return ("",) if any(_note(each) for each in finding.found) else ()
+    return ("note",) if any(_note(each) for each in finding.found) else ()
 
 
 def _note(found: Found) -> str:
@@ -237,8 +245,8 @@ def _found_row(found: Found, names: Sequence[str], now: datetime, noted: bool) -
         in_bytes(found.platforms[0].size),
         f"{found.base.time[:10]}, {spell_age(found.base.time, now)}",
         ", ".join(each.platform for each in found.platforms),
-        found.base.digest[:19],
         *([_note(found)] if noted else []),
+        found.base.digest,
     )
 
 
@@ -257,6 +265,7 @@ def describe_finding(finding: Finding, now: datetime) -> dict[str, Any]:
             for each in finding.found
         ],
         "near": [_describe_lacking(each) for each in finding.near],
+        "nowhere": [{"name": each.name, "similar": list(each.similar)} for each in finding.nowhere],
         "extras_not_looked_at": list(finding.extras),
     }
 

@@ -73,7 +73,11 @@ def test_what_a_marker_leaves_out_is_not_looked_for() -> None:
     assert names(find("requests", "tomli; python_version < '3.11'", python=">=3.11")) == names(
         find("requests", python=">=3.11")
     )
-    assert near(find("requests", "tomli; python_version >= '3.11'", bases=(DATA,))) == ["data:py3.13 lacks tomli"]
+    other = base("tools:py3.12-trixie", {"tomli": "2.2.1"})
+    assert near(find("requests", "tomli; python_version >= '3.11'", bases=(DATA, other))) == [
+        "data:py3.13 lacks tomli",
+        "tools:py3.12 lacks requests",
+    ]
 
 
 def test_what_is_in_the_cache_alone_is_found_after_what_is_in_the_venv_and_said_so() -> None:
@@ -89,6 +93,7 @@ def test_what_is_in_the_cache_alone_is_found_after_what_is_in_the_venv_and_said_
         (["pandas>=3"], "", "", ["data:py3.13 has pandas 2.2.3", "data:py3.12 has pandas 2.1.4"]),
         (["pandas<2"], "", "", ["data:py3.12 has pandas 2.1.4", "data:py3.13 has pandas 2.2.3"]),
         (["torch", "pandas"], "3.12", "", ["ml:py3.13 has Python 3.13", "data:py3.12 lacks torch"]),
+        (["pandas>=3", "numpy"], ">=3.14", "", ["data:py3.13 has pandas 2.2.3 and Python 3.13"]),
         (["torch", "flask<3"], "", "", ["ml:py3.13 lacks flask", "web:py3.12 lacks torch and has flask 3.1.2"]),
         (["torch"], "", "linux/arm64", ["ml:py3.13 is there for linux/amd64 alone", "data:py3.13 lacks torch"]),
         (["flask", "torch"], "", "", ["ml:py3.13 lacks flask", "web:py3.12 lacks torch"]),
@@ -97,7 +102,7 @@ def test_what_is_in_the_cache_alone_is_found_after_what_is_in_the_venv_and_said_
 def test_where_nothing_is_found_the_nearest_say_what_stands_in_the_way(
     texts: list[str], python: str, platform: str, lacking: list[str]
 ) -> None:
-    assert near(find(*texts, python=python, platform=platform))[:2] == lacking
+    assert near(find(*texts, python=python, platform=platform))[: len(lacking)] == lacking
 
 
 def test_what_was_yanked_is_not_found_and_named_where_it_alone_would_do() -> None:
@@ -124,8 +129,8 @@ def test_what_names_no_package_is_an_error_with_a_next_step(text: str, message: 
 
 FOUND = f"""\
 base         pandas  numpy  python  size      published               platforms                 digest
-data:py3.13  2.2.3   2.3.4  3.13    69.9 MB   2026-11-20, 2 days ago  linux/amd64, linux/arm64  {DATA.digest[:19]}
-ml:py3.13    2.2.3   2.3.4  3.13    103.4 MB  2026-11-20, 2 days ago  linux/amd64               {LARGE.digest[:19]}
+data:py3.13  2.2.3   2.3.4  3.13    69.9 MB   2026-11-20, 2 days ago  linux/amd64, linux/arm64  {DATA.digest}
+ml:py3.13    2.2.3   2.3.4  3.13    103.4 MB  2026-11-20, 2 days ago  linux/amd64               {LARGE.digest}
 
 FROM {DATA.reference}"""
 
@@ -144,6 +149,31 @@ def test_people_are_told_the_tags_with_digest_size_and_age() -> None:
     assert "\n".join(tell_finding(finding, "pandas>=2.2 and numpy", NOW)) == FOUND
 
 
+def test_a_name_that_no_base_has_is_told_with_the_names_like_it_and_no_base_is_nearer_for_it() -> None:
+    finding = find("pnadas>=2", "no-such-thing")
+    assert list(tell_finding(finding, "pnadas>=2 and no-such-thing", NOW))[:4] == [
+        "no base has pnadas>=2 and no-such-thing",
+        "",
+        "no base has a package pnadas; similar: pandas",
+        "no base has a package no-such-thing",
+    ]
+    assert finding.near == ()
+
+
+def test_beside_a_name_that_no_base_has_the_nearest_are_those_for_the_others() -> None:
+    assert near(find("pnadas", "torch"))[:2] == ["ml:py3.13 has all else", "data:py3.13 lacks torch"]
+
+
+def test_what_is_asked_for_twice_is_one_column() -> None:
+    told = list(tell_finding(find("pandas>=2", "pandas<3", "Pandas"), "pandas", NOW))
+    assert told[0].split() == ["base", "pandas", "python", "size", "published", "platforms", "note", "digest"]
+    assert near(find("rich", "rich", "pandas", bases=(DATA, SMALL, base("o:py3.13-trixie", {"rich": "1"})))) == [
+        "o:py3.13 lacks pandas",
+        "data:py3.13 lacks rich",
+        "web:py3.12 lacks rich and pandas",
+    ]
+
+
 def test_people_are_told_what_is_nearest() -> None:
     finding = find("torch", "flask", python="3.12")
     assert "\n".join(tell_finding(finding, "torch and flask with Python 3.12", NOW)) == NOT_FOUND
@@ -158,9 +188,13 @@ def test_programs_are_told_the_same() -> None:
     assert found[0]["digest"] == DATA.digest
     assert found[0]["packages"] == {"pandas": "2.2.3"}
     assert [each["platform"] for each in found[0]["platforms"]] == list(BOTH)
-    assert describe_finding(find("torch", bases=(DATA,)), NOW) == {
+    assert describe_finding(find("torch", "pandsa", bases=(DATA, LARGE), python="3.12"), NOW) == {
         "found": [],
-        "near": [{"base": "data:py3.13", "platform": "linux/amd64", "obstacles": ["lacks torch"]}],
+        "near": [
+            {"base": "ml:py3.13", "platform": "linux/amd64", "obstacles": ["has Python 3.13"]},
+            {"base": "data:py3.13", "platform": "linux/amd64", "obstacles": ["lacks torch", "has Python 3.13"]},
+        ],
+        "nowhere": [{"name": "pandsa", "similar": ["pandas"]}],
         "extras_not_looked_at": [],
     }
 

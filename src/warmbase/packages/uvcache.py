@@ -52,8 +52,9 @@ _UNQUOTED = "!$&'()*+,:;=@[]^|"  # what an address's path keeps beside letters, 
 class UnknownLayoutError(WarmbaseError):
     """uv's cache does not look as this module expects it."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, next_step=f"name a uv {KNOWN} as `uv` in the catalog, or install a newer warmbase")
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        advice = f"name a uv {KNOWN} as `uv` in the catalog, or install a newer warmbase"
+        super().__init__(message, next_step=next_step or advice)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -211,7 +211,7 @@ def _reason(ranked: Sequence[Match]) -> str:
     little = "as little" if all(each.left == best.left for each in alike) else "about as little"
     words = {
         "files": "most of them hit as the lock has them",
-        "versions": "most of them hit as the lock has them",
+        "versions": "most of them hit at the very version",
         "unneeded": f"it carries least that is not needed: {_unneeded(best)}, and {name} {_unneeded(other)}",
         "python": "it has the newest Python",
         "tags": f"it is on the foundation that {best.base.image} names first",
@@ -283,8 +283,10 @@ def _describe_difference(project: Project, other: Match, best: Match) -> str:
             return f"has {has}, and carries {in_bytes(more)} more that is not needed"
         case "cost" | "misses" | "unneeded":
             return f"carries {in_bytes(more)} more that is not needed" if more > 0 else f"leaves {spell_left(other)}"
-        case "files" | "versions":
+        case "files":
             return "has fewer of the very files of the lock"
+        case "versions":
+            return "has fewer at the very version"
         case "python":
             return f"has the older Python {other.base.offer.python}"
         case "tags":

@@ -20,6 +20,7 @@ from warmbase.downstream.description import describe_base
 from warmbase.downstream.find import Finding, Found, Lacking, Nowhere
 from warmbase.downstream.lifetimes import end_of_life, ending
 from warmbase.downstream.match import Fit, Match, Miss
+from warmbase.downstream.projects.model import Unknown
 from warmbase.downstream.pythons import admits_python, describe_mismatch
 from warmbase.downstream.words import count, in_columns, join_words, spell_age, spell_specifier
 from warmbase.oci.sizes import in_bytes
@@ -28,7 +29,7 @@ NEXT_ONES = 5
 """How many of the bases after the best are listed, where not all are asked for."""
 _FITS: Mapping[Fit, str] = {
     "file": "the very file of the lock",
-    "version": "at the version of the lock",
+    "version": "at the version that is asked for",
     "constraint": "at a version that is admitted",
 }
 _WIDTH = 12
@@ -88,7 +89,15 @@ def _facts(choice: Choice, best: Match, now: datetime) -> Iterator[tuple[str, st
             f".python-version asks for {choice.project.python}, and uv insists: let it say {base.offer.python}",
         )
     for unknown in choice.project.unknown:
-        yield "not mapped", f"{unknown.name}: {unknown.why}"
+        there = _of_the_system(best, unknown)
+        yield "not mapped", f"{unknown.name}: {f'the base has it, {there}' if there else unknown.why}"
+
+
+def _of_the_system(found: Match, unknown: Unknown) -> str:
+    """The version of a package of the base's system that has the name of what is no Python package; "" if none has."""
+    offered = found.base.offer.platform(found.platform)
+    name = unknown.name.lower()
+    return next((each.version for each in offered.system_packages if each.name == name), "") if offered else ""
 
 
 def _name_misses(misses: Sequence[Miss]) -> str:
@@ -162,7 +171,10 @@ def describe_choice(choice: Choice, now: datetime) -> dict[str, Any]:
         "ranked": [_describe_match(each, now) for each in choice.ranked],
         "near": [{"base": each.match.base.name, "why": each.why} for each in choice.near],
         "barred": [{"base": each.match.base.name, "why": each.why} for each in choice.barred],
-        "unknown": [{"name": each.name, "why": each.why} for each in choice.project.unknown],
+        "unknown": [
+            {"name": each.name, "why": each.why, "system": _of_the_system(best, each) if best else ""}
+            for each in choice.project.unknown
+        ],
     }  # fmt: skip
 
 

@@ -123,6 +123,12 @@ def test_the_base_is_named_as_dockerfiles_have_it() -> None:
     assert "@sha256:" in DATA[0].reference
 
 
+def test_a_version_that_no_lock_has_is_not_said_to_be_of_one() -> None:
+    own = project([Need(name="numpy", version="2.3.4")], kind="requirements.txt")
+    hits = next(line for line in told(choose(own)).splitlines() if line.startswith("hits"))
+    assert hits.endswith("1 of 1 package that the project names: 1 at the version that is asked for")
+
+
 def test_a_project_without_a_lock_is_compared_by_what_it_names() -> None:
     own = project([wanted("pandas", ">=2"), wanted("numpy")], kind="requirements.txt", python="3.13.2")
     assert told(choose(own, [DATA[0]])) == UNLOCKED
@@ -151,6 +157,16 @@ def test_a_python_version_that_alone_stands_in_the_way_can_say_another() -> None
         "",
         "next: let .python-version say 3.13, or ask who publishes the bases for Python 3.14.0",
     ]
+
+
+def test_what_the_bases_system_has_need_not_be_installed() -> None:
+    why = "it is a library or a program of the system: install it in the Dockerfile"
+    own = project(NEEDS, unknown=(Unknown(name="openssl", why=why), Unknown(name="ffmpeg", why=why)))
+    version = next(each.version for each in DATA[0].offer.platforms[0].system_packages if each.name == "openssl")
+    lines = told(choose(own)).splitlines()
+    assert f"not mapped  openssl: the base has it, {version}" in lines
+    assert f"not mapped  ffmpeg: {why}" in lines
+    assert [each["system"] for each in describe_choice(choose(own), NOW)["unknown"]] == [version, ""]
 
 
 def test_what_else_the_command_line_had_is_in_the_next_one() -> None:

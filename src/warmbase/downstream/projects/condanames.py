@@ -99,29 +99,42 @@ PYTHON_NAMES: Mapping[str, str] = {
 _CONDAS_OWN = frozenset({"anaconda", "conda", "conda-build", "mamba", "micromamba", "nb-conda", "nb-conda-kernels"})
 
 _SYSTEM_NAMES = """
-    abseil-cpp alsa-lib aom arrow-cpp atk autoconf automake bash bcftools bedtools binutils bison blas blosc boost
+    abseil-cpp alsa-lib aom arrow-cpp atk autoconf automake bash bcftools bedtools binutils bison blosc boost
     boost-cpp bowtie2 brotli brotli-bin bwa bzip2 c-ares c-blosc2 c-compiler ca-certificates cairo cfitsio charls
-    cmake coin-or-cbc coreutils cudatoolkit cudnn curl cutensor cxx-compiler cyrus-sasl dav1d dbus double-conversion
+    cmake coin-or-cbc coreutils curl cxx-compiler cyrus-sasl dav1d dbus double-conversion
     eigen expat fastqc ffmpeg fftw flex fmt fontconfig fortran-compiler freetype freexl gdk-pixbuf geos geotiff
     gettext gflags ghostscript giflib git git-lfs glib glog glpk gmp gnutls go graphite2 graphviz grpc-cpp gsl gtk2
-    gtk3 harfbuzz hdf4 hdf5 htop icu igraph imagemagick intel-openmp ipopt java-jdk jpeg jq json-c jxrlib kealib
-    keyutils krb5 lame lcms2 lerc llvm llvm-openmp lmdb lz4-c m4 magma make maven metis mkl mkl-devel mkl-include
-    mongodb mpc mpfr mpi mpich mysql nano nccl ncurses nettle ninja nlohmann-json nltk-data nodejs nspr nss openblas
+    gtk3 harfbuzz hdf4 hdf5 htop icu igraph imagemagick ipopt java-jdk jpeg jq json-c jxrlib kealib
+    keyutils krb5 lame lcms2 lerc llvm lmdb lz4-c m4 make maven metis
+    mongodb mpc mpfr mpi mpich mysql nano ncurses nettle ninja nlohmann-json nltk-data nodejs nspr nss
     openh264 openjdk openjpeg openmpi openssl orc p11-kit pango parquet-cpp pcre pcre2 perl pixman pkg-config poppler
-    poppler-data portaudio postgresql proj pthread-stubs pybind11-abi python-abi pytorch-cuda pytorch-mutex qhull qt
+    poppler-data portaudio postgresql proj pthread-stubs pybind11-abi python-abi qhull qt
     qt-main r-base rapidjson rav1e rdma-core re2 readline redis redis-server rust s2n samtools scotch sed sleef snappy
-    sox spatialite spdlog sqlite suitesparse sundials svt-av1 tar tbb tesseract texlive-core thrift-cpp tk tmux tree
+    sox spatialite spdlog sqlite suitesparse sundials svt-av1 tar tesseract texlive-core thrift-cpp tk tmux tree
     tzdata ucx unzip uriparser utf8proc vim wget x264 x265 xerces-c xxhash xz yaml yaml-cpp yarn zeromq zfp zip zlib
     zlib-ng zstd
 """
 _OF_THE_SYSTEM = frozenset(_SYSTEM_NAMES.split())
 
+_WHEELS_NAMES = """
+    blas blas-devel cudatoolkit cudnn cutensor cutensornet intel-openmp llvm-openmp magma mkl mkl-devel mkl-include nccl
+    openblas pytorch-cuda pytorch-mutex tbb
+"""
+"""What conda packs for itself and wheels hold, or have in packages that they need (`nvidia-cublas-cu12`)."""
+_OF_WHEELS = frozenset(_WHEELS_NAMES.split())
+
+_SYSTEM = "it is a library or a program of the system: install it in the Dockerfile"
+_BROUGHT = "wheels hold it, or need packages that do: most likely there is nothing to install"
 _SHAPES = (
     (re.compile(r"r-|bioconductor-"), "it is a package of R"),
+    (
+        re.compile(r"cuda-(?!nvcc|gdb|compiler)|libcu(?:blas|dnn|dart|fft|file|rand|solver|sparse)|libnvj|libnpp"),
+        _BROUGHT,
+    ),
+    (re.compile(r"lib(?:open|c)?blas|liblapack|libgomp|libmagma|libtorch"), _BROUGHT),
     (re.compile(r"lib|cuda-|aws-c|aws-sdk|xorg-|xcb-|gst|gcc|gxx|gfortran|sysroot|kernel-headers|fonts?-|ttf-|-"), ""),
     (re.compile(r".*(?:-linux-64|-linux-aarch64|-cpp|-ng|-mutex)$"), ""),
 )
-_SYSTEM = "it is a library or a program of the system: install it in the Dockerfile"
 
 
 def why_not_python(name: str) -> str:
@@ -130,6 +143,8 @@ def why_not_python(name: str) -> str:
         return ""
     if name in _CONDAS_OWN:
         return "it is conda's own"
+    if name in _OF_WHEELS:
+        return _BROUGHT
     if name in _OF_THE_SYSTEM:
         return _SYSTEM
     return next((why or _SYSTEM for shape, why in _SHAPES if shape.match(name)), "")

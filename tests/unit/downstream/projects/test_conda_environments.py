@@ -33,7 +33,7 @@ def test_condas_packages_are_needed_under_their_names_in_an_index() -> None:
 def test_what_is_no_python_package_is_listed_with_the_reason() -> None:
     system = "it is a library or a program of the system: install it in the Dockerfile"
     assert [(each.name, each.why) for each in sample("conda").unknown] == [
-        ("cudatoolkit", system),
+        ("cudatoolkit", "wheels hold it, or need packages that do: most likely there is nothing to install"),
         ("ffmpeg", system),
         ("r-base", system),
         ("openssl", system),
@@ -96,3 +96,20 @@ def test_a_broken_environment_is_refused_with_its_line(tmp_path: Path, text: str
         read_project(write(tmp_path, environment_yml=text))
     assert said in caught.value.message
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("pytorch-cuda", "wheels hold it"),
+        ("mkl", "wheels hold it"),
+        ("libcublas", "wheels hold it"),
+        ("cuda-cudart", "wheels hold it"),
+        ("cuda-nvcc", "install it in the Dockerfile"),
+        ("libcurl", "install it in the Dockerfile"),
+        ("gcc", "install it in the Dockerfile"),
+        ("r-ggplot2", "it is a package of R"),
+    ],
+)
+def test_what_wheels_bring_is_told_from_what_the_system_has_to_have(name: str, why: str) -> None:
+    assert why in why_not_python(name)

@@ -7,14 +7,32 @@ started with which words, and to take a word or a command out without touching t
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from warmbase.downstream.dockerfile import Instruction
 
 _START = re.compile(r"\s*[A-Za-z]+")
 _OPERATOR = re.compile(r"&&|\|\||;;|[;|&()\n]")
 _BINDING = frozenset({"|", "||", "&", "(", ")"})
+_RESERVED = frozenset({"if", "then", "elif", "else", "fi", "while", "until", "do", "done", "{", "}", "!", "time"})
+"""Reserved words that stand before a command, or end a compound one ("Shell Command Language", 2.4)."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_STARTERS: Mapping[str, tuple[int, frozenset[str]]] = {
+    "exec": (0, frozenset({"-a"})),
+    "command": (0, frozenset()),
+    "nohup": (0, frozenset()),
+    "env": (0, frozenset({"-u", "--unset", "-C", "--chdir"})),
+    "sudo": (0, frozenset({"-u", "--user", "-g", "--group"})),
+    "nice": (0, frozenset({"-n", "--adjustment"})),
+    "timeout": (1, frozenset({"-s", "--signal", "-k", "--kill-after"})),
+    "gosu": (1, frozenset()),
+    "su-exec": (1, frozenset()),
+    "tini": (0, frozenset()),
+    "dumb-init": (0, frozenset()),
+}
+"""Programs that start the one in their words: how many of these are their own, and their options that take one."""
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 _JSON_WORD = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
@@ -40,12 +58,30 @@ class ShellCommand:
         return tuple(word.text for word in self.words)
 
     @property
-    def program(self) -> tuple[str, ...]:
-        """The words from the program's name on, which is without its folder; variables set before it left out."""
+    def offset(self) -> int:
+        """How many words stand before the program's name: reserved ones, variables, programs that only start it."""
         texts = self.texts
-        while texts and re.match(r"[A-Za-z_]\w*=", texts[0]):
-            texts = texts[1:]
-        return (texts[0].rpartition("/")[2], *texts[1:]) if texts else ()
+        place = _after_own(texts, 0)
+        while place < len(texts) and (starter := _STARTERS.get(_name(texts[place]))):
+            own, with_values = starter
+            place += 1
+            while place < len(texts) and texts[place].startswith("-"):
+                place += 2 if texts[place] in with_values else 1
+            place = _after_own(texts, place + own)
+        if place + 2 < len(texts) and texts[place + 1 : place + 3] == ("-m", "uv"):
+            place += 2
+        return min(place, len(texts))
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The words from the program's name on, which is without its folder; what stands before it left out."""
+        texts = self.texts[self.offset :]
+        return (_name(texts[0]), *texts[1:]) if texts else ()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a reserved word makes it a part of a compound command, which does without no part."""
+        return self.operator != "[" and self.words[0].text in _RESERVED - {"time"}
 
     @property
     def start(self) -> int:
@@ -80,6 +116,19 @@ def read_commands(instruction: Instruction, escape: str = "\\") -> tuple[ShellCo
     return tuple(commands)
 
 
+def unfold(command: ShellCommand) -> Iterator[ShellCommand]:
+    """A command, and those that it hands to a shell as one word, `bash -c "…"`; they all stand where that word does."""
+    yield command
+    program = command.program
+    if program[:1] and program[0] in _SHELLS and len(program) > 2:
+        options = [number for number, word in enumerate(program[:-1]) if re.fullmatch(r"-[a-z]*c", word)]
+        if options:
+            holder = command.words[command.offset + options[0] + 1]
+            for inner in _split(holder.text, 0, len(holder.text), "\\", is_script=True):
+                words = tuple(replace(word, start=holder.start, end=holder.end) for word in inner.words)
+                yield from unfold(ShellCommand(words=words, operator=inner.operator))
+
+
 def spans_without(commands: Sequence[ShellCommand], gone: Collection[int]) -> tuple[tuple[int, int], ...] | None:
     """The spans of the text that go when commands go, with what joins them to their neighbours.
 
@@ -94,6 +143,8 @@ def spans_without(commands: Sequence[ShellCommand], gone: Collection[int]) -> tu
         following = commands[last + 1] if last + 1 < len(commands) else None
         if commands[first].operator in _BINDING or (following and following.operator in _BINDING):
             return None
+        if any(command.is_part for command in commands[first : last + 1]):
+            return None
         if following:
             spans.append((commands[first].start, following.start))
         elif first:
@@ -103,9 +154,20 @@ def spans_without(commands: Sequence[ShellCommand], gone: Collection[int]) -> tu
     return tuple(spans)
 
 
+def _after_own(texts: Sequence[str], place: int) -> int:
+    """The place behind reserved words and variables that are set."""
+    while place < len(texts) and (texts[place] in _RESERVED or _ASSIGNMENT.match(texts[place])):
+        place += 1
+    return place
+
+
+def _name(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
 def _after_flags(text: str, escape: str) -> int:
     gap = rf"(?:\s|{re.escape(escape)}[ \t]*\r?\n(?:[ \t]*#.*\n)*)+"
-    found = re.match(rf"\s*[A-Za-z]+(?:{gap}--[a-z-]+(?:=(?:\"[^\"]*\"|'[^']*'|\S)*)?)*(?:{gap})?", text)
+    found = re.match(rf"[\s\ufeff]*[A-Za-z]+(?:{gap}--[a-z-]+(?:=(?:\"[^\"]*\"|'[^']*'|\S)*)?)*(?:{gap})?", text)
     return found.end() if found else 0
 
 

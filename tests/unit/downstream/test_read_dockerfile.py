@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warmbase.downstream.commands import read_commands
+from warmbase.downstream.commands import read_commands, spans_without, unfold
 from warmbase.downstream.dockerfile import Dockerfile, expand, read_dockerfile
 from warmbase.errors import ProjectError
 
@@ -161,8 +161,26 @@ def test_variables_are_expanded_as_a_build_does(text: str, values: dict[str, str
         ("RUN cat <<EOF > x\nuv venv\nEOF\n", [("cat", "<<EOF", ">", "x")]),
         ("HEALTHCHECK --interval=1s CMD /bin/x -y", [("x", "-y")]),
         ("RUN --mount=type=cache,target=/x \\\n    uv sync", [("uv", "sync")]),
+        ("RUN if [ -e x ]; then uv sync; fi", [("[", "-e", "x", "]"), ("uv", "sync"), ()]),
+        ("RUN time env -u A B=1 uv sync && ! sudo -E -u me python3 -m uv sync", [("uv", "sync"), ("uv", "sync")]),
+        ('CMD ["exec", "timeout", "-k", "5", "60", "uv", "run"]', [("uv", "run")]),
     ],
 )
 def test_commands_are_split_as_a_shell_does(run: str, programs: list[tuple[str, ...]]) -> None:
     (_, instruction) = read_dockerfile(f"FROM a\n{run}").instructions
     assert [command.program for command in read_commands(instruction)] == programs
+
+
+def test_what_a_shell_is_handed_as_a_word_is_read_too() -> None:
+    (_, instruction) = read_dockerfile("FROM a\nRUN bash -euo pipefail -c 'cd x && uv sync'\n").instructions
+    (command,) = read_commands(instruction)
+    found = list(unfold(command))
+    assert [each.program for each in found[1:]] == [("cd", "x"), ("uv", "sync")]
+    assert {each.start for each in found[1:]} == {instruction.text.index("'")}
+
+
+def test_a_part_of_a_compound_command_cannot_be_left_out() -> None:
+    (_, instruction) = read_dockerfile("FROM a\nRUN if a; then b; c; fi\n").instructions
+    commands = read_commands(instruction)
+    assert spans_without(commands, {1}) is None
+    assert spans_without(commands, {2}) == ((commands[2].start, commands[3].start),)

@@ -10,6 +10,9 @@ INSTALL_PLACES = frozenset({"--prefix", "--target", "-t", "--root"})
 WHEEL_PLACES = frozenset({"--wheel-dir", "-w"})
 """Those that say where built wheels go."""
 
+INSTALLER = re.compile(r"astral\.sh/uv|install-poetry|install\.python-poetry")
+"""The addresses of installers of uv, and of what it takes the place of."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 

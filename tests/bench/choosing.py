@@ -18,11 +18,13 @@ from tests.listed import list_bases
 from tests.offered import INDEX, fleet, names_of_fleet, number, version_in_fleet, wheel_hash, wheel_name, wheel_size
 from tests.registries import running_registry
 
+from warmbase.effects.files import cache_folders
 from warmbase.effects.registry.registries import open_registries
 
 VARIANTS, PACKAGES, LOCKED = 200, 150, 300
 IMAGE = "data"
 """The image whose versions the project's lock has, as far as it goes."""
+LONG_AGO = "2026-01-01T00:00:00Z"
 _COMPILED = 3
 """One package in so many has a wheel for each platform and Python."""
 _PYTHONS, _PLATFORMS = ("311", "312", "313", "314"), ("manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "win_amd64")
@@ -80,6 +82,12 @@ class Shop:
         environment = bench_environment("") | {"WARMBASE_CACHE_DIR": str(self._cache), "WARMBASE_INDEX": self._place}
         return run_measured([sys.executable, "-m", "warmbase", *arguments], env=environment, cwd=self.folder)
 
+    def age(self) -> None:
+        """Let what is kept be of long ago, so that the registry is asked again."""
+        for path in cache_folders({"WARMBASE_CACHE_DIR": str(self._cache)}).published.glob("*.json"):
+            head, _, content = path.read_bytes().partition(b"\n")
+            path.write_bytes(json.dumps({**json.loads(head), "asked": LONG_AGO}).encode() + b"\n" + content)
+
     def forget(self) -> None:
         """Let nothing be kept of what is published."""
         shutil.rmtree(self._cache, ignore_errors=True)
@@ -98,7 +106,7 @@ def _open(bench: Workbench) -> Shop:
 
 
 def measure_choose(bench: Workbench, times: int = 9) -> Iterator[Row]:
-    """Choosing a base, with what is published read anew each time, and with it kept."""
+    """Choosing a base, with what is published read anew each time, with it kept for long, and with it just read."""
     shop = _open(bench)
     note = f"a lock of {LOCKED} packages, {VARIANTS} variants of {PACKAGES}; the command as a whole"
     cold = []
@@ -106,6 +114,13 @@ def measure_choose(bench: Workbench, times: int = 9) -> Iterator[Row]:
         shop.forget()
         cold.append(_checked(shop.run("choose", "--json")))
     yield time_row("choose: cold", cold, 2.0, f"{note}; a registry on loopback, nothing kept")
+    again = []
+    for _ in range(times):
+        shop.age()
+        again.append(_checked(shop.run("choose", "--json")))
+    if any(json.loads(usage.output)["time"] == LONG_AGO for usage in again):
+        raise BenchError("what was kept was told without asking")
+    yield time_row("choose: asked again", again, 1.0, f"{note}; a registry on loopback, kept and older than seconds")
     warm = [_checked(shop.run("choose", "--json")) for _ in range(times)]
     yield time_row("choose", warm, 0.5, note)
 

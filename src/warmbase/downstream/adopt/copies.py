@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import join, normpath
 
 from warmbase.downstream.adopt.edits import Edit, leave_out
-from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, folders_of
+from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, folders_of, installed_folders
 from warmbase.downstream.dockerfile import Instruction, Stage, expand
 
 BUILDS = ("uv sync", "uv pip", "pip install", "pip3 install", "poetry install", "pipenv install")
@@ -19,6 +19,8 @@ _INSTALLED = re.compile(
     r"/usr/local/lib/python3\.\d+(?:/site-packages)?|/usr/lib/python3(?:/dist-packages)?|/root/\.local"
 )
 _PROGRAMS = re.compile(r"/usr/local/bin|/usr/bin")
+_THERE_ANYWAY = frozenset({"/", "/home", "/mnt", "/opt", "/root", "/srv", "/usr", "/usr/local", "/var"})
+"""Folders that an image on Debian has in any case."""
 _WHY = "the packages are in the base's environment"
 
 
@@ -42,6 +44,11 @@ def copied_edits(ground: Ground, stage: Stage) -> Iterator[tuple[int, Edit]]:
             yield instruction.line, leave_out(instruction, "the programs are in the base's environment")
         elif paths and all(path in ground.pythons for path in paths):
             yield instruction.line, leave_out(instruction, "the base has its Python")
+        elif is_ours and paths and all(_held_environment(ground, origin, path) for path in paths):
+            line = f"{_venv_line(instruction, source, VENV_FOLDER, True)}{_newline(instruction)}"
+            new = "" if has_venv else line
+            yield instruction.line, Edit(start=0, end=len(instruction.text), new=new, why=_WHY)
+            has_venv = True
         elif missing is None and is_ours and _has_installed_in(ground, origin, paths):
             missing = instruction, source
     if missing and not has_venv:
@@ -81,12 +88,44 @@ def _is_environment(ground: Ground, path: str) -> bool:
 def _has_installed_in(ground: Ground, origin: Stage, paths: Sequence[str]) -> bool:
     """Whether a stage installs in one of the folders, so that its environment used to come along."""
     for each in ground.dockerfile.ancestry(origin):
+        if any(_lies_in(venv, path) for venv in _own_folders(ground, each) for path in paths):
+            return True
         for instruction, folder, _ in folders_of(each, ground.dockerfile):
             if instruction.keyword == "RUN" and any(words in instruction.arguments for words in BUILDS):
                 within = (normpath(join(folder, path)) for path in paths)
-                if any(folder == path or folder.startswith(f"{path.rstrip('/')}/") for path in within):
+                if any(folder == path or _lies_in(folder, path) for path in within):
                     return True
     return False
+
+
+def _held_environment(ground: Ground, origin: Stage, path: str) -> bool:
+    """Whether a folder only was there for an environment that a stage made within it."""
+    if path in _THERE_ANYWAY:
+        return False
+    stages = ground.dockerfile.ancestry(origin)
+    venvs = [venv for stage in stages for venv in _own_folders(ground, stage) if _lies_in(venv, path)]
+    others = (used for stage in stages for used in _filled(ground, stage) if used == path or _lies_in(used, path))
+    return bool(venvs) and all(any(used == venv or _lies_in(used, venv) for venv in venvs) for used in others)
+
+
+def _own_folders(ground: Ground, stage: Stage) -> list[str]:
+    return [path for _, path in installed_folders(ground, stage) if path in ground.venvs]
+
+
+def _filled(ground: Ground, stage: Stage) -> Iterator[str]:
+    """The paths that a stage may fill: its folders, where it copies to, and what its commands name."""
+    for instruction, folder, variables in folders_of(stage, ground.dockerfile):
+        if instruction.keyword == "WORKDIR":
+            yield folder
+        elif instruction.keyword in ("COPY", "ADD"):
+            yield normpath(join(folder, _path(instruction.words[-1], variables)))
+        elif instruction.keyword == "RUN":
+            words = (word for command in ground.commands(instruction) for word in command.texts)
+            yield from (normpath(join(folder, _path(word, variables))) for word in words)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _venv_line(instruction: Instruction, source: str, place: str, is_ours: bool) -> str:

@@ -98,11 +98,11 @@ def drop_mounts(instruction: Instruction, goes: Callable[[Mapping[str, str]], bo
 
 def set_image(instruction: Instruction, image: str, why: str) -> Edit:
     """A FROM gets another image; its flags and its name stay."""
-    found = re.match(rf"\s*FROM{_GAP}(?:--\S+{_GAP})*(\S+)", instruction.text, re.IGNORECASE)
+    found = re.match(rf"[\s\ufeff]*FROM{_GAP}(?:--\S+{_GAP})*(\S+)", instruction.text, re.IGNORECASE)
     assert found  # or it would not have been read as a FROM
     return Edit(start=found.start(1), end=found.end(1), new=image, why=why)
 
 
 def _keyword_end(instruction: Instruction) -> int:
-    found = re.match(r"\s*[A-Za-z]+\s", instruction.text)
+    found = re.match(r"[\s\ufeff]*[A-Za-z]+\s", instruction.text)
     return found.end() if found else 0

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from warmbase.downstream.adopt.copies import BUILDS, copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.programs import INSTALL_PLACES, is_install, option_values
 from warmbase.downstream.adopt.rules import look_at
 from warmbase.downstream.adopt.stages import (
     Ground,
+    has_no_shell,
     has_other_packages,
     is_base,
     is_plain_system,
@@ -66,7 +68,7 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
     for stage in dockerfile.stages:
         for line, edit in copied_edits(ground, stage):
             edits.setdefault(line, []).append(edit)
-    notes += [*_left_alone(ground), *_exact_syncs(ground)]
+    notes += [*_left_alone(ground), *_kept_folders(ground), *_exact_syncs(ground)]
     _drop_unused(ground, edits)
     return _patched(ground, edits, notes)
 
@@ -98,6 +100,16 @@ def _begin(ground: Ground, stage: Stage) -> tuple[int, list[Edit]]:
 
 def _doubts(ground: Ground, stage: Stage) -> Iterator[Note]:
     system = next((each.system for each in ground.base.offer.platforms if each.system), "")
+    if has_no_shell(stage.image):
+        said = f"{stage.image} has no shell, and the base has one, a package manager and uv"
+        named = any(each.keyword == "USER" for each in stage.instructions)
+        is_user = "nonroot" in stage.image or "chainguard" in stage.image
+        yield Note(
+            text=f"{said}; it ran as nonroot, and the base runs as root" if is_user and not named else said,
+            line="USER 65532:65532" if is_user and not named else "",
+            path=ground.dockerfile.path,
+            number=stage.start.line,
+        )
     if is_plain_system(stage.image) or has_other_packages(stage.image):
         yield Note(
             text=f"it stood on {stage.image}, the base is {system or 'another system'}:"
@@ -132,6 +144,23 @@ def _left_alone(ground: Ground) -> Iterator[Note]:
             number=ground.dockerfile.stages[-1].start.line,
             is_blocking=True,
         )
+
+
+def _kept_folders(ground: Ground) -> Iterator[Note]:
+    """Installations that go to a folder of their own because something needs it there."""
+    for number in sorted(ground.ours):
+        for instruction in ground.dockerfile.stages[number].instructions if ground.kept else ():
+            commands = ground.commands(instruction) if instruction.keyword == "RUN" else ()
+            programs = [command.program for command in commands if is_install(command.program)]
+            for folder in (each for program in programs for each in option_values(program, INSTALL_PLACES)):
+                if folder in ground.kept:
+                    text = f"other lines use {folder}, so packages still go there, beside those that the base has"
+                    yield Note(
+                        text=text,
+                        path=ground.dockerfile.path,
+                        number=instruction.line,
+                        is_blocking="--root" in instruction.arguments,  # which the base's pip does not take
+                    )
 
 
 def _exact_syncs(ground: Ground) -> Iterator[Note]:

@@ -21,6 +21,7 @@ from warmbase.downstream.adopt.edits import (
 from warmbase.downstream.adopt.model import Note
 from warmbase.downstream.adopt.programs import (
     INSTALL_PLACES,
+    INSTALLER,
     PYTHON_PROGRAM,
     WHEEL_PLACES,
     bare_name,
@@ -40,7 +41,6 @@ _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipenv", 
 _SYSTEM_PYTHON = re.compile(
     r"python3?(?:\.\d+)?(?:-(?:pip|venv|full|minimal|distutils|setuptools|wheel|virtualenv))?|python-is-python3|pipx"
 )
-_INSTALLER = re.compile(r"astral\.sh/uv|install-poetry|install\.python-poetry")
 _UPDATES = re.compile(r"apt(?:-get)? (?:update|clean|autoremove)|rm -rf? /var/lib/apt")
 
 _FIGHTING: Mapping[str, str] = {
@@ -185,7 +185,7 @@ def _needless(ground: Ground, command: ShellCommand) -> str:
             return "the base's environment is open to every user"
     if ground.wheels and is_install(program) and "--no-index" in program:
         return "the packages are in the base's environment"
-    if any(_INSTALLER.search(word) or word in _installers(ground) for word in program):
+    if any(INSTALLER.search(word) or word in _installers(ground) for word in program):
         return "the base has uv"
     names = installed_names(program)
     if names and names <= _TOOLS - (frozenset() if ground.exported else {"poetry", "pipenv", "poetry-core"}):
@@ -199,7 +199,7 @@ def _needless(ground: Ground, command: ShellCommand) -> str:
 def _installers(ground: Ground) -> frozenset[str]:
     """The files as which installers of uv were added."""
     added = (each for each in ground.dockerfile.instructions if each.keyword == "ADD")
-    return frozenset(each.words[-1] for each in added if _INSTALLER.search(each.arguments))
+    return frozenset(each.words[-1] for each in added if INSTALLER.search(each.arguments))
 
 
 def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
@@ -268,6 +268,8 @@ def _flags(ground: Ground, program: tuple[str, ...]) -> Iterator[tuple[int, str]
             yield number, word
         elif flag in _WITH_VALUE and (installs or flag in ("--python", "-p")) and (equals or number + 1 < len(program)):
             value = value if equals else program[number + 1]
+            if flag in INSTALL_PLACES and value in ground.kept:
+                continue
             if flag in ("--python", "-p") and _same_python(value, ground.python):
                 continue
             yield number, word
@@ -324,7 +326,7 @@ def _start(spot: Spot) -> None:
 
 
 def _add(spot: Spot) -> None:
-    if _INSTALLER.search(spot.instruction.arguments):
+    if INSTALLER.search(spot.instruction.arguments):
         spot.edits.append(leave_out(spot.instruction, "the base has uv"))
 
 

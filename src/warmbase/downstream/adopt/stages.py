@@ -6,7 +6,7 @@ node image that builds a frontend, nginx) stay what they are.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from posixpath import join, normpath
 
@@ -20,6 +20,7 @@ from warmbase.downstream.adopt.programs import (
 from warmbase.downstream.commands import ShellCommand, read_commands
 from warmbase.downstream.dockerfile import Dockerfile, Instruction, Stage, expand
 from warmbase.downstream.listing import Base
+from warmbase.downstream.naming import take_apart
 from warmbase.image.promises import VENV
 
 _PYTHON = re.compile(r"(?:^|/)(?:python|pypy)(?:[:@]|$)|(?:^|/)distroless/python3|(?:^|/)chainguard/python")
@@ -30,6 +31,11 @@ _PLAIN_SYSTEM = re.compile(r"(?:^|/)(?:debian|ubuntu|buildpack-deps)(?:[:@]|$)")
 _OTHER_SYSTEM = re.compile(r"alpine|windowsservercore|nanoserver")
 _SYSTEM_PYTHON = re.compile(r"python3?(?:\.\d+)?")
 
+_HARMLESS = frozenset({"mkdir", "rm", "chown", "chmod", "pip", "uv", "echo", ".", "source"})
+"""Programs that a folder which is not there does not stop, or that go with it."""
+_TAKE_FOLDERS = frozenset({"cd", "pushd", "zip", "tar", "cp", "mv", "find", "ls", "du", "rsync"})
+"""Programs whose words are paths also without a slash."""
+
 VENV_FOLDER = f"/{VENV}"
 
 
@@ -39,8 +45,9 @@ class Ground:
     another stage, `begun` of those whose FROM names an image.
 
     `venvs` are the folders that the file installs packages to, and that will not be there any more, `wheels` those
-    where pip was to build some. `pythons` are those of Pythons of uv's. `exported` is the requirements file that takes
-    the place of a lock that uv does not read ("" none).
+    where pip was to build some. `pythons` are those of Pythons of uv's. `kept` are the folders, as options name them,
+    that something else than the next stage on the base uses, so that packages still have to go there. `exported` is
+    the requirements file that takes the place of a lock that uv does not read ("" none).
     """
 
     dockerfile: Dockerfile
@@ -50,6 +57,7 @@ class Ground:
     venvs: frozenset[str]
     pythons: frozenset[str] = frozenset()
     wheels: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
     exported: str = ""
 
     @property
@@ -74,7 +82,8 @@ def _ground(dockerfile: Dockerfile, base: Base, begun: frozenset[int], exported:
     stages = dockerfile.stages
     ours = frozenset(each.number for each in stages if any(low.number in begun for low in dockerfile.ancestry(each)))
     ground = Ground(dockerfile=dockerfile, base=base, ours=ours, begun=begun, venvs=frozenset(), exported=exported)
-    found = [each for number in ours for each in _folders(ground, stages[number])]
+    ground = replace(ground, kept=frozenset(_kept(ground)))
+    found = [each for number in ours for each in installed_folders(ground, stages[number])]
     known = {VENV_FOLDER, "/", ""}
     return replace(
         ground,
@@ -101,8 +110,10 @@ def _runs_what_is_copied(ground: Ground, stage: Stage) -> bool:
 
 
 def is_base(image: str, base: Base) -> bool:
-    """Whether an image is one of the place that the base is published in."""
-    return image.startswith(f"{base.place}/")
+    """Whether an image is one of the place that the base is published in, or has the base's name alone, as an engine
+    knows it that loaded it."""
+    is_named = take_apart(image).image == base.image and not _PYTHON.search(image)
+    return is_named or image.startswith(f"{base.place}/")
 
 
 def is_uv_alone(image: str) -> bool:
@@ -114,6 +125,11 @@ def is_uv_alone(image: str) -> bool:
 def has_other_packages(image: str) -> bool:
     """Whether an image's system has another package manager than Debian."""
     return bool(_OTHER_SYSTEM.search(image))
+
+
+def has_no_shell(image: str) -> bool:
+    """Whether an image has a Python and little else: no shell, perhaps another user than root."""
+    return bool(re.search(r"(?:^|/)(?:distroless/python3|chainguard/python)", image)) and "debug" not in image
 
 
 def is_plain_system(image: str) -> bool:
@@ -154,7 +170,7 @@ def _is_replaced(dockerfile: Dockerfile, stage: Stage, base: Base) -> bool:
     )
 
 
-def _folders(ground: Ground, stage: Stage) -> Iterator[tuple[str, str]]:
+def installed_folders(ground: Ground, stage: Stage) -> Iterator[tuple[str, str]]:
     """The folders that a stage installs to, or that uv would install to there, each with its kind."""
     for instruction, folder, variables in folders_of(stage, ground.dockerfile):
         if instruction.keyword == "ENV":
@@ -162,11 +178,11 @@ def _folders(ground: Ground, stage: Stage) -> Iterator[tuple[str, str]]:
             yield from (("venv", normpath(join(folder, expand(path, variables)[0]))) for path in named if path)
         elif instruction.keyword == "RUN":
             for command in ground.commands(instruction):
-                for kind, path in _made_by(command):
+                for kind, path in _made_by(command, ground.kept):
                     yield kind, normpath(join(folder, expand(path, variables)[0]))
 
 
-def _made_by(command: ShellCommand) -> Iterator[tuple[str, str]]:
+def _made_by(command: ShellCommand, kept: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     path = made_environment(command)
     program = command.program
     if path:
@@ -174,9 +190,43 @@ def _made_by(command: ShellCommand) -> Iterator[tuple[str, str]]:
     elif program[:1] in (("uv",), ("poetry",)):
         yield "venv", ".venv"
     if is_install(program):
-        yield from (("venv", value) for value in option_values(program, INSTALL_PLACES))
+        yield from (("venv", value) for value in option_values(program, INSTALL_PLACES) if value not in kept)
     if is_wheel_build(program):
         yield from (("wheels", value) for value in option_values(program, WHEEL_PLACES))
+
+
+def _kept(ground: Ground) -> Iterator[str]:
+    """The folders of options of installations that are more than what the next stage on the base copies."""
+    used = {path for stage in ground.dockerfile.stages for path in _used_paths(ground, stage)}
+    for number in ground.ours:
+        for instruction, folder, variables in folders_of(ground.dockerfile.stages[number], ground.dockerfile):
+            for command in ground.commands(instruction) if instruction.keyword == "RUN" else ():
+                values = option_values(command.program, INSTALL_PLACES) if is_install(command.program) else ()
+                for value in values:
+                    path = normpath(join(folder, expand(value, variables)[0]))
+                    if any(each == path or each.startswith(f"{path}/") for each in used):
+                        yield value
+
+
+def _used_paths(ground: Ground, stage: Stage) -> Iterator[str]:
+    """The paths that a stage's commands name and need, and those that it copies where it is not on the base."""
+    is_ours = stage.number in ground.ours
+    for instruction, folder, variables in folders_of(stage, ground.dockerfile):
+        words: Iterable[str] = ()
+        if instruction.keyword == "WORKDIR":
+            words = [folder]
+        elif instruction.keyword == "COPY" and not is_ours and dict(instruction.flags).get("from"):
+            words = instruction.words[:-1]
+        elif instruction.keyword == "RUN" and is_ours:
+            words = [word for command in ground.commands(instruction) for word in _needed_paths(command)]
+        yield from (normpath(join(folder, expand(word, variables)[0])) for word in words)
+
+
+def _needed_paths(command: ShellCommand) -> list[str]:
+    program, *words = command.program or ("",)
+    if program in _HARMLESS or is_install(command.program) or made_environment(command):
+        return []
+    return [word for word in words if "/" in word or program in _TAKE_FOLDERS]
 
 
 def made_environment(command: ShellCommand) -> str:

@@ -211,6 +211,15 @@ TWO_STAGES = {
         "COPY --from=b /python /python\nCOPY --from=b /app /app\n",
         "RUN uv sync --frozen\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nCOPY --from=b /app /app\n",
     ),
+    "a folder that only held an environment": (
+        "RUN python -m venv /opt/x/venv && /opt/x/venv/bin/pip install a\nFROM python:3.12\n"
+        "COPY --from=b /opt/x /opt/x\n",
+        "RUN pip install a\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\n",
+    ),
+    "a folder that holds more than an environment": (
+        "RUN python -m venv /opt/x/venv\nCOPY . /opt/x/code\nFROM python:3.12\nCOPY --from=b /opt/x /opt/x\n",
+        "COPY . /opt/x/code\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nCOPY --from=b /opt/x /opt/x\n",
+    ),
     "an image that starts Python": (
         "RUN pip install --target /deps x\nFROM gcr.example/distroless/python3\nCOPY --from=b /deps /d\nCMD [\"a\"]\n",
         "RUN pip install x\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\nCMD [\"python\", \"a\"]\n",
@@ -223,6 +232,34 @@ def test_packages_reach_the_next_stage_in_the_bases_environment(way: str) -> Non
     before, after = TWO_STAGES[way]
     begin = "FROM {} AS b\nWORKDIR /app\n"
     assert patched(begin.format("python:3.12") + before) == begin.format(REF) + after.replace("{base}", REF)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "RUN pip install -t ./package x && cd package && zip -r ../x.zip .\n",
+        "RUN pip install --target=/app/package x\nRUN tar -czf /x.tgz /app/package/x\n",
+        "RUN pip install --target /app/package x\nFROM registry.example/lambda/python\nCOPY --from=b /app/package /\n",
+    ],
+)
+def test_packages_go_where_something_else_needs_them(lines: str) -> None:
+    begin = "FROM {} AS b\nWORKDIR /app\n"
+    found = patch_dockerfile(begin.format("python:3.12") + lines, "Dockerfile", BASE)
+    assert found.text == begin.format(REF) + lines
+    assert any(note.number == 3 and "other lines use" in note.text for note in found.notes)
+
+
+@pytest.mark.parametrize("keyword", ["FROM python:3.12\n", "ARG UV_CACHE_DIR=/a\nFROM python:3.12\n"])
+def test_a_file_that_begins_with_a_byte_order_mark_is_patched(keyword: str) -> None:
+    assert patched(f"\ufeff{keyword}RUN uv venv && uv sync\n").endswith(f"FROM {REF}\nRUN uv sync\n")
+
+
+def test_who_leaves_an_image_without_a_shell_is_told_the_user() -> None:
+    text = "FROM gcr.example/distroless/python3-debian12:nonroot\n"
+    (note,) = patch_dockerfile(text, "Dockerfile", BASE).notes
+    assert note.line == "USER 65532:65532"
+    (note,) = patch_dockerfile(f"{text}USER 1000\n", "Dockerfile", BASE).notes
+    assert not note.line
 
 
 def test_a_stage_that_only_had_uv_goes_with_its_last_use() -> None:
@@ -301,4 +338,5 @@ def test_any_dockerfile_stays_one_and_is_patched_once(lines: list[str]) -> None:
         read_dockerfile(text)
     except ProjectError:
         return
+    assert patched(f"\ufeff{text}") in (f"\ufeff{patched(text)}", patched(text))
     assert len(read_dockerfile(patched(text)).stages) == len(read_dockerfile(text).stages)

@@ -10,6 +10,7 @@ OPTIONS ?=
 TESTS ?=
 REGISTRY ?=
 REPORT ?= build/nightly
+SITE ?= build/site
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -36,6 +37,10 @@ publish: .venv/run ## Build what is not up to date and publish it to REGISTRY, o
 .PHONY: nightly
 nightly: .venv/run ## Rebuild, verify and publish what is stale, and report it in REPORT; OPTIONS=--plan only says it.
 	$(bin)/warmbase nightly $(VARIANTS) $(if $(REGISTRY),--registry $(REGISTRY)) --report $(REPORT) $(OPTIONS) || [ $$? -eq 75 ]
+
+.PHONY: site
+site: .venv/run ## Write the page of what is published, at REGISTRY or where the catalog says, into SITE.
+	$(bin)/warmbase site $(SITE) $(if $(REGISTRY),--index $(REGISTRY)) $(OPTIONS)
 
 .PHONY: check plan lock
 check: .venv/run ## Say what is wrong with the catalog.

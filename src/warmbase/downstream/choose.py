@@ -28,7 +28,7 @@ from typing import NamedTuple
 from warmbase.downstream.demand import Sizes
 from warmbase.downstream.lifetimes import ending, is_past
 from warmbase.downstream.listing import Base
-from warmbase.downstream.match import Match, Matcher, Miss
+from warmbase.downstream.match import Match, Matcher, Miss, nearest_image
 from warmbase.downstream.prediction import predict_layer
 from warmbase.downstream.projects.model import Project
 from warmbase.downstream.words import count, join_words
@@ -100,10 +100,10 @@ def rank(
 
 
 def known_sizes(bases: Iterable[Base], platform: str) -> Sizes:
-    """The bytes of packages' files as bases on a platform have them."""
+    """The bytes of packages' files as bases on a platform have them, or else on another one."""
     sizes: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for base in bases:
-        offered = base.offer.platform(platform)
+    for base in sorted(bases, key=lambda each: each.offer.platform(platform) is not None):
+        offered = nearest_image(base, platform)
         for package in offered.packages if offered else ():
             if package.size:
                 sizes[package.name][package.version] = package.size

@@ -86,7 +86,7 @@ class Matcher:
 
     def match(self, base: Base, platform: str) -> Match:
         """See the function of this name."""
-        offered = base.offer.platform(platform) or next(iter(base.offer.platforms), None)
+        offered = nearest_image(base, platform)
         if offered is None:
             return Match(base=base, platform=platform, obstacle="is there for no platform")
         demand = self._demands.of(offered)
@@ -119,6 +119,11 @@ class Matcher:
             saved=sum([hit.package.size for hit in hits]),
             left=sum([miss.size for miss in misses]),
         )
+
+
+def nearest_image(base: Base, platform: str) -> OfferedPlatform | None:
+    """A base's image for a platform, or for another one where it has none for it."""
+    return base.offer.platform(platform) or next(iter(base.offer.platforms), None)
 
 
 def _compare(wanted: Wanted, package: OfferedPackage | None) -> Hit | Miss:

@@ -235,7 +235,7 @@ def tell_finding(finding: Finding, requests: str, now: datetime) -> Iterator[str
 
 def _tell_nowhere(nowhere: Nowhere) -> str:
     similar = f"; similar: {join_words(nowhere.similar)}" if nowhere.similar else ""
-    return f"no base has a package {nowhere.name}{similar}"
+    return f"{nowhere.name} is in no base at any version{similar}"
 
 
 def _note_heading(finding: Finding) -> tuple[str, ...]:

@@ -313,6 +313,14 @@ def test_on_another_platform_the_nearest_base_is_the_one_with_the_packages() -> 
     assert told(choice) == ELSEWHERE
 
 
+def test_on_another_platform_sizes_are_those_of_where_bases_are() -> None:
+    needs = [wanted("numpy"), wanted("pandas"), Need(name="own", source="url", url="https://files.example/own.whl")]
+    full = base("z:py3.13-trixie", STACK | {"torch": "2.9.1", "scipy": "1.16.1"})
+    own = project(needs, kind="requirements.txt")
+    choice = choose(own, [base("a:py3.13-trixie", {"flask": "3.1.2"}), full], "linux/arm64")
+    assert [near.match.base.name for near in choice.barred] == ["z:py3.13", "a:py3.13"]
+
+
 def test_on_another_platform_a_python_that_does_not_fit_is_said_too() -> None:
     choice = choose(project(NEEDS, requires_python=">=3.14"), [DATA[0]], "linux/arm64")
     assert [near.why for near in choice.barred] == ["is there for linux/amd64 alone and would need Python ≥ 3.14"]

@@ -154,8 +154,8 @@ def test_a_name_that_no_base_has_is_told_with_the_names_like_it_and_no_base_is_n
     assert list(tell_finding(finding, "pnadas>=2 and no-such-thing", NOW))[:4] == [
         "no base has pnadas>=2 and no-such-thing",
         "",
-        "no base has a package pnadas; similar: pandas",
-        "no base has a package no-such-thing",
+        "pnadas is in no base at any version; similar: pandas",
+        "no-such-thing is in no base at any version",
     ]
     assert finding.near == ()
 

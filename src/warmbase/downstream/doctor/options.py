@@ -20,6 +20,8 @@ VARIABLES: Mapping[str, str] = {
     "VIRTUAL_ENV": "virtual-env",
     "UV_SYSTEM_PYTHON": "system",
     "UV_PYTHON": "python",
+    "UV_PYTHON_PREFERENCE": "python-preference",
+    "UV_MANAGED_PYTHON": "managed-python",
     "UV_DEFAULT_INDEX": "default-index",
     "UV_INDEX_URL": "default-index",
     "UV_INDEX": "index",
@@ -29,6 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "UV_NO_BINARY_PACKAGE": "no-binary-package",
     "UV_NO_BUILD_ISOLATION": "no-build-isolation",
     "UV_OFFLINE": "offline",
+    "UV_LOCKED": "locked",
 }
 
 SWITCHES: Mapping[str, str] = {
@@ -44,6 +47,8 @@ SWITCHES: Mapping[str, str] = {
     "--no-build-isolation": "no-build-isolation",
     "--no-index": "no-index",
     "--offline": "offline",
+    "--managed-python": "managed-python",
+    "--locked": "locked",
 }
 
 VALUES: Mapping[str, str] = {
@@ -54,6 +59,7 @@ VALUES: Mapping[str, str] = {
     "--no-binary-package": "no-binary-package",
     "--python": "python",
     "-p": "python",
+    "--python-preference": "python-preference",
     "--default-index": "default-index",
     "--index-url": "default-index",
     "-i": "default-index",
@@ -67,7 +73,7 @@ VALUES: Mapping[str, str] = {
 
 _IN_FILES = frozenset(
     {*VARIABLES.values(), *SWITCHES.values(), *VALUES.values(), "required-version", "constraint-dependencies"}
-) - {"environment", "virtual-env", "active", "target", "index"}
+) - {"environment", "virtual-env", "active", "target", "index", "managed-python", "locked"}
 _RENAMED = {"index-url": "default-index", "extra-index-url": "index"}
 SWITCHED_ON = frozenset({"1", "true", "t", "yes", "y", "on"})
 """How a variable of uv's switches something on."""

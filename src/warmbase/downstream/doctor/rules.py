@@ -18,6 +18,7 @@ from warmbase.downstream.doctor.model import Finding, Place, Severity, Verdict
 from warmbase.downstream.doctor.options import is_on, line_of
 from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
 from warmbase.downstream.match import admits_version
+from warmbase.downstream.projects.drift import Drift
 from warmbase.downstream.projects.model import Member, Project
 from warmbase.downstream.pythons import admits_python
 from warmbase.downstream.words import count, join_words, spell_specifier
@@ -52,12 +53,13 @@ _WORDS: Mapping[str, tuple[Severity, str]] = {
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """A project on a base: `base` is the base's short name, "" where it is not known, `texts` the texts of the
-    project's files by their names, to find lines in."""
+    project's files by their names, to find lines in, `drift` what its lock does not know of them."""
 
     project: Project
     situation: Situation
     base: str = ""
     texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    drift: tuple[Drift, ...] = ()
 
     @property
     def lock(self) -> str:
@@ -76,6 +78,7 @@ def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     """All findings about the project, the gravest kinds in no particular order."""
     cold, hidden = dict(_cold_backends(case)), _hidden_backends(case)
     yield from _about_python(case)
+    yield from _about_lock(case)
     yield from _about_obstacles(case, verdicts, tuple(name for name in cold if name in hidden))
     for code in _WORDS:
         concerned = [verdict for verdict in verdicts if verdict.cause == code]
@@ -203,6 +206,39 @@ def _about_python(case: Case) -> Iterator[Finding]:
                 fix = f'requires-python = ">={minor}"; or `warmbase choose` for a base with that Python'
             message = f"{source} asks for Python {spell_specifier(request)}, the base has {python}: uv refuses its venv"
             yield Finding(code="python", severity="error", message=message, fix=fix, place=place)
+    yield from _about_managed(case)
+
+
+def _about_managed(case: Case) -> Iterator[Finding]:
+    """A wish for Pythons that uv has installed itself; `uv pip` does not ask for it where it has a venv."""
+    told = case.situation.surroundings
+    wish, switch = told.last("python-preference"), told.last("managed-python")
+    said = switch if is_on(switch) else wish if wish and wish.value == "only-managed" else None
+    if said and case.project.kind in SYNCED:
+        message = f"`{said.said}` has uv refuse the base's venv: its Python is not one that uv manages"
+        fix = f"take out `{said.said}`"
+        yield Finding(code="managed-python", severity="error", message=message, fix=fix, place=said.place)
+
+
+def _about_lock(case: Case) -> Iterator[Finding]:
+    """A lock that does not say any more what the project asks for: an error where that is not installed, or where uv
+    is told to refuse such a lock."""
+    wanted = [one for one in case.drift if one.kind == "wanted"]
+    locked = case.situation.surroundings.last("locked")
+    for first in (*wanted, *case.drift)[:1]:
+        cost = ", and `uv sync --frozen` installs what the lock has" if wanted else ""
+        cost = f", which `{locked.said}` refuses" if locked and is_on(locked) else cost
+        why = join_words([one.why for one in (*wanted, *(one for one in case.drift if one not in wanted))], most=NAMED)
+        text, name = case.texts.get(first.file, ""), first.name.replace("-", "[-_.]")
+        line = line_of(text, rf"(?i)^\s*{name}\s*=") or line_of(text, rf"(?i)[\"']{name}\b")
+        yield Finding(
+            code="lock-outdated",
+            severity="error" if wanted or is_on(locked) else "warning",
+            message=f"{case.lock} is out of date{cost}: {why}",
+            fix="uv lock",
+            place=Place(file=first.file, line=line),
+            packages=tuple(one.name for one in wanted),
+        )
 
 
 def _about_venv(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:

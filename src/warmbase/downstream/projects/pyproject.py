@@ -163,9 +163,8 @@ def project_dependencies(pyproject: Table) -> list[Wanted]:
     named: list[Wanted] = []
     for group in poetry_groups(pyproject.table("tool", "poetry")).values():
         named += poetry_dependencies(group)
-    groups = pyproject.table("dependency-groups")
-    for name in default_groups(pyproject, groups.data):
-        named += _group(groups, name, _DEEPEST)
+    for name in default_groups(pyproject, pyproject.table("dependency-groups").data):
+        named += group_requirements(pyproject, name)
     named += requirement_list(pyproject.table("tool", "uv"), "dev-dependencies")
     return [*main_dependencies(pyproject), *settle_requirements(named, pyproject)]
 
@@ -211,6 +210,11 @@ def _with_own_extras(wanted: list[Wanted], own: str, optional: Table) -> Iterato
             if extra in by_extra and extra not in seen:
                 seen.add(extra)
                 pending += reversed(requirement_list(optional, by_extra[extra]))
+
+
+def group_requirements(pyproject: Table, name: str) -> list[Wanted]:
+    """What a group of PEP 735 wants, with the groups that it includes. Raises ProjectError."""
+    return _group(pyproject.table("dependency-groups"), name, _DEEPEST)
 
 
 def _group(groups: Table, name: str, depth: int) -> list[Wanted]:

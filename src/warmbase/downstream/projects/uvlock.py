@@ -191,7 +191,7 @@ def read_as_member(path: Path, member: str) -> Project | None:
     numbers = [number for number in _own(graph) if graph.packages[number].text("name") == member]
     if not numbers:
         return None
-    settings = open_pyproject(path.parent / _folder_of(graph.packages[numbers[0]]))
+    settings = open_pyproject(path.parent / folder_of(graph.packages[numbers[0]]))
     roots = _find_roots(graph, settings, member)
     return replace(_project(graph, path, settings, roots), name=member)
 
@@ -237,13 +237,13 @@ def _read_graph(cut: CutLock) -> _Graph:
 
 def _own(graph: _Graph) -> frozenset[int]:
     """The packages that are built from the project's own folders."""
-    folders = ((number, _folder_of(package)) for number, package in enumerate(graph.packages))
+    folders = ((number, folder_of(package)) for number, package in enumerate(graph.packages))
     return frozenset(number for number, folder in folders if folder and not _OUTSIDE.match(folder))
 
 
 def _find_roots(graph: _Graph, pyproject: Table | None, member: str = "") -> _Roots:
     own = _own(graph)
-    at_root = {number for number in own if _folder_of(graph.packages[number]) == "."}
+    at_root = {number for number in own if folder_of(graph.packages[number]) == "."}
     manifest = graph.lock.table("manifest")
     named = [member] if member else manifest.texts("members")
     members = {number for name in named for number in graph.by_name.get(name, ()) if number in own}
@@ -275,14 +275,14 @@ def _name_in_markers(package: str, extra: str) -> str:
     return f"extra-{len(package)}-{package}-{extra}"
 
 
-def _folder_of(package: Table) -> str:
+def folder_of(package: Table) -> str:
     """The folder that a package is built from; "" where it is not built from one."""
     source = package.table("source")
     return next(filter(None, (source.text(key) for key in _HERE)), "")
 
 
 def _read_member(package: Table, root: Path) -> Member:
-    folder = _folder_of(package)
+    folder = folder_of(package)
     virtual = "virtual" in package.table("source")
     pyproject = None if virtual else open_pyproject(root / folder)
     name, place = package.text("name"), folder or "."
@@ -303,4 +303,4 @@ def _read_need(package: Table, extras: tuple[str, ...], cut: CutLock) -> Need:
     if "registry" in source:
         return replace(need, index=index_at(source.text("registry")))
     address = f"git+{source.text('git')}" if "git" in source else source.text("url") or source.text("path")
-    return at_address(need, address or _folder_of(package))
+    return at_address(need, address or folder_of(package))

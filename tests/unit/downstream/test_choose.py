@@ -134,6 +134,18 @@ def test_a_project_without_a_lock_is_compared_by_what_it_names() -> None:
     assert told(choose(own, [DATA[0]])) == UNLOCKED
 
 
+def test_the_nearest_misses_say_what_each_lacks() -> None:
+    elsewhere = base("edge:py3.13-trixie", STACK, platforms=["linux/arm64"])
+    own = project(NEEDS, requires_python=">=3.12", direct=frozenset({"pandas", "httpx"}))
+    lines = told(choose(own, [DATA[0], SMALL, DATA[2], elsewhere])).splitlines()
+    assert lines[-5:-1] == [
+        "`web:py3.13` lacks pandas and numpy",
+        "`edge:py3.13` is there for linux/arm64 alone",
+        "`data:py3.11` would need Python ≥ 3.12",
+        "",
+    ]
+
+
 def test_all_bases_are_listed_on_request() -> None:
     many = [base(f"team-{each}:py3.13-trixie", STACK) for each in range(8)]
     own = project(NEEDS, requires_python=">=3.12")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.offered import INDEX, base, wheel_hash, wheel_name, wheel_size
+from tests.offered import INDEX, PLACE, base, wheel_hash, wheel_name, wheel_size
 from typer.testing import CliRunner, Result
 
 from warmbase.cli import adopt, catalog, choose, diff, doctor
@@ -77,7 +77,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, with what is published beside it, two days after it was."""
     folder = tmp_path / "app"
     folder.mkdir()
-    document = index_to_json(Listing(bases=(DATA, WEB, OLDER), source="registry.example/bases"))
+    document = index_to_json(Listing(bases=(DATA, WEB, OLDER), source=PLACE, time="2026-11-20T02:00:00Z"))
     (tmp_path / "index.json").write_bytes(render_index(document))
     monkeypatch.chdir(folder)
     monkeypatch.delenv("WARMBASE_INDEX", raising=False)
@@ -107,6 +107,50 @@ def test_a_project_with_a_lock_is_told_what_to_write_after_from(project: Path) -
     assert "`web:py3.13` lacks pandas and numpy" in lines
     assert "`data:py3.11` would need Python ≥ 3.12" in lines
     assert lines[-1] == "next: warmbase adopt --index ../index.json --base data:py3.13"
+
+
+def test_programs_are_told_all_of_it(project: Path) -> None:
+    (project / "uv.lock").write_text(locked())
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    told = document("choose", "--platform", "linux/amd64")
+    now = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    best = {
+        **describe_base(DATA, now),
+        "size": DATA.offer.platforms[0].size,
+        "hits": {"file": 2, "version": 0, "constraint": 0},
+        "missing": 1,
+        "unneeded": {"packages": 0, "bytes": 0},
+        "saved": wheel_size("numpy") + wheel_size("pandas"),
+        "left": wheel_size("requests"),
+        "is_left_known": True,
+        "layer": told["best"]["layer"],
+    }
+    python = {"base": "data:py3.11", "why": "would need Python ≥ 3.12"}
+    assert told["best"]["layer"] > wheel_size("requests")
+    assert [each["base"] for each in told["ranked"]] == ["data:py3.13", "web:py3.13"]
+    assert told == {
+        "source": "../index.json",
+        "time": "2026-11-20T02:00:00Z",
+        "project": {"name": "app", "path": "uv.lock", "kind": "uv.lock", "locked": True},
+        "platform": "linux/amd64",
+        "best": {
+            **best,
+            "packages": [
+                {"name": name, "version": STACK[name], "fit": "file", "size": wheel_size(name)}
+                for name in ("numpy", "pandas")
+            ],
+            "misses": [
+                {"name": "requests", "version": "2.32.4", "specifier": "", "has": "2.32.3", "why": "is in it at 2.32.3",
+                 "size": wheel_size("requests")}
+            ],
+            "not_needed": [],
+        },
+        "reason": told["reason"],
+        "ranked": [best, told["ranked"][1]],
+        "near": [{"base": "web:py3.13", "why": "lacks pandas and numpy"}, python],
+        "barred": [python],
+        "unknown": [],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,13 @@ from warmbase.cli.published import IndexOption, open_published, published_names
 
 if TYPE_CHECKING:
     from warmbase.downstream.adopt.adopting import Prepared
+    from warmbase.downstream.adopt.target import Target
     from warmbase.downstream.listing import Base
     from warmbase.downstream.projects.model import Project
     from warmbase.downstream.published import Published
+
+LEFT_TO_DO = 3
+"""The exit code where something is left to people; 2 is a wrong command line."""
 
 
 @app.command()
@@ -55,7 +59,8 @@ def adopt(
     """Make a project hit: its Dockerfile on the base, its lock at the base's versions, and constraints that keep them.
 
     Shows a diff first. Writes all of it or nothing, after you agreed (--yes where nobody can be asked; 1 if it would
-    have to ask there). Where it has nothing to do, it says so. --diff prints what `git apply` reads.
+    have to ask there). Where it has nothing to do, it says so. --diff prints what `git apply` reads. It ends with 3
+    where something is left to people: what is marked "to do", or with --upgrade a newer image that nobody should take.
 
     Example: warmbase adopt services/report --base data:py3.13
     """
@@ -69,8 +74,8 @@ def adopt(
     file = dockerfile or _usual_dockerfile(read.folder)
     with reporting(quiet=True) as report:
         published = open_published(index, read.folder, report)
-        old, chosen = _choose_base(published, read, file, base)
-        chosen = published.find(chosen.variant) if upgrade and not base else chosen
+        target = _choose_target(published, read, file, base, upgrade=upgrade)
+    old, chosen = target.old, target.base
     offered = [each.platform for each in chosen.offer.platforms]
     native = default_platform((chosen,))
     wishes = Wishes(
@@ -80,8 +85,11 @@ def adopt(
         devcontainer=devcontainer,
         upgrade=upgrade,
     )
-    prepared = prepare_adoption(read, chosen, wishes, _relock if lock else None)
+    prepared = prepare_adoption(read, chosen, wishes, _relock if lock else None, target.notes)
     changes = prepared.adoption.changes
+    if upgrade and not changes and not target.is_on_base:
+        message = f"--upgrade moves what stands on a base, and {file} stands on none that is published; leave it out"
+        raise typer.BadParameter(message, param_hint="--upgrade")
     if not as_json:
         _print_plan(prepared, old, whole=diff)
     applied = bool(changes) and not diff and (yes or (not as_json and _agrees(len(changes))))
@@ -95,35 +103,24 @@ def adopt(
         _print_end(prepared, file, applied=applied)
     if changes and not applied and not diff:
         sys.exit(1)
+    if not diff and (prepared.left or (upgrade and target.is_held)):
+        sys.exit(LEFT_TO_DO)
 
 
-def _choose_base(
-    published: "Published", project: "Project", dockerfile: str, wanted: str
-) -> tuple["Base | None", "Base"]:
-    """The base that the project stands on, as far as it is known, and the one that it is to stand on."""
-    from warmbase.errors import ListingError
+def _choose_target(
+    published: "Published", project: "Project", dockerfile: str, wanted: str, *, upgrade: bool
+) -> "Target":
+    from warmbase.downstream.adopt.adopted import find_adopted
+    from warmbase.downstream.adopt.target import choose_target
+    from warmbase.effects.clock import now
 
     file = project.folder / dockerfile
-    adopted = None
-    bases = published.listing().bases
-    if file.is_file() and bases:
-        from warmbase.downstream.adopt.adopted import find_adopted
-
-        adopted = find_adopted(file.read_bytes().decode("utf-8", "replace"), dockerfile, bases[0])
-    if not wanted and adopted is None:
+    text = file.read_bytes().decode("utf-8", "replace") if file.is_file() else ""
+    image = find_adopted(text, dockerfile, published.listing().bases) if text else ""
+    if not wanted and not image:
         message = f"name the base: {dockerfile} stands on none that is published; `warmbase choose` says which fits"
         raise typer.BadParameter(message, param_hint="--base")
-    old = None
-    if adopted and adopted.digest:
-        name = adopted.repository.rpartition("/")[2]
-        try:
-            old = published.find(f"{name}@{adopted.digest}")
-        except ListingError:
-            old = None  # it may have been deleted since
-        wanted = wanted or (f"{name}:{adopted.tag}" if adopted.tag else old.name if old else name)
-    elif adopted:
-        wanted = wanted or f"{adopted.repository.rpartition('/')[2]}:{adopted.tag or 'latest'}"
-    return old, published.find(wanted)
+    return choose_target(published, image, wanted, upgrade=upgrade, today=now().date())
 
 
 def _usual_dockerfile(folder: Path) -> str:
@@ -155,7 +152,8 @@ def _print_plan(prepared: "Prepared", old: "Base | None", *, whole: bool) -> Non
     for text in tell_changes(changes, whole=whole):
         typer.echo(text if whole else f"{text}\n")
     if not changes:
-        typer.echo(f"nothing to change: {prepared.folder} is on {new.reference}", err=whole)
+        on = "" if prepared.left else f": {prepared.folder} is on {new.reference}"
+        typer.echo(f"nothing to change{on}", err=whole)
     typer.echo("\n".join(tell_notes(prepared)), err=whole)
 
 
@@ -173,6 +171,7 @@ def _build_words(folder: Path, dockerfile: str) -> list[str]:
 def _print_end(prepared: "Prepared", dockerfile: str, *, applied: bool) -> None:
     if applied:
         typer.echo(f"\nwrote {', '.join(change.path for change in prepared.adoption.changes)}")
-        typer.echo(f"next: docker build {shlex.join(_build_words(prepared.folder, dockerfile))}")
+        if not prepared.left:
+            typer.echo(f"next: docker build {shlex.join(_build_words(prepared.folder, dockerfile))}")
     else:
         typer.echo("\nnothing was written; --yes writes it", err=True)

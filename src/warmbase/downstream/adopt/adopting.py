@@ -2,7 +2,7 @@
 
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,21 @@ class Prepared:
     adoption: Adoption
     match: Match
 
+    @property
+    def left(self) -> tuple[Note, ...]:
+        """What people have to do before the project is on the base."""
+        return tuple(note for note in self.adoption.notes if note.is_blocking)
 
-def prepare_adoption(project: Project, base: Base, wishes: Wishes, relock: Relock | None) -> Prepared:
-    """The plan of an adoption. Without `relock`, and where uv cannot lock the project, its lock stays, and a note says
-    so. Raises ProjectError."""
+
+def prepare_adoption(
+    project: Project, base: Base, wishes: Wishes, relock: Relock | None, notes: Sequence[Note] = ()
+) -> Prepared:
+    """The plan of an adoption; `notes` are what there is to say of the base. Without `relock`, and where uv cannot lock
+    the project, its lock stays, and a note says so. Raises ProjectError."""
     folder = project.folder
     files = read_files(folder, wishes.dockerfile, project.path.name)
     offered = base.offer.platform(wishes.platform) if wishes.platform else base.offer.platforms[0]
-    locked, notes = None, []
+    locked = None
     after = project
     if offered and relock and _is_locked_by_uv(project, files):
         environment = environment_of(offered.python, offered.platform)
@@ -50,7 +57,7 @@ def prepare_adoption(project: Project, base: Base, wishes: Wishes, relock: Reloc
         except ProjectError as error:
             locked = None
             text = f"the lock was not moved to the base's versions: {error.message}"
-            notes = [Note(text=text, line=error.next_step, is_blocking=project.kind == LOCK)]
+            notes = [*notes, Note(text=text, line=error.next_step, is_blocking=project.kind == LOCK)]
     adoption = plan_adoption(after, base, wishes, files, locked)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(

@@ -83,7 +83,7 @@ def plan_adoption(
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
     found = match(project, base, offered.platform)
-    notes += [*_notes(project, base, found, locked), *_notes_on_scripts(files)]
+    notes += [*_notes(project, found, locked), *_notes_on_scripts(files)]
     notes += _notes_on_source(files.texts.get(wishes.dockerfile, ""), wishes.dockerfile, recipe)
     return Adoption(
         changes=tuple(each for each in changes if each is not None and each.new != each.old),
@@ -201,12 +201,9 @@ def _export(project: Project, needs: tuple[Need, ...], files: ProjectFiles) -> s
     return export_requirements(project, needs) if _is_exported(project, files) else ""
 
 
-def _notes(project: Project, base: Base, found: Match, locked: Locked | None) -> Iterator[Note]:
+def _notes(project: Project, found: Match, locked: Locked | None) -> Iterator[Note]:
     for unknown in project.unknown:
         yield Note(text=f"{unknown.name}: {unknown.why}", path=project.path.name)
-    if base.yanked:
-        instead = f"; take {base.instead} instead" if base.instead else ""
-        yield Note(text=f"{base.name} was yanked: {base.yanked}{instead}", is_blocking=True)
     pins = _differing_pins(found)
     if pins and not locked:
         said = join_words([f"{need.name} {need.version}" for need, _ in pins], most=_MOST_PINS)

@@ -44,7 +44,7 @@ def tell_notes(prepared: Prepared) -> Iterator[str]:
         yield from _tell_note(note)
     for command in prepared.adoption.commands:
         yield f"then run `{shlex.join(command.words)}`: {command.why}"
-    yield tell_match(prepared)
+    yield f"not adopted yet: {count(len(prepared.left), 'thing')} to do" if prepared.left else tell_match(prepared)
 
 
 def tell_match(prepared: Prepared) -> str:
@@ -74,6 +74,7 @@ def describe_adoption(prepared: Prepared, *, applied: bool, old: Base | None = N
         "reference": found.base.reference,
         "project": prepared.project.path.as_posix(),
         "applied": applied,
+        "adopted": not prepared.left and (applied or not prepared.adoption.changes),
         "changes": [
             {
                 "path": change.path,

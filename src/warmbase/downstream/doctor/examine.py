@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from warmbase.downstream.adopt.adopted import images_of_bases
 from warmbase.downstream.dockerfile import Dockerfile, Stage, read_dockerfile
 from warmbase.downstream.doctor.building import read_building
 from warmbase.downstream.doctor.containers import Survey, read_identity, seen_holdings, seen_surroundings
@@ -19,7 +20,6 @@ from warmbase.downstream.doctor.rules import Case, find_all
 from warmbase.downstream.doctor.situation import SYNCED, assess
 from warmbase.downstream.doctor.standing import find_standing
 from warmbase.downstream.listing import Base
-from warmbase.downstream.naming import take_apart
 from warmbase.downstream.projects.environment import environment_of
 from warmbase.downstream.projects.model import Environment, Need, Project
 from warmbase.downstream.published import Published
@@ -71,7 +71,7 @@ def examine_project(
     else:
         promised = read_variables(ENVIRONMENT, Place(file="the base image"))
         surroundings, place, is_pinned = Surroundings(options=(*configuration, *promised)), Place(), True
-    standing = find_standing(base, bases, today, place=place, is_pinned=is_pinned)
+    standing = find_standing(base, published, today, place=place, is_pinned=is_pinned)
     holdings = offered_holdings(base, platform)
     return _diagnose(project, holdings, surroundings, platform, texts, base=base, standing=standing)
 
@@ -82,16 +82,16 @@ def examine_container(
     """How a project fares in a container as the probe has found it; without a project, how what the base itself has
     would. `published` says more of the base, where it can be asked. Raises ProjectError."""
     identity = read_identity(survey)
-    base, bases, notes = _look_up(identity.name, published)
+    base, notes = _look_up(identity.name, published)
     holdings = seen_holdings(survey, identity, base)
     project = project or _own_project(holdings, identity.platform)
     texts = read_texts(project)
     surroundings = seen_surroundings(survey, read_configuration(project, texts), is_image=is_image)
     standing = list(notes)
-    if base:
+    if base and published:
         is_newest = not identity.recipe or base.content.endswith(identity.recipe.rpartition(":")[2][:12])
         present = base if is_newest else _earlier(base, identity.recipe, published)
-        standing += find_standing(present, bases, today, place=Place(file="the container"))
+        standing += find_standing(present, published, today, place=Place(file="the container"))
     found = _diagnose(project, holdings, surroundings, identity.platform, texts, base=base, standing=standing)
     return found if base else replace(found, base=identity.name)
 
@@ -130,19 +130,16 @@ def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) 
     if path is None:
         return None
     dockerfile = read_dockerfile(_read(path), path.name)
-    bases = tuple(bases)
-    places, images = {base.place for base in bases}, {base.image for base in bases}
-    lowest = [dockerfile.ancestry(stage)[0] for stage in dockerfile.stages]
-    names = [take_apart(stage.image, places).image if stage.image else "" for stage in lowest]
-    last = next((number for number in reversed(range(len(names))) if names[number] in images), None)
-    if last is None:
+    names = images_of_bases(dockerfile, bases)
+    lowest = next((dockerfile.ancestry(dockerfile.stages[number])[0] for number in reversed(list(names))), None)
+    if lowest is None:
         return None
     return Ground(
-        base=published.find(lowest[last].image),
+        base=published.find(lowest.image),
         dockerfile=dockerfile,
-        stages=tuple(stage for stage, name in zip(dockerfile.stages, names, strict=True) if name == names[last]),
-        is_pinned="@sha256:" in lowest[last].image,
-        place=Place(file=path.name, line=lowest[last].start.line),
+        stages=tuple(dockerfile.stages[number] for number, name in names.items() if name == names[lowest.number]),
+        is_pinned="@sha256:" in lowest.image,
+        place=Place(file=path.name, line=lowest.start.line),
     )
 
 
@@ -173,17 +170,17 @@ def _read(path: Path) -> str:
         raise ProjectError(f"{path}: {error.strerror}", next_step="name a file that can be read") from None
 
 
-def _look_up(name: str, published: Published | None) -> tuple[Base | None, tuple[Base, ...], Iterator[Finding]]:
-    """The published base of a name and all others, or a note that it could not be asked for."""
+def _look_up(name: str, published: Published | None) -> tuple[Base | None, Iterator[Finding]]:
+    """The published base of a name, or a note that it could not be asked for."""
     why = "nothing says where it is published"
     if published:
         try:
-            return published.find(name), published.listing().bases, iter(())
+            return published.find(name), iter(())
         except ListingError as error:
             why = error.message
     message = f"whether {name} is the newest, or was yanked, is not known: {why}"
     fix = "name the place with --index or WARMBASE_INDEX"
-    return None, (), iter((Finding(code="not-looked-up", severity="note", message=message, fix=fix),))
+    return None, iter((Finding(code="not-looked-up", severity="note", message=message, fix=fix),))
 
 
 def _earlier(base: Base, recipe: str, published: Published | None) -> Base:

@@ -205,13 +205,6 @@ def test_scripts_that_look_for_an_environment_of_their_own_are_said() -> None:
     assert notes == [(3, ""), (4, "exec gunicorn app:app")]
 
 
-def test_a_yanked_base_is_said() -> None:
-    yanked = replace(BASE, yanked="it breaks", instead="data:py3.13-trixie-20261101")
-    planned = plan(project(LOCKED), {"pyproject.toml": PYPROJECT}, on=yanked)
-    (note,) = [note for note in planned.notes if "yanked" in note.text]
-    assert note.text == "data:py3.13 was yanked: it breaks; take data:py3.13-trixie-20261101 instead"
-
-
 def test_upgrading_moves_what_was_adopted_and_adds_nothing() -> None:
     old = replace(BASE, digest="sha256:" + "0" * 64).reference
     files = {

@@ -69,3 +69,70 @@ def bare_name(requirement: str) -> str:
     """The name of a requirement."""
     found = _NAME.match(requirement)
     return found[0].lower() if found else requirement
+
+
+_TWO_WORDS = frozenset({"pip", "tool", "cache", "python"})
+_BEFORE = frozenset(
+    {"--directory", "--project", "--cache-dir", "--config-file", "--color", "--allow-insecure-host", "--trusted-host"}
+)
+"""uv's options that take a value and may stand before its command."""
+_TAKE_A_VALUE = (
+    _BEFORE
+    | INSTALL_PLACES
+    | {"-r", "--requirement", "--requirements", "-c", "--constraint", "--constraints", "-e", "--editable", "-p"}
+    | {"--python", "-i", "--index-url", "--default-index", "--index", "--extra-index-url", "-f", "--find-links"}
+    | {"--index-strategy", "--keyring-provider", "--resolution", "--prerelease", "--link-mode", "--config-setting"}
+    | {"-b", "--build-constraint", "--overrides", "--override", "--exclude-newer", "--python-version", "--extra"}
+    | {"--python-platform", "--platform", "--group", "--no-binary", "--only-binary", "--upgrade-package", "-P"}
+    | {"--reinstall-package", "--refresh-package", "--no-build-package", "--no-binary-package", "--torch-backend"}
+    | {"--with", "--with-requirements", "--with-editable", "--from", "--package", "--optional", "--tag", "--branch"}
+    | {"--rev", "--timeout", "--retries", "--proxy", "--cert", "--log", "--upgrade-strategy", "--abi", "-C"}
+)  # fmt: skip
+
+
+def settle(program: Sequence[str]) -> tuple[str, ...]:
+    """The words of a program; of uv, options that stand before its command come behind it."""
+    if program[:1] != ("uv",):
+        return tuple(program)
+    place = 1
+    while place < len(program) and program[place].startswith("-"):
+        place += 2 if program[place] in _BEFORE else 1
+    end = place + (2 if program[place : place + 1] and program[place] in _TWO_WORDS else 1)
+    return ("uv", *program[place:end], *program[1:place], *program[end:])
+
+
+def uses_cache(program: Sequence[str]) -> bool:
+    """Whether a settled program takes packages, or the cache's word for what there is."""
+    if is_install(program) or program[:1] == ("uvx",):
+        return True
+    return program[:1] == ("uv",) and program[1:2] in (("sync",), ("run",), ("add",), ("lock",), ("venv",), ("pip",),
+                                                        ("tool",))  # fmt: skip
+
+
+def requested(program: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The requirements that a settled program installs by their names, and the files of requirements."""
+    more = tuple(option_values(program, {"--with", "--from"}))
+    match program:
+        case ("uv", "tool", ("install" | "run"), *rest) | ("uvx", *rest):
+            named = () if "--from" in program else tuple(_operands(rest))[:1]
+            return tuple(name.replace("@", "==").removesuffix("==latest") for name in named) + more, ()
+        case ("uv", "run", *_):
+            return more, ()
+        case ("uv", "add", *rest):
+            return tuple(_operands(rest)), ()
+        case ("uv", "pip", "sync", *rest):
+            return (), tuple(_operands(rest))
+    if not is_install(program) or "install" not in program:
+        return (), ()
+    rest = program[program.index("install") + 1 :]
+    files = [word[2:] for word in rest if re.fullmatch(r"-r[^=].*", word)]
+    return tuple(_operands(rest)), (*option_values(rest, {"-r", "--requirement", "--requirements"}), *files)
+
+
+def _operands(words: Sequence[str]) -> Iterator[str]:
+    """The words that are neither options nor their values, nor redirections."""
+    skipped = False
+    for word in words:
+        if not skipped and not word.startswith("-") and not re.match(r"\d*[<>]", word):
+            yield word
+        skipped = not skipped and word in _TAKE_A_VALUE

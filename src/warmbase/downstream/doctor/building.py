@@ -9,14 +9,16 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from warmbase.downstream.commands import ShellCommand, read_commands
+from warmbase.downstream.adopt.programs import INSTALLER, requested, settle, uses_cache
+from warmbase.downstream.adopt.stages import is_uv_alone, made_environment
+from warmbase.downstream.commands import ShellCommand, read_commands, unfold
 from warmbase.downstream.dockerfile import Dockerfile, Instruction, Stage, expand
-from warmbase.downstream.doctor.model import Mount, Option, Place, Program, Surroundings
+from warmbase.downstream.doctor.model import Mount, Option, Place, Program, Request, Surroundings
 from warmbase.downstream.doctor.options import read_variables, read_words
-from warmbase.image.promises import CACHE, ENVIRONMENT, FIRST_FOLDERS, VENV
+from warmbase.image.promises import CACHE, ENVIRONMENT, UV, VENV
 
-_INSTALLING = {"uv": ("sync", "run", "add", "pip", "lock", "venv"), "pip": ("install",), "pip3": ("install",)}
-_UV_IMAGE = re.compile(r"[/:]v?(\d+\.\d+\.\d+)")
+_UV_VERSION = re.compile(r"[/:]v?(\d+\.\d+\.\d+)")
+_HOME = "/root"
 _PINNED_UV = re.compile(r"uv(?:==([0-9][\w.]*))?(?:[<>!~].*)?")
 OF_THE_BASE = Place(file="the base image")
 
@@ -31,9 +33,19 @@ def read_building(dockerfile: Dockerfile, stages: Sequence[Stage], configuration
     return Surroundings(
         options=(*configuration, *promised, *reading.variables, *reading.flags),
         mounts=tuple(reading.mounts),
-        programs=tuple(reading.programs),
+        programs=tuple(reading.in_front()),
         project=reading.folder,
+        requests=tuple(reading.requests),
+        carried=frozenset(_carried(dockerfile, stages)),
     )
+
+
+def _carried(dockerfile: Dockerfile, stages: Sequence[Stage]) -> Iterator[str]:
+    """What is copied from the stages on the base onto other images."""
+    for stage in dockerfile.stages:
+        for instruction in stage.instructions if stage not in stages else ():
+            if instruction.keyword == "COPY" and dockerfile.find_stage(origin_of(instruction)) in stages:
+                yield from (word.rstrip("/") for word in instruction.words[:-1])
 
 
 class _Reading:
@@ -41,12 +53,22 @@ class _Reading:
 
     def __init__(self, dockerfile: Dockerfile) -> None:
         self._file = dockerfile
-        self._values: dict[str, str] = {**dockerfile.arguments, **ENVIRONMENT}
+        self._values: dict[str, str] = {**dockerfile.arguments, "HOME": _HOME, **ENVIRONMENT}
+        self._installers: set[str] = set()
+        self._emptied: Option | None = None
         self.folder = "/"
         self.variables: list[Option] = []
         self.flags: list[Option] = []
         self.mounts: list[Mount] = []
         self.programs: list[Program] = []
+        self.requests: list[Request] = []
+
+    def in_front(self) -> Iterator[Program]:
+        """Each uv that is searched before the image's own, or lies in its place, in their order."""
+        path = [folder.rstrip("/") for folder in self._values["PATH"].split(":")]
+        own = posixpath.dirname(UV)
+        first = path[: path.index(own) + 1] if own in path else path
+        return (each for each in self.programs if posixpath.dirname(each.path) in first)
 
     def take(self, instruction: Instruction) -> None:
         """Go one instruction further."""
@@ -57,7 +79,9 @@ class _Reading:
             case "ENV" | "ARG":
                 self._set(instruction, place)
             case "COPY" | "ADD":
-                self.programs += _copied(instruction, place)
+                self.programs += self._copied(instruction, place)
+                if INSTALLER.search(instruction.arguments):
+                    self._installers |= set(instruction.words[-1:])
                 self.flags += _copied_venv(instruction, place)
             case "RUN" | "CMD" | "ENTRYPOINT":
                 self._run(instruction)
@@ -75,20 +99,76 @@ class _Reading:
 
     def _run(self, instruction: Instruction) -> None:
         installs = False
-        for command in read_commands(instruction, self._file.escape):
-            place = Place(file=self._file.path, line=_line_at(instruction, command.start))
-            if command.program[:1] == ("export",):
-                self.flags += read_variables(dict(_assignments(command.program[1:])), place, "export ")
-            if not _is_installing(command):
+        shell = read_commands(instruction, self._file.escape)
+        for command in (each for outer in shell for each in unfold(outer)):
+            place = Place(file=self._file.path, line=line_at(instruction, command.start))
+            program = settle(command.program)
+            if program[:1] == ("export",):
+                self.flags += read_variables(dict(_assignments(program[1:])), place, "export ")
+            self._fetch(command, place)
+            self._empty(program, place)
+            if not uses_cache(program):
                 continue
             installs = True
-            self.flags += read_variables(dict(_assignments(command.texts)), place)
-            self.flags += read_words(command.program, place)
-            self.flags += _made_venv(command.program, place)
-            self.flags += _exact_sync(command.program, place)
-            self.programs += _installed_uv(command.program, place)
+            self.flags += [self._emptied] if self._emptied else []
+            self.flags += read_variables(dict(_assignments(command.texts[: command.offset])), place)
+            self.flags += read_words(program, place)
+            self.flags += _made_venv(command, place)
+            self.flags += _exact_sync(program, place)
+            self.programs += _installed_uv(program, place)
+            self._ask(program, place)
         if installs:
             self.mounts += self._mounted(instruction)
+            self.programs += self._brought(instruction)
+
+    def _ask(self, program: Sequence[str], place: Place) -> None:
+        names, files = requested(program)
+        self.requests += [Request(text=name, place=place) for name in names]
+        folder = self.folder
+        self.requests += [Request(text=name, place=place, is_file=True, folder=folder) for name in files]
+
+    def _empty(self, program: Sequence[str], place: Place) -> None:
+        """What empties the base's cache, for what is installed after it."""
+        paths = {word.rstrip("/") for word in program[1:]} if program[:1] == ("rm",) else set()
+        names = [word for word in program[3:] if not word.startswith("-")]
+        if paths & {f"/{CACHE}", posixpath.dirname(f"/{CACHE}")} or (program[1:3] == ("cache", "clean") and not names):
+            self._emptied = Option(name="emptied", value="true", said=" ".join(program), place=place)
+
+    def _fetch(self, command: ShellCommand, place: Place) -> None:
+        """A uv of uv's own installer, or one that is named by its path."""
+        words = command.texts
+        url = next((word for word in words if "astral.sh/uv" in word), "")
+        if url or (self._installers & set(words) and command.program[:1] != ("rm",)):
+            found = _UV_VERSION.search(url or " ".join(self._installers))
+            folder = self._values.get("UV_INSTALL_DIR") or f"{_HOME}/.local/bin"
+            path = posixpath.join(folder, "uv")
+            self.programs.append(Program(path=path, version=found[1] if found else "", place=place))
+
+    def _copied(self, instruction: Instruction, place: Place) -> Iterator[Program]:
+        """A uv that COPY puts somewhere."""
+        words = list(instruction.words)
+        if len(words) < 2 or not any(word.rsplit("/", 1)[-1] == "uv" for word in words[:-1]):
+            if "astral.sh/uv" in instruction.arguments and instruction.keyword == "ADD":
+                self._installers.add(next(word for word in words if "astral.sh/uv" in word))
+            return
+        target = words[-1]
+        is_folder = target.endswith("/") or len(words) > 2
+        folder = target.rstrip("/") if is_folder else target.removesuffix("/uv")
+        yield Program(path=f"{folder}/uv", version=_version(self._image(origin_of(instruction))), place=place)
+
+    def _brought(self, instruction: Instruction) -> Iterator[Program]:
+        """A uv that a mount has in place for one step."""
+        for mount in instruction.mounts:
+            image, source = self._image(mount.get("from", "")), mount.get("source", "")
+            if mount.get("from") and (is_uv_alone(image) or source.rsplit("/", 1)[-1] == "uv"):
+                target = expand(mount.get("target", ""), self._values)[0].rstrip("/")
+                path = target if target.endswith("/uv") else f"{target}/uv"
+                line = _line_in(instruction, "--mount") or instruction.line
+                yield Program(path=path, version=_version(image), place=Place(file=self._file.path, line=line))
+
+    def _image(self, name: str) -> str:
+        stage = self._file.find_stage(name) if name else None
+        return stage.image if stage else expand(name, self._values)[0]
 
     def _mounted(self, instruction: Instruction) -> Iterator[Mount]:
         for options in instruction.mounts:
@@ -104,13 +184,6 @@ class _Reading:
             )
 
 
-def _is_installing(command: ShellCommand) -> bool:
-    program = [word for word in command.program if not word.startswith("-")]
-    if program[:1] == ["python"] and "pip" in program[1:2]:
-        return True
-    return len(program) > 1 and program[1] in _INSTALLING.get(program[0], ())
-
-
 def _assignments(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     for word in words:
         name, sign, value = word.partition("=")
@@ -119,13 +192,11 @@ def _assignments(words: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def _made_venv(program: Sequence[str], place: Place) -> Iterator[Option]:
+def _made_venv(command: ShellCommand, place: Place) -> Iterator[Option]:
     """`uv pip` takes the venv that `uv venv` has made beside it."""
-    if tuple(program[:2]) == ("uv", "venv"):
-        paths = [word for word in program[2:] if not word.startswith("-")]
-        path = paths[0] if paths else ".venv"
-        if path.strip("/") != VENV:
-            yield Option(name="made-venv", value=path, said=" ".join(program), place=place)
+    path = made_environment(command)
+    if path and path.strip("/") != VENV:
+        yield Option(name="made-venv", value=path, said=" ".join(command.program), place=place)
 
 
 def _exact_sync(program: Sequence[str], place: Place) -> Iterator[Option]:
@@ -134,22 +205,19 @@ def _exact_sync(program: Sequence[str], place: Place) -> Iterator[Option]:
         yield Option(name="exact", value="true", said=" ".join(program), place=place)
 
 
-def _copied(instruction: Instruction, place: Place) -> Iterator[Program]:
-    """A uv that COPY puts into a folder that is searched before, or that has, the image's own."""
-    words = list(instruction.words)
-    origin = next((value for name, value in instruction.flags if name == "from"), "")
-    if len(words) < 2 or not any(word.rsplit("/", 1)[-1] == "uv" for word in words[:-1]):
-        return
-    target = words[-1]
-    folder = target.rstrip("/") if target.endswith("/") or len(words) > 2 else target.removesuffix("/uv")
-    if folder in FIRST_FOLDERS.split(":"):
-        found = _UV_IMAGE.search(origin)
-        yield Program(path=f"{folder}/uv", version=found[1] if found else "", place=place)
+def _version(text: str) -> str:
+    found = _UV_VERSION.search(text)
+    return found[1] if found else ""
+
+
+def origin_of(instruction: Instruction) -> str:
+    """The stage or the image that COPY takes from, "" for the project's folder."""
+    return dict(instruction.flags).get("from", "")
 
 
 def _copied_venv(instruction: Instruction, place: Place) -> Iterator[Option]:
     """A venv of another stage: it has the base's packages once more."""
-    origin = next((value for name, value in instruction.flags if name == "from"), "")
+    origin = origin_of(instruction)
     words = instruction.words
     if origin and len(words) > 1 and words[-1].rstrip("/") != f"/{VENV}":
         for word in words[:-1]:
@@ -167,10 +235,11 @@ def _installed_uv(program: Sequence[str], place: Place) -> Iterator[Program]:
                 yield Program(path=f"/{VENV}/bin/uv", version=found[1] or "", place=place)
 
 
-def _line_at(instruction: Instruction, position: int) -> int:
+def line_at(instruction: Instruction, position: int) -> int:
+    """The file's line of a position in an instruction's text."""
     return instruction.line + instruction.text.count("\n", 0, position)
 
 
 def _line_in(instruction: Instruction, text: str) -> int:
     found = instruction.text.find(text)
-    return _line_at(instruction, found) if found >= 0 else 0
+    return line_at(instruction, found) if found >= 0 else 0

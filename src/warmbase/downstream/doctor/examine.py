@@ -12,16 +12,20 @@ from warmbase.downstream.adopt.adopted import images_of_bases
 from warmbase.downstream.dockerfile import Dockerfile, Stage, read_dockerfile
 from warmbase.downstream.doctor.building import read_building
 from warmbase.downstream.doctor.containers import Survey, read_identity, seen_holdings, seen_surroundings
+from warmbase.downstream.doctor.faults import find_faults, told_platform
 from warmbase.downstream.doctor.holdings import offered_holdings
 from warmbase.downstream.doctor.model import SEVERITIES, Diagnosis, Finding, Holdings, Option, Place, Surroundings
+from warmbase.downstream.doctor.named import find_named
 from warmbase.downstream.doctor.options import read_file, read_variables
 from warmbase.downstream.doctor.packages import judge
 from warmbase.downstream.doctor.rules import Case, find_all
 from warmbase.downstream.doctor.situation import SYNCED, assess
 from warmbase.downstream.doctor.standing import find_standing
 from warmbase.downstream.listing import Base
+from warmbase.downstream.projects.drift import Drift, find_drift
 from warmbase.downstream.projects.environment import environment_of
 from warmbase.downstream.projects.model import Environment, Need, Project
+from warmbase.downstream.projects.read import read_project
 from warmbase.downstream.published import Published
 from warmbase.errors import ListingError, ProjectError
 from warmbase.image.promises import ENVIRONMENT
@@ -41,6 +45,15 @@ class Ground:
     stages: tuple[Stage, ...]
     is_pinned: bool
     place: Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """A project with what was read of its files, as `rules.Case` has it."""
+
+    project: Project
+    texts: Mapping[str, str]
+    drift: tuple[Drift, ...]
 
 
 def examine_project(
@@ -71,9 +84,15 @@ def examine_project(
     else:
         promised = read_variables(ENVIRONMENT, Place(file="the base image"))
         surroundings, place, is_pinned = Surroundings(options=(*configuration, *promised)), Place(), True
-    standing = find_standing(base, published, today, place=place, is_pinned=is_pinned)
+    standing = list(find_standing(base, published, today, place=place, is_pinned=is_pinned))
+    if ground:
+        has, is_synced = "pyproject.toml" in texts, project.kind in SYNCED
+        standing += find_faults(ground.dockerfile, ground.stages, has_project=has, is_synced=is_synced)
+        told, faults = told_platform(ground.dockerfile, ground.stages, [each.platform for each in base.offer.platforms])
+        platform, standing = told or platform, [*standing, *faults]
     holdings = offered_holdings(base, platform)
-    return _diagnose(project, holdings, surroundings, platform, texts, base=base, standing=standing)
+    case = _Asked(project=project, texts=texts, drift=find_drift(project))
+    return _diagnose(case, holdings, surroundings, platform, base=base, standing=standing)
 
 
 def examine_container(
@@ -84,6 +103,7 @@ def examine_container(
     identity = read_identity(survey)
     base, notes = _look_up(identity.name, published)
     holdings = seen_holdings(survey, identity, base)
+    drift = find_drift(project) if project else ()
     project = project or _own_project(holdings, identity.platform)
     texts = read_texts(project)
     surroundings = seen_surroundings(survey, read_configuration(project, texts), is_image=is_image)
@@ -92,33 +112,49 @@ def examine_container(
         is_newest = not identity.recipe or base.content.endswith(identity.recipe.rpartition(":")[2][:12])
         present = base if is_newest else _earlier(base, identity.recipe, published)
         standing += find_standing(present, published, today, place=Place(file="the container"))
-    found = _diagnose(project, holdings, surroundings, identity.platform, texts, base=base, standing=standing)
+    asked = _Asked(project=project, texts=texts, drift=drift)
+    found = _diagnose(asked, holdings, surroundings, identity.platform, base=base, standing=standing)
     return found if base else replace(found, base=identity.name)
 
 
 def _diagnose(
-    project: Project,
+    asked: _Asked,
     holdings: Holdings,
     surroundings: Surroundings,
     platform: str,
-    texts: Mapping[str, str],
     *,
     base: Base | None,
     standing: Iterable[Finding],
 ) -> Diagnosis:
+    project = asked.project
     situation = assess(holdings, surroundings, project.kind)
-    needs = project.needs(environment_of(holdings.python, platform))
-    verdicts = tuple(judge(need, situation) for need in needs)
-    case = Case(project=project, situation=situation, base=base.name if base else "", texts=texts)
-    findings = [*standing, *find_all(case, verdicts)]
+    environment = environment_of(holdings.python, platform)
+    verdicts = tuple(judge(need, situation) for need in project.needs(environment))
+    named = list(find_named(surroundings.requests, situation, lambda name: _needs_of(name, project, environment)))
+    case = Case(
+        project=project, situation=situation, base=base.name if base else "", texts=asked.texts, drift=asked.drift
+    )
+    findings = [*standing, *find_all(case, verdicts), *(finding for _, finding in named)]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Diagnosis(
         project=project.name,
         base=base.reference if base else "",
         platform=platform,
-        verdicts=verdicts,
+        verdicts=(*verdicts, *(verdict for verdict, _ in named)),
         findings=tuple(findings),
     )
+
+
+def _needs_of(name: str, project: Project, environment: Environment) -> tuple[Need, ...]:
+    """What a file of requirements beside the project's own needs; nothing where it is not there, or not to be read."""
+    path = project.folder / name
+    inside = not path.is_absolute() or project.folder in path.parents
+    if path == project.path or ".." in path.parts or not inside or not path.is_file():
+        return ()
+    try:
+        return read_project(path).needs(environment)
+    except ProjectError:
+        return ()
 
 
 def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) -> Ground | None:

@@ -8,9 +8,9 @@ Severity = Literal["error", "warning", "note"]
 """An error costs downloads, copies or a failed build now, and a line mends it; a warning will, or concerns the base; a
 note only explains."""
 
-Outcome = Literal["hit", "copied", "built", "downloaded"]
+Outcome = Literal["hit", "copied", "built", "downloaded", "refused"]
 """What becomes of a package: it is there already or linked from the cache; its files are copied into the child's layer;
-it is built; it is downloaded."""
+it is built; it is downloaded; uv fails instead of installing it."""
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
@@ -55,6 +55,16 @@ class Program:
     path: str
     version: str
     place: Place
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """A requirement that a command names, or a file of requirements, below the folder that it runs in."""
+
+    text: str
+    place: Place
+    is_file: bool = False
+    folder: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +122,8 @@ class Folder:
 class Surroundings:
     """How uv is run on a base. `options` are in the order in which they come to count, the last wins. `programs` are
     each uv that comes before the image's own. `folders` are looked at in a container alone, and `user` is "uid:gid"
-    there. `project` is the folder in which uv runs."""
+    there. `project` is the folder in which uv runs. `requests` are what commands install beside what the project
+    needs; `carried` are the paths that other images get, so that they need files of their own."""
 
     options: tuple[Option, ...] = ()
     mounts: tuple[Mount, ...] = ()
@@ -121,6 +132,8 @@ class Surroundings:
     user: str = ""
     project: str = "/app"
     is_container: bool = False
+    requests: tuple[Request, ...] = ()
+    carried: frozenset[str] = frozenset()
 
     @property
     def closed(self) -> tuple[Folder, ...]:

@@ -1,9 +1,9 @@
 """Findings about a project on a base: of what costs something, and of what will. Pure.
 
 Each kind of finding is made once, with all packages that it costs; a package belongs to the first reason only, for uv
-stops asking there. What stands before the cache and costs nothing, because everything is installed, is a warning: the
-next package that is not will be downloaded. That the base has not all that a project needs is nobody's mistake, hence
-a note.
+stops asking there. What stands before the cache and costs nothing, because everything is installed, is a note in a
+Dockerfile, which installs no more, and a warning in a container, where the next package is downloaded. That the base
+has not all that a project needs is nobody's mistake, hence a note.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
 from warmbase.downstream.match import admits_version
 from warmbase.downstream.projects.drift import Drift
 from warmbase.downstream.projects.model import Member, Project
+from warmbase.downstream.projects.requirements import compiling_command
 from warmbase.downstream.pythons import admits_python
 from warmbase.downstream.words import count, join_words, spell_specifier
 from warmbase.oci.sizes import in_bytes
@@ -44,6 +45,7 @@ _WORDS: Mapping[str, tuple[Severity, str]] = {
     "reinstall": ("error", "fetched and installed again"),
     "environment": ("error", "copied"),
     "link-mode": ("error", "copied"),
+    "system": ("error", "not installed"),
     "not-installed": ("note", "in the base's cache alone"),
     "source": ("note", "from elsewhere than an index"),
     "missing": ("note", "not in the base"),
@@ -96,6 +98,8 @@ def find_all(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
 
 def _about_packages(case: Case, code: str, verdicts: Sequence[Verdict]) -> Finding:
     severity, words = _WORDS[code]
+    if code in ("environment", "link-mode") and case.situation.venv in case.situation.surroundings.carried:
+        severity = "note"  # another image gets it, and has no other files
     names = [f"{verdict.name} {verdict.version}".rstrip() for verdict in verdicts]
     be = "is" if len(verdicts) == 1 else "are"
     message = f"{count(len(verdicts), 'package')} {be} {words}: {join_words(names, most=NAMED)}"
@@ -125,13 +129,13 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
         told = situation.surroundings.last("no-index") or situation.surroundings.last("default-index")
         if told:
             return f"take out `{told.said}`", told.place
-        return f"lock from the base's index, {situation.holdings.default_index}", first
+        return _told_index(case, verdicts[0].name), first
     if code in ("refresh", "reinstall", "no-binary"):
         last = [*situation.surroundings.all(code), *situation.surroundings.all(f"{code}-package")][-1]
         return f"take out `{last.said}`", last.place
     if code == "index-not-told":
         return "[[tool.uv.index]] with the lock's address as its url, and default = true", Place(file="pyproject.toml")
-    if code in ("environment", "link-mode"):
+    if code in ("environment", "link-mode", "system"):
         return _install_in_place(situation)
     if code == "bound":
         return "loosen the bound, or take the base that `warmbase choose` names", first
@@ -142,14 +146,28 @@ def _mend(case: Case, code: str, verdicts: Sequence[Verdict]) -> tuple[str, Plac
     return "nothing, where that is meant", first
 
 
+def _told_index(case: Case, package: str) -> str:
+    """How to have a lock name the index that the base's cache answers for."""
+    index = case.situation.holdings.default_index or "the base's index"
+    mirror = "where the other is its mirror, have the catalog's `indexes` name it"
+    if case.project.kind in SYNCED:
+        return f'[[tool.uv.index]] with url = "{index}" and default = true in pyproject.toml, then `uv lock`; {mirror}'
+    if case.project.kind == "requirements.txt":
+        return f"--index-url {index} in {case.lock}; {mirror}"
+    return f"lock {package} from {index}; {mirror}"
+
+
 def _install_in_place(situation: Situation) -> tuple[str, Place]:
     """How to have nothing copied: the base's own venv, or one of links."""
     chosen, mode = situation.chosen, situation.link_mode
     in_place = f"UV_PROJECT_ENVIRONMENT={BASE_VENV}"
     if chosen is not None and chosen.place.file:
         in_place = f"take out `{chosen.said}`"
+    if chosen is not None and chosen.name == "system":  # nowhere to keep links, if uv takes it at all
+        return in_place, chosen.place
     place = mode.place if mode else chosen.place if chosen else Place()
-    return f"{in_place}; or keep the venv, with UV_LINK_MODE=symlink", place
+    kept = "folder" if chosen is not None and chosen.name == "target" else "venv"
+    return f"{in_place}; or keep the {kept}, with UV_LINK_MODE=symlink", place
 
 
 def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
@@ -162,9 +180,11 @@ def _pin(case: Case, verdicts: Sequence[Verdict]) -> str:
         return " ".join(["uv lock", *(f"--upgrade-package {pin}" for pin in pins)])
     if case.base and (case.project.kind in SYNCED or len(pins) > _MOST_PINS):
         return f"warmbase adopt --base {case.base}"
-    if case.project.kind in _LOCKERS:
-        return f"ask for {' '.join(pins[:_MOST_PINS])}, then {_LOCKERS[case.project.kind]}"
-    return " ".join(pins)
+    text = case.texts.get(case.lock, "")
+    if compiled := compiling_command(text):
+        return " ".join([compiled, *(f"--upgrade-package {pin}" for pin in pins)])
+    locker = _LOCKERS.get(case.project.kind, "compile the file again, for it has hashes" if "--hash=" in text else "")
+    return f"ask for {' '.join(pins[:_MOST_PINS])}, then {locker}" if locker else " ".join(pins)
 
 
 def _about_obstacles(case: Case, verdicts: Sequence[Verdict], cold: tuple[str, ...]) -> Iterator[Finding]:
@@ -279,7 +299,8 @@ def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     """What was said to uv and costs nothing only because everything is installed."""
     for copied in case.situation.surroundings.all("copied-venv"):
         message = f"`{copied.said}` brings a venv that has the base's packages once more"
-        fix = "take it out, and have `uv sync --frozen --inexact` install into the base's venv in this stage"
+        fix = f"take it out, and {copied.value.rstrip('/')}/bin of PATH and of commands with it; have `uv sync --frozen"
+        fix += " --inexact` install into the base's venv in this stage"
         yield Finding(code="copied-venv", severity="error", message=message, fix=fix, place=copied.place)
     needed = {verdict.name for verdict in verdicts}
     unneeded = [name for name in case.situation.holdings.venvs.get(BASE_VENV, {}) if name not in needed]

@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from warmbase.downstream.doctor.model import CachedWheel, Holdings, Installed, Option, Place, Severity, Surroundings
 from warmbase.downstream.doctor.options import is_on, packages_of
@@ -20,7 +20,7 @@ SYNCED: frozenset[Kind] = frozenset({"uv.lock", "pyproject.toml"})
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Obstacle:
     """Why uv does not get at the base's cache. `idle` is what it weighs where no package is concerned: an error where
-    uv does not even start."""
+    uv does not even start, and a note where a Dockerfile says so, which installs nothing else."""
 
     code: str
     why: str
@@ -51,6 +51,12 @@ class Situation:
         return self.venv == BASE_VENV
 
     @property
+    def is_refused(self) -> bool:
+        """Whether uv is to install into the system's Python, which is EXTERNALLY-MANAGED in every base."""
+        to_system = self.chosen is not None and self.chosen.name == "system"
+        return to_system and not is_on(self.surroundings.last("break-system-packages"))
+
+    @property
     def link_mode(self) -> Option | None:
         """How uv was told to link."""
         return self.surroundings.last("link-mode")
@@ -67,7 +73,7 @@ def assess(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> Situat
     obstacles = tuple(_obstacles(surroundings, holdings))
     if surroundings.is_container and _is_filled(holdings):  # whatever it is, it serves as the base's own
         obstacles = tuple(one for one in obstacles if one.code not in ("mount", "cache-dir"))
-    hidden = {"no-cache", "other-uv"} | (set() if surroundings.is_container else {"mount", "cache-dir"})
+    hidden = {"no-cache", "other-uv"} | (set() if surroundings.is_container else {"mount", "cache-dir", "buckets"})
     is_hidden = any(obstacle.code in hidden for obstacle in obstacles)
     return Situation(
         holdings=holdings,
@@ -119,20 +125,25 @@ def _find_venv(holdings: Holdings, surroundings: Surroundings, kind: Kind) -> tu
 
 
 def _obstacles(surroundings: Surroundings, holdings: Holdings) -> list[Obstacle]:
-    found = []
+    found: list[Obstacle] = []
+    idle: Severity = "warning" if surroundings.is_container else "note"
     no_cache, folder = surroundings.last("no-cache"), surroundings.last("cache-dir")
     if is_on(no_cache) and no_cache:
         fix = f"take out `{no_cache.said}`"
         found.append(
-            Obstacle(code="no-cache", why=f"`{no_cache.said}` has uv use no cache", fix=fix, place=no_cache.place)
+            Obstacle(
+                code="no-cache", why=f"`{no_cache.said}` has uv use no cache", fix=fix, place=no_cache.place, idle=idle
+            )
         )
     elif folder is None or posixpath.normpath(folder.value) != BASE_CACHE:
         said = f"`{folder.said}`" if folder else "UV_CACHE_DIR is not set, which"
         fix = f"take out {said}" if folder else f"UV_CACHE_DIR={BASE_CACHE}"
         why = f"{said} has uv use another cache than the base's, {BASE_CACHE}"
-        found.append(Obstacle(code="cache-dir", why=why, fix=fix, place=folder.place if folder else Place()))
+        place = folder.place if folder else Place()
+        found.append(Obstacle(code="cache-dir", why=why, fix=fix, place=place, idle=idle))
     else:
-        found += _covering(surroundings) or _lacking(holdings)
+        found += [replace(one, idle=idle) for one in _covering(surroundings)] or _lacking(holdings)
+        found += [replace(one, idle=idle) for one in _emptied(surroundings)]
     return [*found, *_closed(surroundings, holdings.cache), *_other_uv(surroundings, holdings.uv)]
 
 
@@ -161,6 +172,15 @@ def _lacking(holdings: Holdings) -> list[Obstacle]:
     why = f"{holdings.cache} has no {', '.join(holdings.lacking)}, where uv {holdings.uv} looks"
     fix = "take out what removes them: `uv cache clean`, or a step that copies another cache over it"
     return [Obstacle(code="buckets", why=why, fix=fix, place=Place(file=holdings.cache))]
+
+
+def _emptied(surroundings: Surroundings) -> list[Obstacle]:
+    """A step that empties the cache before another one installs."""
+    emptied = surroundings.last("emptied")
+    if emptied is None:
+        return []
+    why, fix = f"`{emptied.said}` empties the base's cache before packages are installed", f"take out `{emptied.said}`"
+    return [Obstacle(code="buckets", why=why, fix=fix, place=emptied.place)]
 
 
 def _closed(surroundings: Surroundings, cache: str) -> list[Obstacle]:

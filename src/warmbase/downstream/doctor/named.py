@@ -1,0 +1,68 @@
+"""What commands of a Dockerfile install beside what the project needs: `RUN pip install httpx==0.27.0`. Pure.
+
+Only what is downloaded is told. A name without a version is what the base has, if it has it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from warmbase.downstream.doctor.model import Finding, Request, Verdict
+from warmbase.downstream.doctor.packages import judge
+from warmbase.downstream.doctor.situation import BASE_VENV, Situation
+from warmbase.downstream.projects.model import Need
+from warmbase.oci.sizes import in_bytes
+
+ReadFile = Callable[[str], Iterable[Need]]
+"""What a file of requirements needs, by its name within the project; nothing where it is the project's own, or is not
+there."""
+
+_OF_UV = frozenset({"uv", "pip"})
+"""What the base has as its own."""
+
+
+def find_named(requests: Iterable[Request], situation: Situation, read: ReadFile) -> Iterator[tuple[Verdict, Finding]]:
+    """What is downloaded of the requests, each once, with the finding about it."""
+    seen: set[tuple[str, str, str]] = set()
+    for request in requests:
+        for need in read(request.text.removeprefix(f"{request.folder}/")) if request.is_file else _read(request.text):
+            key = need.name, need.version, need.specifier
+            if key not in seen and need.name not in _OF_UV:
+                seen.add(key)
+                verdict = judge(need, situation)
+                if verdict.outcome in ("downloaded", "built"):
+                    yield verdict, _about(request, need, verdict, situation)
+
+
+def _read(text: str) -> Iterator[Need]:
+    """The need that a requirement names; none for a path, or what a variable holds."""
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return
+    if requirement.marker is None or requirement.marker.evaluate():
+        yield Need(
+            name=str(canonicalize_name(requirement.name)),
+            specifier=str(requirement.specifier),
+            source="url" if requirement.url else "index",
+            url=requirement.url or "",
+        )
+
+
+def _about(request: Request, need: Need, verdict: Verdict, situation: Situation) -> Finding:
+    spelled = f"{need.name}{need.specifier or (f'=={need.version}' if need.version else '')}"
+    size = f" ({in_bytes(verdict.size)})" if verdict.size else ""
+    is_new = verdict.cause in ("missing", "source")
+    has = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
+    fix = "`warmbase choose` says whether another base has it; else have it put into the catalog"
+    if not is_new:
+        fix = f"{need.name}=={has.version}" if has else "see the finding about its reason"
+    return Finding(
+        code="named",
+        severity="note" if is_new else "error",
+        message=f"{spelled}, which `{request.text}` asks for, is downloaded{size}: {verdict.why}",
+        fix=fix,
+        place=request.place,
+        packages=(need.name,),
+    )

@@ -19,6 +19,8 @@ _DESCRIBING = frozenset({"pyproject.toml", "uv.toml", "uv.lock", "setup.py", "se
 _READ = frozenset({"", ".py", ".pyi", ".toml", ".cfg", ".ini", ".in", ".txt", ".md", ".rst", ".json"})
 _LARGEST, _MOST = 1_000_000, 50_000_000  # bytes of a file that a build backend may read, and of all of them
 _LEFT_OUT = frozenset({"__pycache__", "build", "dist", "node_modules", "venv"})
+_BESIDE = ("Using CPython", "Using PyPy", "Using Python")
+"""How lines of uv begin that say nothing of why it failed."""
 _REDIRECTING = frozenset({"UV_FROZEN", "UV_LOCKED", "UV_PROJECT", "UV_WORKING_DIR"})
 
 
@@ -41,9 +43,11 @@ def relock(
         env = {name: value for name, value in environment.items() if name not in _REDIRECTING}
         done = run([uv, "lock", "--no-progress", "--color", "never"], env=env, cwd=copy, check=False)
         if done.code:
-            said = mask_secrets(done.stderr.decode("utf-8", "replace").strip(), secrets_in(environment))
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            said = "\n".join(line for line in lines if not line.startswith(_BESIDE))
+            told = mask_secrets(said, secrets_in(environment)).replace(str(copy), str(folder))
             raise ProjectError(
-                f"{folder}: uv cannot lock it\n{said.replace(str(copy), str(folder))}",
+                f"{folder}: uv cannot lock it\n{told}",
                 next_step="see what uv says; `uv lock` in the project does the same",
             )
         return (copy / "uv.lock").read_text(encoding="utf-8")

@@ -156,6 +156,8 @@ def test_a_project_that_uv_cannot_lock_says_so_and_is_left_consistent(desk: Desk
     assert said.returncode == 0
     assert "the lock was not moved to the base's versions" in said.stdout
     assert "nowhere" in said.stdout
+    assert "Using CPython" not in said.stdout
+    assert "    see what uv says" not in said.stdout, "that is no line to write"
     assert {name: content for name, content in desk.files.items() if name in before and name != "Dockerfile"} == {
         "pyproject.toml": before["pyproject.toml"]
     }

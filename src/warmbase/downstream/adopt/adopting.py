@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from warmbase.downstream.adopt.exporting import project_in_image
 from warmbase.downstream.adopt.folder import read_files
 from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
 from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
@@ -56,22 +57,23 @@ def prepare_adoption(
             after = _project_of(locked, project)
         except ProjectError as error:
             locked = None
-            text = f"the lock was not moved to the base's versions: {error.message}"
-            notes = [*notes, Note(text=text, line=error.next_step, is_blocking=project.kind == LOCK)]
+            text = f"the lock was not moved to the base's versions ({error.next_step}): {error.message}"
+            notes = [*notes, Note(text=text, is_blocking=project.kind == LOCK)]
     adoption = plan_adoption(after, base, wishes, files, locked)
+    written = {change.path: change.new for change in adoption.changes}
+    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
+    after = project_in_image(after, dockerfile)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(
         folder=folder,
         project=after,
         adoption=replace(adoption, notes=(*notes, *adoption.notes)),
-        match=_predicted(after, found, adoption, files, wishes),
+        match=_predicted(after, found, dockerfile),
     )
 
 
-def _predicted(project: Project, found: Match, adoption: Adoption, files: ProjectFiles, wishes: Wishes) -> Match:
+def _predicted(project: Project, found: Match, dockerfile: str) -> Match:
     """The match with what the image of the adopted Dockerfile will add."""
-    written = {change.path: change.new for change in adoption.changes}
-    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
     return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile) if dockerfile else None))
 
 

@@ -77,9 +77,8 @@ def plan_adoption(
         extras: list[Change | Note | None] = [move_devcontainer(files, base)]
     else:
         changes.append(_plan_ignored(wishes, files, recipe))
-        extras = [plan_compose(files, project.name, recipe, start)] if wishes.compose else []
-        plan = plan_devcontainer(files, project.name, base, recipe) if wishes.devcontainer else None
-        extras += [plan or move_devcontainer(files, base)]
+        extras = [plan_compose(files, project.name, recipe, start, wishes.dockerfile)] if wishes.compose else []
+        extras += plan_devcontainer(files, project.name, base, recipe) if wishes.devcontainer else []
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
     found = match(project, base, offered.platform)

@@ -267,3 +267,72 @@ def test_a_backend_that_admits_only_others_is_not_constrained() -> None:
     files = ProjectFiles(texts={"pyproject.toml": PYPROJECT})
     found = lock_on(of, BASE, environment_of("3.13.9", "linux/amd64"), files, lambda texts: LOCK)
     assert "hatchling" not in found.pyproject
+
+
+DEV = ".devcontainer/devcontainer.json"
+
+
+def moved(text: str, **wishes: Any) -> tuple[str, list[str]]:
+    """What becomes of a dev container, and what is said of it."""
+    planned = plan(project(LOCKED), {"pyproject.toml": PYPROJECT, DEV: text}, **wishes)
+    new = {change.path: change.new for change in planned.changes}
+    return new.get(DEV, text), [note.text for note in planned.notes if note.path == DEV]
+
+
+def test_a_dev_container_is_changed_on_request_alone() -> None:
+    text = '{"image": "python:3.12"}\n'
+    assert moved(text) == (text, [])
+    assert moved(text, devcontainer=True) == (text.replace("python:3.12", REF), [])
+    assert moved(text, upgrade=True) == (text, [])
+    old = text.replace("python:3.12", replace(BASE, digest="sha256:" + "0" * 64).reference)
+    assert moved(old) == (old, [])
+    assert moved(old, upgrade=True) == (text.replace("python:3.12", REF), [])
+
+
+def test_the_image_of_a_dev_container_is_its_own_key() -> None:
+    text = """{
+  // "image": "old:1"
+  /* "image": "old:2", */
+  "postCreateCommand": "make build // \\"image\\": x",
+  "customizations": {"image": "old:3", "build": {}},
+  "features": {"ghcr.example/node:1": {}},
+  "image" : "python:3.12", // "image": "old:4"
+}
+"""
+    new, said = moved(text, devcontainer=True)
+    assert new == text.replace("python:3.12", REF)
+    assert len(said) == 1
+    assert "features" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"build": {"dockerfile": "Dockerfile.dev"}, "name": "x"}', "it builds its image"),
+        ('{"dockerComposeFile": "compose.yaml", "service": "x"}', "a compose file says what it runs"),
+        ('{"name": "x"}', "it names no image"),
+        ("", "it names no image"),
+        ("{ /* open", "it names no image"),
+    ],
+)
+def test_a_dev_container_without_an_image_of_its_own_is_left_with_a_note(text: str, said: str) -> None:
+    new, notes = moved(text, devcontainer=True)
+    assert new == text
+    assert len(notes) == 1
+    assert notes[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "text", "build", "target"),
+    [
+        ("Dockerfile", f"FROM {REF}\nWORKDIR /srv/code\nCOPY . .\n", ".", "/srv/code"),
+        ("docker/Dockerfile.dev", f"FROM {REF}\nCOPY . /code\nWORKDIR /tmp\n", "", "/code"),
+        ("Dockerfile.dev", f"FROM {REF} AS one\nWORKDIR /a\nFROM one\nCOPY --from=one /a /a\n", "", "/a"),
+        ("Dockerfile", f"FROM {REF}\nCMD x\n", ".", "/app"),
+    ],
+)
+def test_a_compose_file_builds_the_project_s_dockerfile(dockerfile: str, text: str, build: str, target: str) -> None:
+    files = {"pyproject.toml": PYPROJECT, dockerfile: text}
+    lines = written(plan(project(LOCKED), files, compose=True, dockerfile=dockerfile), "compose.yaml").splitlines()
+    assert f"    build: {build or f'{{context: ., dockerfile: {dockerfile}}}'}" in lines
+    assert f"          target: {target}" in lines

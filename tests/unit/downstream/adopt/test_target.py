@@ -16,6 +16,7 @@ from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.index_listing import IndexListing
 from warmbase.downstream.listing import Base, Listing
 from warmbase.errors import ListingError
+from warmbase.publish.journal import format_time
 
 TODAY = date(2026, 11, 21)
 NEW = base("data:py3.13-trixie", {"numpy": "2.3.5", "pandas": "2.3.0"})
@@ -28,7 +29,7 @@ PAST = base("old:py3.9-trixie")
 
 def index(*images: Base, others: Sequence[Base] = ()) -> IndexListing:
     """An index.json of a variant's images, the newest first, and of other bases."""
-    listing = Listing(bases=(images[0], *others), source=PLACE)
+    listing = Listing(bases=(images[0], *others), source=PLACE, time=format_time(NEWEST))
     document = index_to_json(listing, {images[0].variant: [edition(each) for each in images]})
     return IndexListing(PLACE, lambda: render_index(document))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from warmbase.downstream.adopt.exporting import project_in_image
 from warmbase.downstream.adopt.folder import read_files
 from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
 from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
@@ -60,20 +59,19 @@ def prepare_adoption(
             text = f"the lock was not moved to the base's versions ({error.next_step}): {error.message}"
             notes = [*notes, Note(text=text, is_blocking=project.kind == LOCK)]
     adoption = plan_adoption(after, base, wishes, files, locked)
-    written = {change.path: change.new for change in adoption.changes}
-    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
-    after = project_in_image(after, dockerfile)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(
         folder=folder,
         project=after,
         adoption=replace(adoption, notes=(*notes, *adoption.notes)),
-        match=_predicted(after, found, dockerfile),
+        match=_predicted(after, found, adoption, files, wishes),
     )
 
 
-def _predicted(project: Project, found: Match, dockerfile: str) -> Match:
+def _predicted(project: Project, found: Match, adoption: Adoption, files: ProjectFiles, wishes: Wishes) -> Match:
     """The match with what the image of the adopted Dockerfile will add."""
+    written = {change.path: change.new for change in adoption.changes}
+    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
     return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile) if dockerfile else None))
 
 

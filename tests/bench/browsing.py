@@ -18,6 +18,7 @@ from tests.sites import listing
 
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Base, Edition
+from warmbase.downstream.site.writing import FILES
 
 VARIANTS, PACKAGES, EDITIONS = 200, 150, 12
 SEARCHES = ("pandas>=2.2,<3 numpy", "scikit-learn torch 2", "acme-part-01", "panads fastapi", "data:py3.13")
@@ -104,7 +105,7 @@ def _first_page(bench: Workbench) -> int:
     """The bytes of the first page with all that Chromium asks for before somebody types."""
     folder = _written(bench)
     loaded: list[Path] = []
-    with running_browser() as browser, opened(browser, folder, "assets/files.txt") as page:
+    with running_browser() as browser, opened(browser, folder, FILES) as page:
         page.on("request", lambda request: loaded.append(folder / request.url.removeprefix(f"{folder.as_uri()}/")))
         page.goto(f"{folder.as_uri()}/index.html")
     return sum(path.stat().st_size for path in loaded)

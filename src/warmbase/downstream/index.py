@@ -6,6 +6,7 @@ the versions of Python's packages alone, each as what was different from the ima
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from warmbase.downstream.listing import Base, Edition, Listing
 from warmbase.errors import ListingError
 from warmbase.oci.digests import Json
 from warmbase.oci.reference import Reference
+from warmbase.publish.journal import parse_time
 from warmbase.publish.offer_document import (
     OfferReader,
     OfferWriter,
@@ -80,7 +82,10 @@ def index_from_json(document: Mapping[str, Any], source: str) -> Listing:
     try:
         reader = OfferReader(document)
         bases = tuple(_read_base(each, reader) for each in list_of(document.get("bases")))
-        return Listing(bases=bases, source=source, time=text_of(document, "time"))
+        twice = [name for name, times in Counter(base.variant for base in bases).items() if times > 1]
+        if twice:
+            raise ValueError(f"it has several bases {twice[0]}")
+        return Listing(bases=bases, source=source, time=_time_of(document) if document.get("time") != "" else "")
     except ValueError as error:
         raise _damaged(source, str(error)) from None
 
@@ -114,7 +119,7 @@ def _read_base(value: object, reader: OfferReader) -> Base:
         variant=variant,
         tags=tags,
         digest=digest,
-        time=text_of(known, "time"),
+        time=_time_of(known),
         offer=offer,
         dated=text_of(known, "dated"),
         content=text_of(known, "content"),
@@ -153,7 +158,7 @@ def _read_editions(values: Sequence[Any]) -> Iterator[Edition]:
             if version is not None
         }
         yield Edition(
-            time=text_of(known, "time"),
+            time=_time_of(known),
             action=text_of(known, "action"),
             digest=text_of(known, "digest"),
             dated=text_of(known, "dated"),
@@ -164,6 +169,12 @@ def _read_editions(values: Sequence[Any]) -> Iterator[Edition]:
             yanked=text_of(known, "yanked"),
             instead=text_of(known, "instead"),
         )
+
+
+def _time_of(known: Mapping[str, Any]) -> str:
+    time = text_of(known, "time")
+    parse_time(time)
+    return time
 
 
 def _damaged(source: str, reason: str) -> ListingError:

@@ -21,8 +21,9 @@ FORMAT = 1
 OFFER = "offer"
 """The kind of a packed offer, among the layers of a journal's entry."""
 
+_TOO_LARGE = 2**63  # bytes; OCI image specification, "Descriptors": an int64
 _Row = OfferedPackage | SystemPackage | OfferedLayer
-_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]")
+_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 R = TypeVar("R", OfferedPackage, SystemPackage, OfferedLayer)
 
 
@@ -105,7 +106,7 @@ class OfferReader:
             contract=number_of(known, "contract"),
             created=text_of(known, "created"),
             parent=text_of(known, "parent"),
-            indexes={name: texts_of(addresses) for name, addresses in indexes.items()},
+            indexes={harmless(name): texts_of(addresses) for name, addresses in indexes.items()},
             platforms=tuple(self._read(each) for each in list_of(known.get("platforms"))),
         )
 
@@ -156,14 +157,15 @@ def text_of(value: Mapping[str, Any], name: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """A text of others without what terminals obey: control characters, and what turns the direction of writing."""
+    """A text of others without what terminals obey: control characters, and what turns the direction of writing; and
+    without halves of characters, which no file can hold."""
     return text if text.isprintable() else _CONTROLS.sub("\ufffd", text)
 
 
 def number_of(value: Mapping[str, Any], name: str) -> int:
     """The whole number under a key, 0 where there is none. Raises ValueError for what is none."""
     found = value.get(name, 0)
-    if type(found) is not int or found < 0:
+    if type(found) is not int or not 0 <= found < _TOO_LARGE:
         raise ValueError(f"{name} is no whole number")
     return found
 
@@ -185,7 +187,7 @@ def _read_rows(kind: type[R], rows: object) -> list[R]:
     for row in map(mapping_of, list_of(rows)):
         known = {name: value for name, value in row.items() if name in shape}
         for name, value in known.items():
-            if type(value) is not shape[name] or (type(value) is int and value < 0):
+            if type(value) is not shape[name] or (type(value) is int and not 0 <= value < _TOO_LARGE):
                 raise ValueError(f"{name} is not what it should be")
             if type(value) is list:
                 known[name] = texts_of(value)

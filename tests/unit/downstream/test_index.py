@@ -21,6 +21,7 @@ from warmbase.downstream.index import (
 )
 from warmbase.downstream.index_listing import IndexListing
 from warmbase.downstream.listing import Edition, Listing
+from warmbase.downstream.site.pages import render_site
 from warmbase.errors import ListingError
 from warmbase.publish.journal import format_time
 
@@ -127,6 +128,32 @@ def test_a_base_that_makes_no_reference_is_refused(odd: dict[str, Any]) -> None:
         index_from_json(document, PLACE)
 
 
+@pytest.mark.parametrize("time", ["", "x", "2026-13-01T00:00:00Z", "2026-11-20"])
+def test_a_time_is_one(time: str) -> None:
+    own = base()
+    document = written(Listing(bases=(own,), source=PLACE), {own.variant: [edition(own)]})
+    document["bases"][0]["history"][0]["time"] = time
+    with pytest.raises(ListingError, match="no index of published bases"):
+        editions_from_json(document, own.variant, PLACE)
+    document["bases"][0]["time"] = time
+    with pytest.raises(ListingError, match="no index of published bases"):
+        index_from_json(document, PLACE)
+
+
+def test_two_bases_of_one_variant_are_refused() -> None:
+    document = written(Listing(bases=(base(), replace(base(), digest=f"sha256:{'0' * 64}")), source=PLACE))
+    with pytest.raises(ListingError, match="several bases data:py3.13-trixie"):
+        index_from_json(document, PLACE)
+
+
+def test_half_a_character_is_none() -> None:
+    document = written()
+    document["bases"][0]["yanked"] = "x\ud800"
+    listing = index_from_json(parse_index(json.dumps(document).encode(), PLACE), PLACE)
+    assert listing.bases[0].yanked == "x\ufffd"
+    render_index(index_to_json(listing))
+
+
 def test_texts_lose_what_a_terminal_obeys() -> None:
     own = base(packages={"numpy": f"2.0{ODD}"}, description=f"Data{ODD} über\u202e alles", yanked=f"broken{ODD}")
     document = written(Listing(bases=(own,), source=PLACE), {own.variant: [edition(own, changes=ODD)]})
@@ -143,8 +170,9 @@ def test_what_is_no_index_is_an_error_that_names_its_source(content: bytes) -> N
         parse_index(content, "https://pages.example/index.json")
 
 
-SCALARS: Any = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
-VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.text(max_size=4), SCALARS, max_size=2)
+TEXTS = st.text(st.characters(), max_size=4)
+SCALARS: Any = st.none() | st.booleans() | st.integers() | TEXTS
+VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(TEXTS, SCALARS, max_size=2)
 
 
 def spots(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -161,7 +189,8 @@ def test_a_damaged_index_is_read_or_refused_and_nothing_else(data: st.DataObject
     container[key] = data.draw(VALUES)
     try:
         listing = index_from_json(parse_index(json.dumps(document).encode(), PLACE), PLACE)
-        editions_from_json(document, base().variant, PLACE)
+        editions = {base().variant: editions_from_json(document, base().variant, PLACE)}
     except ListingError:
         return
+    assert render_site(listing, editions)["index.html"]
     assert all(each.name and each.reference for each in listing.bases)

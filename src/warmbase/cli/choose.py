@@ -22,7 +22,11 @@ def _parse_platform(text: str) -> str:
     try:
         return parse_platform(text)
     except SelectionError as error:
-        raise typer.BadParameter(f"{error.message}; {error.next_step}") from None
+        raise _bad_parameter(error) from None
+
+
+def _bad_parameter(error: SelectionError) -> typer.BadParameter:
+    return typer.BadParameter(f"{error.message}; {error.next_step}")
 
 
 PlatformOption = Annotated[
@@ -100,7 +104,10 @@ def find(
 
     if not is_python_request(python):
         raise typer.BadParameter(f"{python!r} is no version of Python", param_hint="--python")
-    requests = parse_requests(requirements)
+    try:
+        requests = parse_requests(requirements)
+    except SelectionError as error:
+        raise _bad_parameter(error) from None
     with reporting(quiet=True) as report:
         listing = open_published(index, HERE, report).listing()
     today = now()

@@ -14,7 +14,7 @@ from warmbase.cli.app import app
 from warmbase.downstream.description import describe_base
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Listing
-from warmbase.errors import ProjectError, SelectionError
+from warmbase.errors import ProjectError
 
 _ = (adopt, catalog, choose, diff, doctor)  # they register their commands
 
@@ -261,5 +261,8 @@ def test_a_python_that_is_none_is_a_wrong_command_line(project: Path, python: st
     assert warmbase("find", "pandas", "--python", python).exit_code == 2
 
 
-def test_a_text_that_names_no_package_is_an_error(project: Path) -> None:
-    assert isinstance(warmbase("find", "pandas>>2").exception, SelectionError)
+def test_a_text_that_names_no_package_is_a_wrong_command_line(project: Path) -> None:
+    result = warmbase("find", "pandas>>2")
+    assert result.exit_code == 2
+    assert "'pandas>>2' names no package" in result.output
+    assert "write it as in `warmbase find" in result.output

@@ -7,7 +7,7 @@ build --build-arg`, is not.
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from warmbase.downstream.adopt.programs import INSTALLER, requested, settle, uses_cache
 from warmbase.downstream.adopt.stages import is_uv_alone, made_environment
@@ -81,7 +81,7 @@ class _Reading:
             case "COPY" | "ADD":
                 self.programs += self._copied(instruction, place)
                 if INSTALLER.search(instruction.arguments):
-                    self._installers |= set(instruction.words[-1:])
+                    self._installers |= set(instruction.words)
                 self.flags += _copied_venv(instruction, place)
             case "RUN" | "CMD" | "ENTRYPOINT":
                 self._run(instruction)
@@ -100,12 +100,14 @@ class _Reading:
     def _run(self, instruction: Instruction) -> None:
         installs = False
         shell = read_commands(instruction, self._file.escape)
-        for command in (each for outer in shell for each in unfold(outer)):
+        commands = [each for outer in shell for each in unfold(outer)]
+        assigned = dict(_assignments(word for each in commands for word in each.texts[: each.offset]))
+        for command in commands:
             place = Place(file=self._file.path, line=line_at(instruction, command.start))
             program = settle(command.program)
             if program[:1] == ("export",):
                 self.flags += read_variables(dict(_assignments(program[1:])), place, "export ")
-            self._fetch(command, place)
+            self._fetch(command, place, self._values | assigned)
             self._empty(program, place)
             if not uses_cache(program):
                 continue
@@ -134,13 +136,14 @@ class _Reading:
         if paths & {f"/{CACHE}", posixpath.dirname(f"/{CACHE}")} or (program[1:3] == ("cache", "clean") and not names):
             self._emptied = Option(name="emptied", value="true", said=" ".join(program), place=place)
 
-    def _fetch(self, command: ShellCommand, place: Place) -> None:
-        """A uv of uv's own installer, or one that is named by its path."""
+    def _fetch(self, command: ShellCommand, place: Place, values: Mapping[str, str]) -> None:
+        """A uv that uv's own installer fetches."""
         words = command.texts
-        url = next((word for word in words if "astral.sh/uv" in word), "")
-        if url or (self._installers & set(words) and command.program[:1] != ("rm",)):
-            found = _UV_VERSION.search(url or " ".join(self._installers))
-            folder = self._values.get("UV_INSTALL_DIR") or f"{_HOME}/.local/bin"
+        told = [*(word for word in words if INSTALLER.search(word)), *(self._installers & set(words))]
+        urls = [word for word in (*told, *self._installers) if "astral.sh/uv" in word]
+        if told and urls and command.program[:1] != ("rm",):
+            found = _UV_VERSION.search(urls[0])
+            folder = values.get("UV_INSTALL_DIR") or values.get("UV_UNMANAGED_INSTALL") or f"{_HOME}/.local/bin"
             path = posixpath.join(folder, "uv")
             self.programs.append(Program(path=path, version=found[1] if found else "", place=place))
 
@@ -148,8 +151,6 @@ class _Reading:
         """A uv that COPY puts somewhere."""
         words = list(instruction.words)
         if len(words) < 2 or not any(word.rsplit("/", 1)[-1] == "uv" for word in words[:-1]):
-            if "astral.sh/uv" in instruction.arguments and instruction.keyword == "ADD":
-                self._installers.add(next(word for word in words if "astral.sh/uv" in word))
             return
         target = words[-1]
         is_folder = target.endswith("/") or len(words) > 2
@@ -187,9 +188,8 @@ class _Reading:
 def _assignments(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     for word in words:
         name, sign, value = word.partition("=")
-        if not sign or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            return
-        yield name, value
+        if sign and re.fullmatch(r"[A-Za-z_]\w*", name):
+            yield name, value
 
 
 def _made_venv(command: ShellCommand, place: Place) -> Iterator[Option]:

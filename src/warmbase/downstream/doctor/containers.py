@@ -154,10 +154,12 @@ def _mounts(mounts: Iterable[Mapping[str, str]]) -> Iterator[Mount]:
 
 
 def _programs(programs: Iterable[Mapping[str, str]]) -> Iterator[Program]:
-    """Each uv on the PATH up to the image's own, and that too where it is another."""
+    """Each uv on the PATH up to the image's own, and that too where it is another, as far as that is known."""
     for program in programs:
-        yield Program(path=posixpath.normpath(program["path"]), version=program["version"], place=CONTAINER)
-        if posixpath.normpath(program["path"]) == UV:
+        path, version = posixpath.normpath(program["path"]), program["version"]
+        if path != UV or version:
+            yield Program(path=path, version=version, place=CONTAINER)
+        if path == UV:
             return
 
 

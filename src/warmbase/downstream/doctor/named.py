@@ -51,17 +51,19 @@ def _read(text: str) -> Iterator[Need]:
 
 
 def _about(request: Request, need: Need, verdict: Verdict, situation: Situation) -> Finding:
-    spelled = f"{need.name}{need.specifier or (f'=={need.version}' if need.version else '')}"
+    spelled = f"`{need.name}{need.specifier or (f'=={need.version}' if need.version else '')}`"
+    spelled += f" of {request.text}" if request.is_file else ""
     size = f" ({in_bytes(verdict.size)})" if verdict.size else ""
-    is_new = verdict.cause in ("missing", "source")
     has = situation.holdings.venvs.get(BASE_VENV, {}).get(need.name)
-    fix = "`warmbase choose` says whether another base has it; else have it put into the catalog"
-    if not is_new:
-        fix = f"{need.name}=={has.version}" if has else "see the finding about its reason"
+    is_new, is_other = verdict.cause in ("missing", "source"), verdict.cause in ("version", "bound")
+    why = f"the base has {has.version}" if has and is_other else verdict.why
+    fix = f"{need.name}=={has.version}" if has and is_other else "mend what its reason names"
+    if is_new:
+        fix = "`warmbase choose` says whether another base has it; else have it put into the catalog"
     return Finding(
         code="named",
         severity="note" if is_new else "error",
-        message=f"{spelled}, which `{request.text}` asks for, is downloaded{size}: {verdict.why}",
+        message=f"{spelled} is downloaded{size}: {why}",
         fix=fix,
         place=request.place,
         packages=(need.name,),

@@ -39,7 +39,7 @@ def survey(wanted: Mapping[str, Any]) -> dict[str, Any]:
         "user": "%d:%d" % (os.geteuid(), os.getegid()) if hasattr(os, "geteuid") else "",
         "project": project,
         "mounts": [] if root else mounts(),
-        "programs": [] if root else programs(environ.get("PATH", os.defpath)),
+        "programs": programs(root, environ.get("PATH", os.defpath)),
         "venvs": {venv: look_at_venv(root, venv) for venv in dict.fromkeys(venvs)},
         "caches": {one: look_at_cache(root, one) for one in dict.fromkeys([wanted["cache"], cache])},
         "cache": cache,
@@ -81,13 +81,13 @@ def mounts() -> list[dict[str, str]]:
     return found
 
 
-def programs(path: str) -> list[dict[str, str]]:
-    """Each uv on the PATH, in order, with its version."""
+def programs(root: str, path: str) -> list[dict[str, str]]:
+    """Each uv on the PATH, in order, with its version; those of an image's files are not run, so theirs is ""."""
     found = []
     for folder in path.split(os.pathsep):
-        program = os.path.join(folder, "uv")
-        if os.path.isfile(program) and os.access(program, os.X_OK):
-            found.append({"path": program, "version": version_of(program)})
+        program = folder + "/uv"
+        if os.path.lexists(root + program) if root else os.access(program, os.X_OK) and os.path.isfile(program):
+            found.append({"path": program, "version": "" if root else version_of(program)})
     return found
 
 

@@ -68,6 +68,17 @@ def test_what_is_in_the_cache_alone_is_told_apart(tmp_path: Path) -> None:
     assert (found.code, found.packages) == ("not-installed", ("pandas",))
 
 
+def test_a_uv_in_front_of_the_image_s_own_is_found_without_being_run(tmp_path: Path) -> None:
+    folder = image(tmp_path)
+    write(folder, "usr/local/bin/uv", "the image's own")
+    assert examine(folder).findings == ()
+    (folder / VENV / "bin").mkdir()
+    (folder / VENV / "bin" / "uv").symlink_to("/nowhere")
+    (found,) = examine(folder).findings
+    assert (found.code, found.severity) == ("other-uv", "warning")
+    assert "uv of unknown version at /opt/venv/bin/uv" in found.message
+
+
 def test_without_a_project_the_base_s_own_packages_are_looked_at(tmp_path: Path) -> None:
     folder = image(tmp_path)
     assert examine(folder, needs=None).hits == 2

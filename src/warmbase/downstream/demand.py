@@ -71,7 +71,7 @@ class Demands:
         return self._demands[python, platform, libc]
 
     def _want(self, need: Need, ranks: Mapping[str, int]) -> Wanted:
-        file, making = _choose(need.files, ranks)
+        file, making = choose_file(need.files, ranks)
         hashes = frozenset(file.sha256 for file in need.files if file.sha256)
         return Wanted(need=need, hashes=hashes, size=(file.size if file else 0) or self._known(need), making=making)
 
@@ -103,8 +103,9 @@ def _ranks(python: str, platform: str, libc: Libc) -> Mapping[str, int]:
     return {str(tag): place for place, tag in enumerate(tags)}
 
 
-def _choose(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[NeededFile | None, Making]:
-    """The file that is downloaded. A lock without files, and a platform without known tags, are taken to be well."""
+def choose_file(files: Sequence[NeededFile], ranks: Mapping[str, int]) -> tuple[NeededFile | None, Making]:
+    """The file that uv takes of a lock's, and what becomes of it. `ranks` are the places of wheels' tags that fit, the
+    best first. A lock without files, and a platform without known tags, are taken to be well."""
     if not ranks:
         return next(iter(files), None), "wheel"
     best: tuple[int, NeededFile] | None = None

@@ -18,7 +18,7 @@ from warmbase.downstream.doctor.model import SEVERITIES, Diagnosis, Finding, Hol
 from warmbase.downstream.doctor.named import find_named
 from warmbase.downstream.doctor.options import read_file, read_variables
 from warmbase.downstream.doctor.packages import judge
-from warmbase.downstream.doctor.rules import Case, find_all
+from warmbase.downstream.doctor.rules import Case, find_all, judge_backends
 from warmbase.downstream.doctor.situation import SYNCED, assess
 from warmbase.downstream.doctor.standing import find_standing
 from warmbase.downstream.listing import Base
@@ -28,7 +28,7 @@ from warmbase.downstream.projects.model import Environment, Need, Project
 from warmbase.downstream.projects.read import read_project
 from warmbase.downstream.published import Published
 from warmbase.errors import ListingError, ProjectError
-from warmbase.image.promises import ENVIRONMENT
+from warmbase.image.promises import ENVIRONMENT, VENV
 
 DOCKERFILES = ("Dockerfile", "Containerfile")
 _SETTINGS = ("uv.toml", "pyproject.toml")
@@ -79,7 +79,7 @@ def examine_project(
             next_step="name it: warmbase doctor --base data:py3.13; `warmbase choose` finds one",
         )
     if ground:
-        surroundings = read_building(ground.dockerfile, ground.stages, configuration)
+        surroundings = replace(read_building(ground.dockerfile, ground.stages, configuration), base=base.reference)
         place, is_pinned = ground.place, ground.is_pinned
     else:
         promised = read_variables(ENVIRONMENT, Place(file="the base image"))
@@ -104,7 +104,7 @@ def examine_container(
     base, notes = _look_up(identity.name, published)
     holdings = seen_holdings(survey, identity, base)
     drift = find_drift(project) if project else ()
-    project = project or _own_project(holdings, identity.platform)
+    project = project or _own_project(holdings, identity.platform, base)
     texts = read_texts(project)
     surroundings = seen_surroundings(survey, read_configuration(project, texts), is_image=is_image)
     standing = list(notes)
@@ -140,7 +140,7 @@ def _diagnose(
         project=project.name,
         base=base.reference if base else "",
         platform=platform,
-        verdicts=(*verdicts, *(verdict for verdict, _ in named)),
+        verdicts=(*verdicts, *judge_backends(case, verdicts), *(verdict for verdict, _ in named)),
         findings=tuple(findings),
     )
 
@@ -232,9 +232,19 @@ def _earlier(base: Base, recipe: str, published: Published | None) -> Base:
     return replace(base, digest="", time="an unknown day", yanked="")
 
 
-def _own_project(holdings: Holdings, platform: str) -> Project:
-    """A project that needs all that the base itself has."""
-    cached = [Need(name=name, version=wheels[0].version) for name, wheels in sorted(holdings.cached.items()) if wheels]
+def _own_project(holdings: Holdings, platform: str, base: Base | None) -> Project:
+    """A project that needs all that the base itself has; what is only kept warm in the cache, only where that is not
+    whole any more. Where the base is not known, that is all that is not installed."""
+    offered = base.offer.platform(platform) if base else None
+    installed = holdings.venvs.get(f"/{VENV}", {})
+    warm = (
+        {one.name for one in offered.packages if one.use == "warm"} if offered else holdings.cached.keys() - installed
+    )
+    cached = [
+        Need(name=name, version=wheels[0].version)
+        for name, wheels in sorted(holdings.cached.items())
+        if wheels and not (name in warm and name not in installed and all(wheel.is_whole for wheel in wheels))
+    ]
     known = {need.name for need in cached}
     more = [
         Need(name=one.name, version=one.version)

@@ -122,8 +122,9 @@ class Folder:
 class Surroundings:
     """How uv is run on a base. `options` are in the order in which they come to count, the last wins. `programs` are
     each uv that comes before the image's own. `folders` are looked at in a container alone, and `user` is "uid:gid"
-    there. `project` is the folder in which uv runs. `requests` are what commands install beside what the project
-    needs; `carried` are the paths that other images get, so that they need files of their own."""
+    there. `project` is the folder in which uv runs, `base` how its image is named. `requests` are what commands install
+    beside what the project needs; `carried` are the paths that other images get, so that they need files of their
+    own."""
 
     options: tuple[Option, ...] = ()
     mounts: tuple[Mount, ...] = ()
@@ -132,6 +133,7 @@ class Surroundings:
     user: str = ""
     project: str = "/app"
     is_container: bool = False
+    base: str = "BASE"
     requests: tuple[Request, ...] = ()
     carried: frozenset[str] = frozenset()
 

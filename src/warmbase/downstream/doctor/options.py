@@ -32,6 +32,7 @@ VARIABLES: Mapping[str, str] = {
     "UV_NO_BUILD_ISOLATION": "no-build-isolation",
     "UV_OFFLINE": "offline",
     "UV_LOCKED": "locked",
+    "UV_BREAK_SYSTEM_PACKAGES": "break-system-packages",
 }
 
 SWITCHES: Mapping[str, str] = {
@@ -49,6 +50,7 @@ SWITCHES: Mapping[str, str] = {
     "--offline": "offline",
     "--managed-python": "managed-python",
     "--locked": "locked",
+    "--break-system-packages": "break-system-packages",
 }
 
 VALUES: Mapping[str, str] = {

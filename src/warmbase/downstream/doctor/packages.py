@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from warmbase.downstream.demand import choose_file
 from warmbase.downstream.doctor.model import CachedWheel, Outcome, Verdict
 from warmbase.downstream.doctor.options import is_on
 from warmbase.downstream.doctor.situation import BASE_VENV, SYNCED, Situation
@@ -32,6 +33,9 @@ def judge(need: Need, situation: Situation) -> Verdict:
     version = need.version or need.specifier
     if _stays(need, situation):
         return Verdict(name=need.name, version=version, outcome="hit")
+    if situation.is_refused and situation.chosen:
+        why = f"`{situation.chosen.said}` has uv install into the system's Python, which is closed to it"
+        return Verdict(name=need.name, version=version, outcome="refused", cause="system", why=why)
     if need.source != "index":
         outcome: Outcome = "downloaded" if need.source in ("git", "url") else "built"
         why = f"it comes from {need.whence}, and the base has it not from there"
@@ -62,28 +66,10 @@ def _stays(need: Need, situation: Situation) -> bool:
 
 def _best_file(need: Need, situation: Situation) -> NeededFile | None:
     """The file that uv takes; None where the lock names none. A source where no wheel fits, or none may be taken."""
-    best: tuple[int, NeededFile] | None = None
-    if not situation.is_chosen("no-binary", need.name):
-        for file in need.files:
-            places = [situation.ranks[tag] for tag in _tags(file.name) if tag in situation.ranks]
-            if places and (best is None or min(places) < best[0]):
-                best = min(places), file
-    if best:
-        return best[1]
-    return next((file for file in need.files if file.name and not file.name.endswith(".whl")), None)
-
-
-def _tags(name: str) -> list[str]:
-    """The tags in a wheel's name (PEP 425); none for anything else."""
-    if not name.endswith(".whl"):
-        return []
-    *_, interpreters, abis, platforms = ("---" + name.removesuffix(".whl")).rsplit("-", 3)
-    return [
-        f"{interpreter}-{abi}-{platform}"
-        for interpreter in interpreters.split(".")
-        for abi in abis.split(".")
-        for platform in platforms.split(".")
-    ]
+    files = need.files
+    if situation.is_chosen("no-binary", need.name):
+        files = tuple(file for file in files if not file.name.endswith(".whl"))
+    return choose_file(files, situation.ranks)[0]
 
 
 def _find(

@@ -355,6 +355,19 @@ def _is_warm(situation: Situation, name: str, specifier: str) -> bool:
     return any(wheel.is_whole and admits_version(specifier, wheel.version) for wheel in situation.cached.get(name, ()))
 
 
+def judge_backends(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Verdict]:
+    """What becomes of the build requirements that the cache does not have, or cannot give."""
+    known, hidden = {verdict.name for verdict in verdicts}, _hidden_backends(case)
+    for member, _, name, specifier in _requirements(case):
+        if name in known or _is_warm(case.situation, name, specifier):
+            continue
+        known.add(name)
+        code = case.situation.obstacles[0].code if name in hidden else "backend"
+        why, files = f"building {member.name} asks for it", case.situation.holdings.cached.get(name, ())
+        size = next((case.situation.holdings.sizes.get(wheel.file, 0) for wheel in files), 0) if name in hidden else 0
+        yield Verdict(name=name, version=specifier, outcome="downloaded", cause=code, why=why, size=size)
+
+
 def _cold(case: Case, member: Member, text: str, name: str) -> Finding:
     known = case.situation.holdings.cached
     file = "pyproject.toml" if member.folder == "." else f"{member.folder}/pyproject.toml"

@@ -157,8 +157,8 @@ def _covering(surroundings: Surroundings) -> list[Obstacle]:
     if surroundings.is_container:
         fix = f"start the container without a mount at {covering[-1].target}" if covering else ""
     else:
-        seeded = f"--mount=type=cache,from=BASE,source={BASE_CACHE},target={BASE_CACHE}"
-        fix = f"take it out, or have it begin with the base's, which FROM names: `{seeded}`"
+        seeded = f"--mount=type=cache,from={surroundings.base},source={BASE_CACHE},target={BASE_CACHE}"
+        fix = f"take it out, or have it begin with the base's: `{seeded}`"
     return [
         Obstacle(code="mount", why=f"`{mount.source}` lies over the base's cache", fix=fix, place=mount.place)
         for mount in covering[-1:]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from warmbase.downstream.doctor.model import Diagnosis, Finding
-from warmbase.downstream.words import in_columns
+from warmbase.downstream.words import count, in_columns
 from warmbase.oci.sizes import in_bytes
 
 
@@ -30,12 +30,14 @@ def tell(diagnosis: Diagnosis) -> Iterator[str]:
 def summary(diagnosis: Diagnosis) -> str:
     """The last line: "healthy: 42 of 42 packages hit, 0 B to download"."""
     counts = f"{diagnosis.hits} of {len(diagnosis.verdicts)} packages hit"
-    sizes = {verdict.size for verdict in diagnosis.verdicts if verdict.outcome == "downloaded"}
-    least = "at least " if 0 in sizes else ""
-    copied = sum(verdict.outcome == "copied" for verdict in diagnosis.verdicts)
-    more = f", {copied} copied" if copied else ""
+    sizes = [verdict.size for verdict in diagnosis.verdicts if verdict.outcome == "downloaded"]
+    download = f"{'at least ' if 0 in sizes else ''}{in_bytes(diagnosis.to_download)}"
+    if sizes and not any(sizes):
+        download = f"{count(len(sizes), 'package')} of unknown size"
+    others = {word: sum(one.outcome == word for one in diagnosis.verdicts) for word in ("copied", "built", "refused")}
+    more = "".join(f", {number} {word}" for word, number in others.items() if number)
     state = {"error": "not healthy", "warning": "healthy, with warnings"}.get(diagnosis.severity or "", "healthy")
-    return f"{state}: {counts}, {least}{in_bytes(diagnosis.to_download)} to download{more}"
+    return f"{state}: {counts}, {download} to download{more}"
 
 
 def _tell_finding(finding: Finding) -> Iterator[str]:

@@ -40,9 +40,16 @@ _ADDRESS = re.compile(
     r"[a-z]+(?:\+[a-z]+)?:|\.{0,2}[/\\]|\.{1,2}(?:\[|$)|[A-Za-z]:[/\\]|\S+\.(?:whl|tar\.gz|zip)(?:\s|$)"
 )
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*@\s*\S")
+_COMPILED = re.compile(r"^#\s+((?:uv pip compile|pip-compile) [^\n;&|`$<>]+)$", re.MULTILINE)
 _INDEX = ("-i", "--index-url", "--default-index")
 _REQUIREMENTS, _CONSTRAINTS, _EDITABLE = ("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")
 _MOST_FILES = 100  # that name each other
+
+
+def compiling_command(text: str) -> str:
+    """The command that wrote a requirements file, as its head says, "" where none did; words alone for a shell."""
+    found = _COMPILED.search(text)
+    return found[1].strip() if found else ""
 
 
 def read_requirements(path: Path) -> Project:

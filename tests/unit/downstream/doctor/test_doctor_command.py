@@ -89,10 +89,10 @@ def test_a_finding_says_where_what_and_how_it_is_mended(tmp_path: Path) -> None:
         " base 2.2.3); 3.3 MB to download [version]",
         "  fix: uv lock --upgrade-package pandas==2.2.3",
         "",
-        "Dockerfile:4: warning: `--mount=type=cache,target=/opt/uv/cache` lies over the base's cache; what the base"
+        "Dockerfile:4: note: `--mount=type=cache,target=/opt/uv/cache` lies over the base's cache; what the base"
         " has is installed, so it costs nothing yet [mount]",
-        "  fix: take it out, or have it begin with the base's, which FROM names:"
-        " `--mount=type=cache,from=BASE,source=/opt/uv/cache,target=/opt/uv/cache`",
+        "  fix: take it out, or have it begin with the base's:"
+        f" `--mount=type=cache,from={BASE.reference},source=/opt/uv/cache,target=/opt/uv/cache`",
         "",
         "package  version  becomes     size    why",
         "pandas   2.3.0    downloaded  3.3 MB  the project has 2.3.0, the base 2.2.3",

@@ -99,6 +99,12 @@ class Stage:
         """Its FROM."""
         return self.instructions[0]
 
+    @property
+    def platform(self) -> str:
+        """The platform that its FROM names; "" where it names none, or a variable's."""
+        told = dict(self.start.flags).get("platform", "")
+        return "" if "$" in told else told
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dockerfile:

@@ -61,13 +61,13 @@ def told_platform(
 ) -> tuple[str, tuple[Finding, ...]]:
     """The platform that FROM names, "" none or one that is a variable's, and a finding where the base has it not."""
     for stage in stages:
-        start = dockerfile.ancestry(stage)[0].start
-        told = dict(start.flags).get("platform", "")
+        lowest = dockerfile.ancestry(stage)[0]
+        told = lowest.platform
         if told in platforms:
             return told, ()
-        if told and "$" not in told:
-            message = f"`--platform={told}` asks for a platform that the base is not there for: {', '.join(platforms)}"
-            place = Place(file=dockerfile.path, line=start.line)
+        if told:
+            message = f"the base is not there for {told}, only for {', '.join(platforms)}"
+            place = Place(file=dockerfile.path, line=lowest.start.line)
             return "", (_fault("platform", message, f"take out `--platform={told}`", place),)
     return "", ()
 

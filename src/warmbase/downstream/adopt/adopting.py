@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from warmbase.downstream.adopt.folder import read_files
+from warmbase.downstream.adopt.exporting import project_in_image
+from warmbase.downstream.adopt.folder import name_within, read_files
 from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
 from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
 from warmbase.downstream.adopt.plan import plan_adoption
@@ -45,6 +46,7 @@ def prepare_adoption(
     """The plan of an adoption; `notes` are what there is to say of the base. Without `relock`, and where uv cannot lock
     the project, its lock stays, and a note says so. Raises ProjectError."""
     folder = project.folder
+    wishes = replace(wishes, dockerfile=name_within(folder, wishes.dockerfile))
     files = read_files(folder, wishes.dockerfile, project.path.name)
     offered = base.offer.platform(wishes.platform) if wishes.platform else base.offer.platforms[0]
     locked = None
@@ -59,19 +61,20 @@ def prepare_adoption(
             text = f"the lock was not moved to the base's versions ({error.next_step}): {error.message}"
             notes = [*notes, Note(text=text, is_blocking=project.kind == LOCK)]
     adoption = plan_adoption(after, base, wishes, files, locked)
+    written = {change.path: change.new for change in adoption.changes}
+    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
+    after = project_in_image(after, dockerfile)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(
         folder=folder,
         project=after,
         adoption=replace(adoption, notes=(*notes, *adoption.notes)),
-        match=_predicted(after, found, adoption, files, wishes),
+        match=_predicted(after, found, dockerfile),
     )
 
 
-def _predicted(project: Project, found: Match, adoption: Adoption, files: ProjectFiles, wishes: Wishes) -> Match:
+def _predicted(project: Project, found: Match, dockerfile: str) -> Match:
     """The match with what the image of the adopted Dockerfile will add."""
-    written = {change.path: change.new for change in adoption.changes}
-    dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
     return replace(found, layer=predict_layer(project, found, way=way_of(dockerfile) if dockerfile else None))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import join, normpath
 
 from warmbase.downstream.adopt.edits import Edit, leave_out
+from warmbase.downstream.adopt.others import is_tool_folder
 from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, folders_of, installed_folders
 from warmbase.downstream.dockerfile import Instruction, Stage, expand
 
@@ -31,7 +32,9 @@ def copied_edits(ground: Ground, stage: Stage) -> Iterator[tuple[int, Edit]]:
     is_ours = stage.number in ground.ours
     for instruction, origin, paths, target in _copies(ground, stage):
         source = dict(instruction.flags)["from"]
-        if any(_is_environment(ground, path) for path in paths):
+        if paths and all(is_tool_folder(ground, origin, path) for path in paths):
+            yield instruction.line, leave_out(instruction, "uv takes its place")
+        elif any(_is_environment(ground, path) for path in paths):
             lines = [] if has_venv else [_venv_line(instruction, source, VENV_FOLDER if is_ours else target, is_ours)]
             rest = [path for path in paths if not _is_environment(ground, path)]
             lines += [f"COPY --from={source}{_owner(instruction)} {' '.join(rest)} {target}/"] if rest else []

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 
+from warmbase.downstream.adopt.exporting import EXPORTED, EXPORTED_MAIN
 from warmbase.downstream.adopt.extras import COMPOSE_NAMES, DEVCONTAINER_NAMES
 from warmbase.downstream.adopt.model import Change, ProjectFiles
 from warmbase.effects.files import new_file
@@ -12,7 +14,7 @@ from warmbase.errors import ProjectError
 
 _DEPTH, _MOST_FILES, _LARGEST = 3, 5000, 200_000
 _SKIPPED = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages"})
-_COUNTING = ("pyproject.toml", "uv.lock", ".python-version", ".dockerignore", "requirements.lock.txt")
+_COUNTING = ("pyproject.toml", "uv.lock", ".python-version", ".dockerignore", "uv.toml", EXPORTED, EXPORTED_MAIN)
 
 
 def read_files(folder: Path, dockerfile: str, described_by: str) -> ProjectFiles:
@@ -24,6 +26,18 @@ def read_files(folder: Path, dockerfile: str, described_by: str) -> ProjectFiles
         if name.endswith((".py", ".sh")) and (folder / name).stat().st_size <= _LARGEST:
             texts[name] = (folder / name).read_bytes().decode("utf-8", "replace")
     return ProjectFiles(texts=texts, names=names)
+
+
+def name_within(folder: Path, file: str) -> str:
+    """A file's path, relative to the folder and with '/'. Raises ProjectError for one that does not lie in it."""
+    path = folder / file
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ProjectError(
+            f"{file} lies outside of {folder}: its lines copy from another folder than the project's",
+            next_step="move it into the project, or write the base in its FROM by hand; `warmbase show` names it",
+        )
+    relative = path.relative_to(folder) if path.is_relative_to(folder) else path.resolve().relative_to(folder.resolve())
+    return PurePosixPath(normpath(relative.as_posix())).as_posix()
 
 
 def apply_changes(folder: Path, changes: Sequence[Change]) -> None:

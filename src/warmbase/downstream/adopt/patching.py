@@ -6,11 +6,12 @@ be changed safely is said, with the line to write. Patching what was patched cha
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warmbase.downstream.adopt.copies import BUILDS, copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.others import missing_copies
 from warmbase.downstream.adopt.programs import INSTALL_PLACES, is_install, option_values
 from warmbase.downstream.adopt.rules import look_at
 from warmbase.downstream.adopt.stages import (
@@ -48,11 +49,21 @@ def move_dockerfile(text: str, path: str, base: Base) -> Patched:
     return _patched(ground, edits, [])
 
 
-def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") -> Patched:
+def patch_dockerfile(
+    text: str,
+    path: str,
+    base: Base,
+    *,
+    exported: str = "",
+    main: str = "",
+    groups: frozenset[str] = frozenset(),
+    local: tuple[str, ...] = (".",),
+) -> Patched:
     """A Dockerfile on `base`. `exported` is the requirements file that takes the place of a lock that uv does not
-    read. Raises ProjectError for a text that is no Dockerfile."""
+    read; `main`, `groups` and `local` are as `Ground` has them. Raises ProjectError for a text that is no
+    Dockerfile."""
     dockerfile = read_dockerfile(text, path)
-    ground = survey(dockerfile, base, exported)
+    ground = replace(survey(dockerfile, base, exported), main=main, groups=groups, local=local)
     edits: dict[int, list[Edit]] = {}
     notes: list[Note] = []
     for number in sorted(ground.begun):
@@ -68,7 +79,7 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
     for stage in dockerfile.stages:
         for line, edit in copied_edits(ground, stage):
             edits.setdefault(line, []).append(edit)
-    notes += [*_left_alone(ground), *_kept_folders(ground), *_exact_syncs(ground)]
+    notes += [*_left_alone(ground), *_kept_folders(ground), *missing_copies(ground), *_exact_syncs(ground)]
     _drop_unused(ground, edits)
     return _patched(ground, edits, notes)
 
@@ -100,6 +111,15 @@ def _begin(ground: Ground, stage: Stage) -> tuple[int, list[Edit]]:
 
 def _doubts(ground: Ground, stage: Stage) -> Iterator[Note]:
     system = next((each.system for each in ground.base.offer.platforms if each.system), "")
+    platforms = [each.platform for each in ground.base.offer.platforms]
+    if stage.platform and stage.platform not in platforms:
+        yield Note(
+            text=f"the base is not there for {stage.platform}, only for {', '.join(platforms)}",
+            line=f"FROM {ground.base.reference}{f' AS {stage.name}' if stage.name else ''}",
+            path=ground.dockerfile.path,
+            number=stage.start.line,
+            is_blocking=True,
+        )
     if has_no_shell(stage.image):
         said = f"{stage.image} has no shell, and the base has one, a package manager and uv"
         named = any(each.keyword == "USER" for each in stage.instructions)
@@ -121,6 +141,7 @@ def _doubts(ground: Ground, stage: Stage) -> Iterator[Note]:
 
 def _left_alone(ground: Ground) -> Iterator[Note]:
     """Stages that install packages on something else than a Python image."""
+    said_of = set()
     for stage in ground.dockerfile.stages:
         runs = [each for each in stage.instructions if each.keyword == "RUN"]
         installs = any(words in each.arguments for each in runs for words in BUILDS)
@@ -129,6 +150,7 @@ def _left_alone(ground: Ground) -> Iterator[Note]:
         image = stage.image or "an image that is not known here"
         said = "is no plain Python image: what it brings beside Python is not in the base"
         needs = f"needs Python {ground.python} where the base has it, or what is copied does not start"
+        said_of.add(stage.number)
         yield Note(
             text=f"{image} {said if installs else needs}",
             line=f"FROM {ground.base.reference}{f' AS {stage.name}' if stage.name else ''}",
@@ -136,12 +158,13 @@ def _left_alone(ground: Ground) -> Iterator[Note]:
             number=stage.start.line,
             is_blocking=True,
         )
-    if not ground.ours and not ground.dockerfile.stages[-1].parent:
+    last = ground.dockerfile.stages[-1]
+    if not ground.ours and not last.parent and last.number not in said_of:
         yield Note(
             text="no stage stands on a Python image",
             line=f"FROM {ground.base.reference}",
             path=ground.dockerfile.path,
-            number=ground.dockerfile.stages[-1].start.line,
+            number=last.start.line,
             is_blocking=True,
         )
 

@@ -10,11 +10,17 @@ them, and constraints on top could only contradict a pin.
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from warmbase.downstream.adopt.exporting import EXPORTED, EXPORTED_KINDS, export_requirements
+from warmbase.downstream.adopt.exporting import (
+    EXPORTED,
+    EXPORTED_KINDS,
+    EXPORTED_MAIN,
+    export_requirements,
+    project_in_image,
+)
 from warmbase.downstream.adopt.extras import move_devcontainer, plan_compose, plan_devcontainer
 from warmbase.downstream.adopt.ignoring import complete_ignored
 from warmbase.downstream.adopt.locking import builds_offline
@@ -22,6 +28,7 @@ from warmbase.downstream.adopt.model import Adoption, Change, Command, Locked, N
 from warmbase.downstream.adopt.patching import Patched, move_dockerfile, patch_dockerfile
 from warmbase.downstream.adopt.programs import is_install
 from warmbase.downstream.adopt.rules import relocate
+from warmbase.downstream.adopt.settings import notes_on_settings
 from warmbase.downstream.adopt.starting import Start, find_start
 from warmbase.downstream.adopt.writing import (
     Recipe,
@@ -36,7 +43,8 @@ from warmbase.downstream.dockerfile import read_dockerfile
 from warmbase.downstream.listing import Base
 from warmbase.downstream.match import Match, match
 from warmbase.downstream.projects.environment import environment_of
-from warmbase.downstream.projects.model import Need, Project
+from warmbase.downstream.projects.model import Environment, Need, Project
+from warmbase.downstream.projects.requirements import compiling_command
 from warmbase.downstream.pythons import admits_python
 from warmbase.downstream.words import join_words, spell_specifier
 from warmbase.errors import ProjectError
@@ -45,7 +53,6 @@ from warmbase.publish.offer import OfferedPlatform
 PYTHON_VERSION = ".python-version"
 
 _VERSIONS_FROM_GIT = re.compile(r"setuptools[-_]scm|hatch-vcs|versioningit|versioneer|dynamic-versioning|pdm-backend")
-_COMPILED = re.compile(r"^#\s+(uv pip compile [^\n;&|`$<>]+)$", re.MULTILINE)
 _OWN_ENVIRONMENT = re.compile(r"(?<![\w-])\.?venv/bin/|^\s*(?:\.|source)\s+\S*bin/activate")
 _MOST_PINS = 12
 
@@ -61,28 +68,36 @@ def plan_adoption(
     offered = _platform(base, wishes)
     _check_python(project, base, offered)
     needs = project.needs(environment_of(offered.python, offered.platform))
-    exported = _export(project, needs, files)
+    exports = _exports(project, environment_of(offered.python, offered.platform), files)
     recipe = choose_recipe(project, offered, needs, files, locked)
     script = project.path.name if project.kind == "script" else ""
     start = find_start(files, project.name, {need.name for need in needs}, script)
-    dockerfile, notes = _plan_dockerfile(base, wishes, files, recipe, start, exported)
+    dockerfile, notes = _plan_dockerfile(base, wishes, files, recipe, start, project, exports)
+    image = dockerfile.new if dockerfile else ""
+    said = image + "".join(f"{note.text} {note.line}" for note in notes)
+    unnamed = not any(name in said for name in exports)
+    exports = {
+        name: text
+        for name, text in exports.items()
+        if name in said or name in files.texts or (unnamed and name == EXPORTED)
+    }
     changes = [
         dockerfile,
         *_locked_changes(files, locked),
         _plan_python_version(base, offered, files),
     ]
-    if exported and not (wishes.upgrade and EXPORTED not in files.texts):
-        changes.append(_change(files, EXPORTED, exported))
+    changes += [_change(files, *each) for each in exports.items() if each[0] in files.texts or not wishes.upgrade]
     if wishes.upgrade:
         extras: list[Change | Note | None] = [move_devcontainer(files, base)]
     else:
-        changes.append(_plan_ignored(wishes, files, recipe))
+        changes.append(_plan_ignored(wishes, files, [*recipe.files, *exports]))
         extras = [plan_compose(files, project.name, recipe, start, wishes.dockerfile)] if wishes.compose else []
         extras += plan_devcontainer(files, project.name, base, recipe) if wishes.devcontainer else []
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
-    found = match(project, base, offered.platform)
-    notes += [*_notes(project, found, locked), *_notes_on_scripts(files)]
+    found = match(project_in_image(project, image), base, offered.platform)
+    notes += [*_notes(project, found, locked), *_notes_on_folders(project, found, exports), *_notes_on_scripts(files)]
+    notes += notes_on_settings(files)
     notes += _notes_on_source(files.texts.get(wishes.dockerfile, ""), wishes.dockerfile, recipe)
     return Adoption(
         changes=tuple(each for each in changes if each is not None and each.new != each.old),
@@ -103,7 +118,7 @@ def choose_recipe(
 
 
 def _recipe(project: Project, files: ProjectFiles, locked: Locked | None) -> Recipe:
-    local = sorted(member.folder or "." for member in project.members if member.backend)
+    local = _local_folders(project)
     if project.kind == "uv.lock" or locked:
         pyproject = locked.pyproject if locked else files.texts.get("pyproject.toml", "")
         others = any(member.folder not in (".", "") for member in project.members)
@@ -114,6 +129,10 @@ def _recipe(project: Project, files: ProjectFiles, locked: Locked | None) -> Rec
         name = project.path.name
         return requirements_recipe(name, files.texts.get(name, ""))
     return install_recipe(project.path.name, local)
+
+
+def _local_folders(project: Project) -> tuple[str, ...]:
+    return tuple(sorted(member.folder or "." for member in project.members if member.backend))
 
 
 def _platform(base: Base, wishes: Wishes) -> OfferedPlatform:
@@ -146,7 +165,13 @@ def _plan_python_version(base: Base, offered: OfferedPlatform, files: ProjectFil
 
 
 def _plan_dockerfile(
-    base: Base, wishes: Wishes, files: ProjectFiles, recipe: Recipe, start: Start | None, exported: str
+    base: Base,
+    wishes: Wishes,
+    files: ProjectFiles,
+    recipe: Recipe,
+    start: Start | None,
+    project: Project,
+    exports: Mapping[str, str],
 ) -> tuple[Change | None, list[Note]]:
     path = wishes.dockerfile
     text = files.texts.get(path)
@@ -159,7 +184,9 @@ def _plan_dockerfile(
     if wishes.upgrade:
         patched: Patched = move_dockerfile(text, path, base)
     else:
-        patched = patch_dockerfile(text, path, base, exported=EXPORTED if exported else "")
+        exported, main = (name if name in exports else "" for name in (EXPORTED, EXPORTED_MAIN))
+        local = _local_folders(project)
+        patched = patch_dockerfile(text, path, base, exported=exported, main=main, groups=project.groups, local=local)
     notes = list(patched.notes)
     if recipe.system and not all(re.search(rf"\b{name}\b", text) for name in recipe.system):
         line = f"RUN {install_system(recipe.system)}"
@@ -179,12 +206,12 @@ def _change(files: ProjectFiles, path: str, new: str) -> Change:
     return Change(path=path, old=files.texts.get(path), new=new)
 
 
-def _plan_ignored(wishes: Wishes, files: ProjectFiles, recipe: Recipe) -> Change | None:
+def _plan_ignored(wishes: Wishes, files: ProjectFiles, needed: Sequence[str]) -> Change | None:
     own = f"{wishes.dockerfile}.dockerignore"
     path = own if own in files.texts else ".dockerignore"
     keeps_git = bool(_VERSIONS_FROM_GIT.search(files.texts.get("pyproject.toml", "")))
     try:
-        new = complete_ignored(files.texts.get(path), recipe.files, keeps_git=keeps_git)
+        new = complete_ignored(files.texts.get(path), needed, keeps_git=keeps_git)
     except ValueError as error:
         raise ProjectError(f"{path}: {error}", next_step="correct or remove that pattern") from None
     return _change(files, path, new)
@@ -196,8 +223,14 @@ def _is_exported(project: Project, files: ProjectFiles) -> bool:
     return project.kind in EXPORTED_KINDS or poetry
 
 
-def _export(project: Project, needs: tuple[Need, ...], files: ProjectFiles) -> str:
-    return export_requirements(project, needs) if _is_exported(project, files) else ""
+def _exports(project: Project, environment: Environment, files: ProjectFiles) -> Mapping[str, str]:
+    """The requirements files that take the place of what uv does not read, by name."""
+    if not _is_exported(project, files):
+        return {}
+    found = {EXPORTED: export_requirements(project, project.needs(environment))}
+    if project.main_needs:
+        found[EXPORTED_MAIN] = export_requirements(project, project.main_needs(environment))
+    return found
 
 
 def _notes(project: Project, found: Match, locked: Locked | None) -> Iterator[Note]:
@@ -211,6 +244,16 @@ def _notes(project: Project, found: Match, locked: Locked | None) -> Iterator[No
             line="\n".join(pin for _, pin in pins),
             path=project.path.name,
         )
+
+
+def _notes_on_folders(project: Project, found: Match, exports: Mapping[str, str]) -> Iterator[Note]:
+    """What the lock takes from folders or files that are no packages here, and no requirements file can name."""
+    for miss in found.misses if exports else ():
+        if miss.need.source == "path":
+            text = f"{miss.need.name} comes from {miss.need.whence}, which nothing installs"
+            is_relative = not re.match(r"[./]|file:", miss.need.url)
+            line = f"RUN uv pip install --no-deps {'./' if is_relative else ''}{miss.need.url}"
+            yield Note(text=text, line=line, path=project.path.name, is_blocking=True)
 
 
 def _notes_on_source(text: str, path: str, recipe: Recipe) -> Iterator[Note]:
@@ -248,11 +291,12 @@ def _differing_pins(found: Match) -> list[tuple[Need, str]]:
 
 def _commands(project: Project, files: ProjectFiles, found: Match) -> Iterator[Command]:
     """What moves the pins of a requirements file that uv compiled, as its head says."""
-    head = _COMPILED.search(files.texts.get(project.path.name, "")) if project.kind == "requirements.txt" else None
+    is_written = project.kind == "requirements.txt"
+    head = compiling_command(files.texts.get(project.path.name, "")) if is_written else ""
     pins = [pin for _, pin in _differing_pins(found)]
     if head and pins:
         words = [word for pin in pins for word in ("--upgrade-package", pin)]
-        yield Command(words=(*shlex.split(head[1]), *words), why="it moves the pins to the base's versions")
+        yield Command(words=(*shlex.split(head), *words), why="it moves the pins to the base's versions")
 
 
 def _load(pyproject: str) -> dict[str, Any]:

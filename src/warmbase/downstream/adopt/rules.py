@@ -19,6 +19,18 @@ from warmbase.downstream.adopt.edits import (
     leave_out,
 )
 from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.others import (
+    OTHER_TOOLS,
+    at_step,
+    brings_tool,
+    copy_exported,
+    doubt,
+    is_needless,
+    left_out,
+    mount_exported,
+    replace_command,
+    tool_words,
+)
 from warmbase.downstream.adopt.programs import (
     INSTALL_PLACES,
     INSTALLER,
@@ -37,7 +49,7 @@ from warmbase.downstream.commands import ShellCommand
 from warmbase.downstream.dockerfile import Instruction, Stage
 from warmbase.image.promises import CACHE
 
-_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipenv", "poetry", "poetry-core"})
+_TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv"})
 _SYSTEM_PYTHON = re.compile(
     r"python3?(?:\.\d+)?(?:-(?:pip|venv|full|minimal|distutils|setuptools|wheel|virtualenv))?|python-is-python3|pipx"
 )
@@ -121,7 +133,8 @@ def _removes_environment(ground: Ground, stage: Stage) -> bool:
 
 
 def _run(spot: Spot) -> None:
-    ground, instruction = spot.ground, spot.instruction
+    instruction = spot.instruction
+    ground = at_step(spot.ground, spot.stage, instruction)
     commands = ground.commands(instruction)
     reasons: dict[int, str] = {}
     for number, command in enumerate(commands):
@@ -131,10 +144,13 @@ def _run(spot: Spot) -> None:
         else:
             spot.edits += _words(ground, command)
             note = _not_ours(ground, command, instruction)
+            late = left_out(spot.ground, ground, command)
             spot.notes += [note] if note else []
+            spot.notes += [_note(ground, instruction, *late, blocks=False)] if late else []
     for number, command in enumerate(commands):  # what fetches an installer goes with the shell that runs it
         if number - 1 in reasons and command.operator == "|":
             reasons[number] = reasons[number - 1]
+    spot.edits += mount_exported(ground, instruction) if ground.exported else ()
     spot.edits += drop_mounts(instruction, _hides_the_cache, "it hides the warm cache")
     spot.edits += drop_mounts(instruction, lambda mount: _brings_uv(ground, mount), "the base has the uv of its cache")
     if not reasons:
@@ -177,18 +193,18 @@ def _needless(ground: Ground, command: ShellCommand) -> str:
             return "the base has its Python"
         case ("uv", "cache", "clean", *_):
             return "it would empty the warm cache"
-        case ("poetry", ("config" | "self"), *_) | ("pipenv", "lock", *_) if ground.exported:
-            return f"uv installs {ground.exported}"
         case (("chown" | "chmod"), *rest) if without_options(rest)[1:] and set(
             without_options(rest)[1:]
         ) <= ground.venvs | {VENV_FOLDER}:
             return "the base's environment is open to every user"
+    if ground.exported and (((tool := tool_words(command)) and is_needless(tool)) or brings_tool(program)):
+        return f"uv installs {ground.exported}"
     if ground.wheels and is_install(program) and "--no-index" in program:
         return "the packages are in the base's environment"
     if any(INSTALLER.search(word) or word in _installers(ground) for word in program):
         return "the base has uv"
     names = installed_names(program)
-    if names and names <= _TOOLS - (frozenset() if ground.exported else {"poetry", "pipenv", "poetry-core"}):
+    if names and names <= (_TOOLS | OTHER_TOOLS if ground.exported else _TOOLS):
         return "the base has pip and uv"
     packages = system_packages(program)
     if packages and all(_SYSTEM_PYTHON.fullmatch(name) for name in packages):
@@ -210,21 +226,8 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
         name = word.partition("=")[0]
         if name in _FIGHTING:
             yield from drop_words(command, [number], _FIGHTING[name])
-    if ground.exported and program[:2] in (
-        ("poetry", "install"),
-        ("poetry", "sync"),
-        ("pipenv", "install"),
-        ("pipenv", "sync"),
-    ):
-        new = f"uv pip install -r {ground.exported}"
-        if program[0] == "poetry" and "--no-root" not in program:
-            new += " && uv pip install --no-deps -e ."
-        yield Edit(
-            start=command.words[offset].start,
-            end=command.end,
-            new=new,
-            why="the base has uv, which reads no lock of others",
-        )
+    if tool_words(command):
+        yield from replace_command(ground, command)
         return
     if is_wheel_build(program):
         yield from _wheels(command, offset)
@@ -238,8 +241,9 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
         numbers = [number for number, word in enumerate(command.texts) if word in own]
         yield from drop_words(command, numbers, "the base has its Python")
     names = installed_names(program)
-    if names & {"uv"} and names - {"uv"}:
-        numbers = [number for number, word in enumerate(command.texts) if bare_name(word) == "uv" and number > offset]
+    tools = {"uv"} | (OTHER_TOOLS if ground.exported else set())
+    if names & tools and names - tools:
+        numbers = [number for number, word in enumerate(command.texts) if bare_name(word) in tools and number > offset]
         yield from drop_words(command, numbers, "the base has the uv that made its cache")
     yield from _paths_within(ground, command)
 
@@ -315,12 +319,8 @@ def _start(spot: Spot) -> None:
             start = command.words[0].start
             spot.edits.append(Edit(start=start, end=start, new=new, why="the base starts no Python by itself"))
     for command in spot.ground.commands(spot.instruction):
-        if command.program[:2] in (("poetry", "run"), ("pipenv", "run")):
-            first = len(command.texts) - len(command.program)
-            words = command.words
-            if len(words) > first + 2:
-                why = "the base's programs are on PATH"
-                spot.edits.append(Edit(start=words[first].start, end=words[first + 2].start, new="", why=why))
+        if tool_words(command)[1:2] == ("run",):
+            spot.edits += replace_command(spot.ground, command)
         else:
             spot.edits += _paths_within(spot.ground, command)
 
@@ -339,18 +339,7 @@ def _copy(spot: Spot) -> None:
         spot.edits.append(leave_out(instruction, "the base has the uv that made its cache"))
         return
     if not source and ground.exported:
-        _copy_export(spot)
-
-
-def _copy_export(spot: Spot) -> None:
-    """The exported requirements go where the lock goes that they are from."""
-    ground, instruction = spot.ground, spot.instruction
-    lock = re.search(r"(?:poetry\.lock|Pipfile\.lock)\*?", instruction.text)
-    if lock and ground.exported not in instruction.arguments:
-        quote = '"' if instruction.exec_form else ""
-        new = f'{quote}, "{ground.exported}' if quote else f" {ground.exported}"
-        end = lock.end()
-        spot.edits.append(Edit(start=end, end=end, new=new, why=f"uv installs {ground.exported}"))
+        spot.edits += copy_exported(ground, instruction)
 
 
 def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -> Note | None:
@@ -368,15 +357,9 @@ def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -
                 "the base has no conda",
                 f"RUN uv pip install -r {ground.exported or 'requirements.txt'}",
             )
-        case (("poetry" | "pipenv"), *_) if not ground.exported:
-            return _note(
-                ground,
-                instruction,
-                f"{command.program[0]} downloads by itself what the base has",
-                "RUN uv sync --frozen --inexact",
-            )
         case _:
-            return None
+            said = doubt(ground, command)
+            return _note(ground, instruction, *said) if said else None
 
 
 def _note(ground: Ground, instruction: Instruction, text: str, line: str = "", *, blocks: bool = True) -> Note:

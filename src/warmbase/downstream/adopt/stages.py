@@ -47,7 +47,8 @@ class Ground:
     `venvs` are the folders that the file installs packages to, and that will not be there any more, `wheels` those
     where pip was to build some. `pythons` are those of Pythons of uv's. `kept` are the folders, as options name them,
     that something else than the next stage on the base uses, so that packages still have to go there. `exported` is
-    the requirements file that takes the place of a lock that uv does not read ("" none).
+    the requirements file that takes the place of a lock that uv does not read ("" none), `main` one with its main
+    dependencies alone, `groups` are the others that it installs, `local` the folders of packages that come with it.
     """
 
     dockerfile: Dockerfile
@@ -59,6 +60,9 @@ class Ground:
     wheels: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
     exported: str = ""
+    main: str = ""
+    groups: frozenset[str] = frozenset()
+    local: tuple[str, ...] = (".",)
 
     @property
     def python(self) -> str:

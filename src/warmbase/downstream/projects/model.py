@@ -87,7 +87,8 @@ class Needs(Protocol):
 class Project:
     """A project as one file describes it. `requires_python` is a specifier ("" any), `python` the request in
     `.python-version` ("" none). `is_locked` says whether versions are exact, transitive dependencies included. `direct`
-    are the packages that it names itself, as far as that is known."""
+    are the packages that it names itself, as far as that is known. `main_needs` are the needs without those of the
+    dependency groups that belong to `needs` too, which `groups` names; None where the file tells none apart."""
 
     path: Path
     kind: Kind
@@ -99,6 +100,8 @@ class Project:
     direct: frozenset[str] = frozenset()
     unknown: tuple[Unknown, ...] = ()
     members: tuple[Member, ...] = ()
+    main_needs: Needs | None = field(default=None, repr=False)
+    groups: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> Path:

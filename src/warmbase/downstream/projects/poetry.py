@@ -20,9 +20,11 @@ from warmbase.downstream.projects.model import Environment, Need, Project
 from warmbase.downstream.projects.poetryspec import poetry_dependencies, poetry_python
 from warmbase.downstream.projects.pyproject import (
     installed_poetry_groups,
+    main_dependencies,
     member_at,
     member_in,
     open_pyproject,
+    poetry_groups,
     project_dependencies,
     project_name,
 )
@@ -118,21 +120,32 @@ def read_poetry_lock(path: Path) -> Project:
     grouped = any("groups" in one.table for one in packages)
     local = (member_at(each.need.url, path.parent) for each in packages if each.need.source == "path")
     own = tuple(member for member in (member_in(path.parent, path.parent), *local) if member)
+    walks = pyproject is not None and not grouped
+    needs = PoetryNeeds(
+        lock=cut.lock,
+        packages=packages,
+        groups=groups,
+        named=tuple(project_dependencies(pyproject)) if pyproject and walks else None,
+        own=frozenset(member.name for member in own),
+    )
+    main = tuple(main_dependencies(pyproject)) if pyproject and walks else None
     return Project(
         path=path,
         kind="poetry.lock",
         name=project_name(pyproject) if pyproject else name_around(path),
-        needs=PoetryNeeds(
-            lock=cut.lock,
-            packages=packages,
-            groups=groups,
-            named=tuple(project_dependencies(pyproject)) if pyproject and not grouped else None,
-            own=frozenset(member.name for member in own),
-        ),
+        needs=needs,
+        main_needs=replace(needs, groups=frozenset({_MAIN}), named=main) if grouped or pyproject else None,
+        groups=_other_groups(pyproject) if pyproject else frozenset(),
         requires_python=poetry_python(metadata, "python-versions"),
         is_locked=True,
         members=own,
     )
+
+
+def _other_groups(pyproject: Table) -> frozenset[str]:
+    """The groups beside the main one that poetry installs without being asked, of those that there are."""
+    named = {*poetry_groups(pyproject.table("tool", "poetry")), *pyproject.table("dependency-groups").data}
+    return frozenset(canonicalize_name(name) for name in named) & installed_poetry_groups(pyproject) - {_MAIN}
 
 
 def _read_package(package: Table, metadata: Table, cut: CutLock) -> _Locked:

@@ -6,7 +6,7 @@ import pytest
 from tests.needing import locked, project, wanted
 
 from warmbase.downstream.adopt.exporting import export_requirements
-from warmbase.downstream.adopt.folder import apply_changes, read_files
+from warmbase.downstream.adopt.folder import apply_changes, name_within, read_files
 from warmbase.downstream.adopt.ignoring import complete_ignored
 from warmbase.downstream.adopt.model import Change, ProjectFiles
 from warmbase.downstream.adopt.starting import find_start
@@ -145,6 +145,15 @@ def test_a_file_outside_of_the_folder_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="link"):
         apply_changes(tmp_path / "project", [Change(path="../b", old=None, new="x")])
     assert not (tmp_path / "b").exists()
+
+
+def test_a_dockerfile_outside_of_the_project_is_refused_before_anything_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "svc"
+    folder.mkdir()
+    with pytest.raises(ProjectError, match="outside"):
+        name_within(folder, "../docker/Dockerfile")
+    assert name_within(folder, str(folder / "docker" / "Dockerfile")) == "docker/Dockerfile"
+    assert name_within(folder, "./a/../Dockerfile") == "Dockerfile"
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:

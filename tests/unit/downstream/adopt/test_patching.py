@@ -278,7 +278,7 @@ def test_a_lock_that_uv_does_not_read_is_replaced_by_what_is_exported() -> None:
         f"FROM {REF}\nCOPY pyproject.toml poetry.lock* requirements.lock.txt ./\n"
         "RUN uv pip install -r requirements.lock.txt\n"
     )
-    with_project = text.replace(" --no-root", "")
+    with_project = text.replace(" --no-root", "").replace("./\n", "./\nCOPY src src\n")
     assert "requirements.lock.txt && uv pip install --no-deps -e .\n" in patched(with_project, "requirements.lock.txt")
 
 

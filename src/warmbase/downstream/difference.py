@@ -104,7 +104,7 @@ def _parts(offer: Offer, own: OfferedPlatform, other: OfferedPlatform) -> Iterat
         kind = _PURL_TYPES.get(own.system.partition(" ")[0], "deb")
         for system in own.system_packages:
             yield _library(kind, system.name, system.version)
-    if own.python and other.python:
+    if own.digest and other.digest:
         yield {"type": "platform", "name": "python", "version": own.python}
         yield {"type": "application", "name": "uv", "version": offer.uv}
 

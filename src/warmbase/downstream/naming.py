@@ -60,11 +60,17 @@ def is_edition(wanted: Wanted, edition: Edition) -> bool:
 
 
 def as_base(base: Base, edition: Edition) -> Base:
-    """An earlier image of a base, of which an edition is all that is known: neither its layers nor its uv (see
-    `is_partial`)."""
+    """An earlier image of a base, of which an edition is all that is known: neither its layers nor its uv, and of its
+    Python no more than the minor version (see `is_partial`)."""
     packages = tuple(OfferedPackage(name=name, version=each) for name, each in sorted(edition.packages.items()))
     platforms = tuple(
-        OfferedPlatform(platform=each.platform, digest="", python="", packages=packages, places=(-1,) * len(packages))
+        OfferedPlatform(
+            platform=each.platform,
+            digest="",
+            python=base.offer.python,
+            packages=packages,
+            places=(-1,) * len(packages),
+        )
         for each in base.offer.platforms
     )
     return replace(

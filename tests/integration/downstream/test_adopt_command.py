@@ -138,6 +138,49 @@ def test_adopting_shows_then_writes_then_has_nothing_to_do_then_moves_on(desk: D
     assert "frames   1.0   1.1  up" in moved.stdout
 
 
+def test_upgrading_stays_on_a_good_base_and_says_that_the_newer_one_was_yanked(desk: Desk) -> None:
+    assert desk.adopt("--base", "data:py3.13", "--yes").returncode == 0
+    files = desk.files
+    desk.publish(replace(NEW, yanked="a bad openssl"), OLD)
+    for option in ("--yes", "--json"):
+        held = desk.adopt("--upgrade", option)
+        assert held.returncode == 3, held.stderr
+        assert "was yanked: a bad openssl" in held.stdout
+        assert desk.files == files
+    refused = desk.adopt("--base", "data:py3.13", "--yes")
+    assert refused.returncode not in (0, 2, 3)
+    assert OLD.digest in refused.stderr
+    assert desk.files == files
+
+
+def test_a_base_that_an_engine_loaded_is_one_by_its_bare_name(desk: Desk) -> None:
+    (desk.folder / "Dockerfile").write_text("FROM data:py3.13\nCOPY . .\nRUN uv sync --frozen --inexact\n")
+    moved = desk.adopt("--upgrade", "--yes", "--json")
+    assert moved.returncode == 0, moved.stderr
+    assert json.loads(moved.stdout)["adopted"]
+    assert desk.files["Dockerfile"].decode().startswith(f"FROM {OLD.reference}\n")
+
+
+def test_what_is_left_to_people_is_no_adoption(desk: Desk) -> None:
+    (desk.folder / "Dockerfile").write_text("FROM nvidia/cuda:12.8\nRUN pip install frames\n")
+    first, second = (desk.adopt("--base", "data:py3.13", "--yes") for _ in range(2))
+    assert (first.returncode, second.returncode) == (3, 3)
+    assert second.stdout.startswith("nothing to change\nto do: Dockerfile:1: ")
+    for said in (first.stdout, second.stdout):
+        assert said.count("to do: ") == 1, "one thing is said once"
+        assert "not adopted yet: 1 thing to do" in said
+        assert "next: docker build" not in said
+        assert "to download" not in said
+    assert json.loads(desk.adopt("--base", "data:py3.13", "--json").stdout)["adopted"] is False
+
+
+def test_what_stands_on_no_base_is_not_upgraded(desk: Desk) -> None:
+    (desk.folder / "Dockerfile").unlink()
+    said = desk.adopt("--upgrade", "--base", "data:py3.13", "--no-lock")
+    assert said.returncode == 2
+    assert "Dockerfile stands on none that is published" in said.stderr.replace("\n", " ")
+
+
 def test_what_changed_is_told_to_programs_too(desk: Desk) -> None:
     said = desk.adopt("--base", "data:py3.13", "--json", "--yes")
     document = json.loads(said.stdout)

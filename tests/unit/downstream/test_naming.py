@@ -84,6 +84,7 @@ def test_where_nothing_is_near_the_list_is_named() -> None:
 
 def test_an_earlier_image_has_its_own_tags_and_versions() -> None:
     before = as_base(DATA, edition(DATA, days=3, packages={"numpy": "1.0"}))
+    assert [each.python for each in before.offer.platforms] == [DATA.offer.python] * len(DATA.offer.platforms)
     assert before.name == f"data:{before.dated}"
     assert before.reference.endswith(f"@{before.digest}")
     assert before.digest != DATA.digest

@@ -20,15 +20,16 @@ def small_bases() -> tuple[Base, ...]:
     """Six bases of four images; `data` has three Pythons, `web` runs on one platform alone, `ml` has torch on one
     alone, `old` is past its end."""
     data = {"numpy": "2.3.4", "scikit-learn": "1.7.2", "polars": "1.31.0"}
+    twelve = base("data:py3.12-trixie", {**data, "pandas": "2.2.3"}, platforms=BOTH, time=NEWEST - timedelta(days=3))
     return (
         base("data:py3.13-trixie", {**data, "pandas": "2.3.1", "pandas-stubs": "2.3.0"}, platforms=BOTH),
-        base("data:py3.12-trixie", {**data, "pandas": "2.2.3"}, platforms=BOTH, time=NEWEST - timedelta(days=3)),
+        twelve,
         base(
             "data:py3.11-bookworm",
             {**data, "pandas": "1.5.3", "numpy": "1.26.4"},
             tags=("py3.11-bookworm",),
             yanked="numpy was built without OpenBLAS",
-            instead="data:py3.12",
+            instead=f"data:{twelve.dated}@{twelve.digest}",
         ),
         base("web:py3.13-trixie", {"fastapi": "0.128.0", "uvicorn": "0.38.0"}, description="web services"),
         _without_on_arm64("torch", base("ml:py3.13-trixie", _torch(), platforms=BOTH, parent="data:py3.13-trixie")),

@@ -9,7 +9,7 @@ from typing import Any
 from warmbase.downstream.index import editions_from_json, index_from_json, parse_index
 from warmbase.downstream.kept import Keeper, Kept
 from warmbase.downstream.listing import Base, Edition, Listing
-from warmbase.downstream.naming import as_base, find_listed, is_edition, no_such_base, nothing_published, take_apart
+from warmbase.downstream.naming import as_base, find_edition, find_listed, no_such_base, nothing_published, take_apart
 from warmbase.errors import ListingError, mask_userinfo
 from warmbase.events import Report, Warned
 
@@ -46,11 +46,9 @@ class IndexListing:
         if found:
             return found
         wanted = take_apart(text, {base.place for base in self._listing.bases})
-        for base in self._listing.bases:
-            if wanted.image in ("", base.image) and (wanted.tag or wanted.digits):
-                for edition in self.editions(base.variant):
-                    if is_edition(wanted, edition):
-                        return as_base(base, edition)
+        earlier = find_edition(self._listing.bases, self.editions, wanted)
+        if earlier:
+            return as_base(*earlier)
         raise no_such_base(self._listing, text)
 
 

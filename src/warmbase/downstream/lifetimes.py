@@ -29,13 +29,14 @@ SYSTEMS: Mapping[str, date] = {
 
 _FIRST_YEARLY = 9  # 3.9 came in October 2020, and each minor version a year after the one before (PEP 602)
 _LAST_YEAR_OF_3_9 = 2025  # five years later, at the end of October
+_LONGEST_MINOR = 3  # more is no version that there will be
 _SOON = 180  # days
 
 
 def python_ends(python: str) -> date | None:
     """The last day of a version of Python, "3.13" or "3.13.9"; None where that is not known."""
     major, minor = [*python.split("."), ""][:2]
-    if major != "3" or not minor.isdecimal() or int(minor) < _FIRST_YEARLY:
+    if major != "3" or not minor.isdecimal() or len(minor) > _LONGEST_MINOR or int(minor) < _FIRST_YEARLY:
         return None
     return date(_LAST_YEAR_OF_3_9 + int(minor) - _FIRST_YEARLY, 10, 31)
 
@@ -63,12 +64,17 @@ def ending(base: Base, today: date) -> str:
     end = end_of_life(base)
     if end is None or (end - today).days > _SOON:
         return ""
+    if end < today:
+        return f"past its end of life since {end} ({first_to_end(base)})"
+    return f"ends {_how_soon(end, today)} ({first_to_end(base)})"
+
+
+def first_to_end(base: Base) -> str:
+    """What of a base ends with it: "Python 3.9", "debian 11"; "" where that is not known."""
     causes = {f"Python {base.offer.python}": python_ends(base.offer.python)}
     causes |= {each.system: system_ends(each.system) for each in base.offer.platforms}
-    cause = next(name for name, last in causes.items() if last == end)
-    if end < today:
-        return f"past its end of life since {end} ({cause})"
-    return f"ends {_how_soon(end, today)} ({cause})"
+    end = end_of_life(base)
+    return next((name for name, last in causes.items() if end and last == end), "")
 
 
 def _how_soon(end: date, today: date) -> str:

@@ -1,6 +1,6 @@
 """What a text means among the bases of a listing: names, tags, references and digests. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from warmbase.downstream.listing import Base, Edition, Listing
@@ -46,6 +46,8 @@ def find_listed(listing: Listing, text: str) -> Base | None:
     found = [base for base in listing.bases if _means(wanted, base)]
     if not found and not wanted.tag and not wanted.digits:  # a tag alone
         found = [base for base in listing.bases if wanted.image in _tags(base)]
+    if len(found) > 1 and wanted.tag:  # one image may be that of two variants
+        found = [base for base in found if wanted.tag in _tags(base)] or found
     if len(found) > 1:
         raise UnknownBaseError(
             f"{text} means several bases of {listing.source}: {_listed(base.name for base in found)}",
@@ -57,6 +59,16 @@ def find_listed(listing: Listing, text: str) -> Base | None:
 def is_edition(wanted: Wanted, edition: Edition) -> bool:
     """Whether an image of the same name is what the tag or the digest means."""
     return wanted.is_digest(edition.digest) if wanted.digits else wanted.tag in (edition.dated, edition.content)
+
+
+def find_edition(
+    bases: Iterable[Base], editions: Callable[[str], Iterable[Edition]], wanted: Wanted
+) -> tuple[Base, Edition] | None:
+    """The earlier image that a tag or a digest means, and the base that it was; `editions` gives those of a variant."""
+    if not wanted.tag and not wanted.digits:
+        return None
+    named = (base for base in bases if wanted.image in ("", base.image))
+    return next(((base, each) for base in named for each in editions(base.variant) if is_edition(wanted, each)), None)
 
 
 def as_base(base: Base, edition: Edition) -> Base:

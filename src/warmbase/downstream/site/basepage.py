@@ -1,13 +1,14 @@
 """The page of a base: how to inherit it, and all that is known of it. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from warmbase.downstream.adopt.writing import sync_recipe, write_dockerfile
 from warmbase.downstream.lifetimes import end_of_life
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.anatomy import anatomy_section
 from warmbase.downstream.site.banners import Link, banners
-from warmbase.downstream.site.frame import copied, day_words, frame_page, from_line, row, sentence, table, when
+from warmbase.downstream.site.frame import asking, copied, day_words, frame_page, from_line, row, sentence, table, when
+from warmbase.downstream.site.links import page_of
 from warmbase.downstream.site.model import Shelf, main_platform, page_path, way_up
 from warmbase.downstream.site.packages import packages_section, system_section
 from warmbase.downstream.site.past import history_section
@@ -20,13 +21,14 @@ SCRIPTS = ("d3-hierarchy.min.js", "page.js", "base.js")
 _MOST_SHARED = 8
 
 
-def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
-    """The page. `pages` has the path of a base's page by each of the base's names."""
+def base_page(shelf: Shelf, base: Base) -> str:
+    """The page."""
     path = page_path(base.variant)
     up = way_up(path)
 
     def link(name: str) -> str:
-        return f"{up}{pages[name]}" if name in pages else ""
+        found = page_of(shelf, name)
+        return f"{up}{found}" if found else ""
 
     count = len({each.name for platform in base.offer.platforms for each in platform.packages})
     main = [
@@ -35,10 +37,10 @@ def base_page(shelf: Shelf, base: Base, pages: Mapping[str, str]) -> str:
         tag(
             "div",
             tag("div", packages_section(base, up), system_section(base)),
-            tag("div", _inherit(base), _facts(base, link), _shared(base, shared_layers(shelf, base), link)),
+            tag("div", _inherit(shelf, base), _facts(base, link), _shared(base, shared_layers(shelf, base), up)),
             class_="columns",
         ),
-        history_section(shelf.editions.get(base.variant, ())),
+        history_section(shelf.editions.get(base.variant, ()), link),
     ]
     return frame_page(
         shelf,
@@ -71,7 +73,7 @@ def _hero(shelf: Shelf, base: Base, link: Link) -> Iterator[Markup]:
     )
 
 
-def _inherit(base: Base) -> Markup:
+def _inherit(shelf: Shelf, base: Base) -> Markup:
     """The recipe that measured best; `adopt` writes it for the project that it finds."""
     recipe = write_dockerfile(base.reference, sync_recipe(builds=True, has_others=False, has_root=True), start=None)
     versions = [
@@ -86,7 +88,7 @@ def _inherit(base: Base) -> Markup:
         "section",
         tag("h2", "Inherit it"),
         tag("p", "In a project, this shows what to change, and changes it if you say so:"),
-        copied(f"warmbase adopt --base {base.name}", "command"),
+        copied(asking(shelf, f"warmbase adopt --base {base.name}"), "command"),
         tag("details", tag("summary", "By hand, for a project with uv.lock"), by_hand),
         class_="card",
     )
@@ -95,7 +97,7 @@ def _inherit(base: Base) -> Markup:
 def _facts(base: Base, link: Link) -> Markup:
     end = end_of_life(base)
     parent = base.offer.parent
-    verified = [f"{each.platform}: {each.verified}" for each in base.offer.platforms if each.verified]
+    verified = [f"{each.platform}: {_looked_at(each.verified)}" for each in base.offer.platforms if each.verified]
     facts: list[tuple[str, Sequence[str]]] = [
         ("Tags", [part for name in base.tags for part in (tag("code", name), " ")]),
         ("Dated tag", [tag("code", base.dated)] if base.dated else []),
@@ -112,12 +114,19 @@ def _facts(base: Base, link: Link) -> Markup:
     return tag("section", tag("h2", "Facts"), tag("dl", *items), class_="card")
 
 
-def _shared(base: Base, shared: Sequence[Shared], link: Link) -> Markup:
+def _looked_at(verified: str) -> str:
+    """How an image was looked at (see `verify.model.Verification.how`), for those who were not there."""
+    if verified == "static only":
+        return "tested without starting it"
+    return f"started and tested{verified.removeprefix('run')}" if verified.startswith("run") else verified
+
+
+def _shared(base: Base, shared: Sequence[Shared], up: str) -> Markup:
     if not shared:
         return Markup("")
     rows = [
         row(
-            tag("a", each.other.name, href=link(each.other.variant)),
+            tag("a", each.other.name, href=f"{up}{page_path(each.other.variant)}"),
             tag("span", in_bytes(each.shared), class_="number"),
             tag("span", in_bytes(each.pull), class_="number"),
         )

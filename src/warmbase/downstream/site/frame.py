@@ -5,6 +5,7 @@ Nothing in them is a script or a style, whatever a package calls itself: text is
 'unsafe-inline'.
 """
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -70,6 +71,11 @@ def row(*cells: str, **attributes: str) -> Markup:
 def copied(text: str, what: str) -> Markup:
     """Text to copy. The button comes from a script; without one it can be selected."""
     return tag("div", tag("pre", tag("code", text), tabindex="0"), class_="copied", data_what=what)
+
+
+def asking(shelf: Shelf, command: str) -> str:
+    """A command that works where nothing else says where the bases are published."""
+    return f"{command} --index {shlex.quote(shelf.source)}"
 
 
 def when(time: str) -> Markup:

@@ -1,12 +1,11 @@
 """The first page: all bases by image, and what searches and filters them. Pure."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.banners import warning_chips
-from warmbase.downstream.site.frame import copied, frame_page, sentence, when
+from warmbase.downstream.site.frame import asking, copied, frame_page, sentence, when
 from warmbase.downstream.site.model import Shelf, by_number, main_platform, page_path
 from warmbase.downstream.site.releases import examples
 from warmbase.downstream.words import count
@@ -49,7 +48,7 @@ def front_page(shelf: Shelf) -> str:
 
 def _from_a_terminal(shelf: Shelf) -> Markup:
     told = "In a project's folder, this reads its lock or its requirements and says which base serves it best, and why:"
-    command = copied(f"warmbase choose --index {shlex.quote(shelf.source)}", "command")
+    command = copied(asking(shelf, "warmbase choose"), "command")
     return tag("section", tag("h2", "Let your project choose"), tag("p", told), command, class_="card")
 
 
@@ -78,8 +77,8 @@ def _search(shelf: Shelf) -> Markup:
     pythons = sorted({base.offer.python for base in shelf.bases}, key=by_number)
     platforms = sorted({each.platform for base in shelf.bases for each in base.offer.platforms})
     filters = [
-        _choice("Python", "python", {python: python for python in pythons}),
-        _choice("Platform", "platform", {name: name.removeprefix("linux/") for name in platforms}),
+        _choice("Any Python of", "python", {python: python for python in pythons}),
+        _choice("Runs on all of", "platform", {name: name.removeprefix("linux/") for name in platforms}),
         _select("Size", "size", {"any": "any", **{f"{size}": _up_to(size) for size in _offered_sizes(shelf)}}),
         _select("Order", "order", _SORTS),
     ]
@@ -97,7 +96,7 @@ def _search(shelf: Shelf) -> Markup:
 
 
 def _choice(words: str, name: str, values: Mapping[str, str]) -> Markup:
-    """Values of which several can be wanted; none is as good as all."""
+    """Values of which several can be wanted. The words say whether one of them does or it takes all."""
     boxes = [
         tag("label", tag("input", type_="checkbox", name=name, value=value), tag("span", said), class_="pill")
         for value, said in values.items()

@@ -9,7 +9,8 @@ from datetime import date
 from warmbase.downstream.listing import Base, Edition
 from warmbase.publish.offer import OfferedPlatform
 
-_UNUSUAL = re.compile(r"[^a-z0-9._-]|^\.+")
+_UNUSUAL = re.compile(r"[^a-z0-9._-]|^\.+|\.+$|^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
+_MOST_DIGITS = 9
 _PREFERRED = "linux/amd64"
 
 
@@ -35,7 +36,7 @@ def page_path(variant: str) -> str:
     """Where the page of a variant lies in the site: "bases/data/py3.13-trixie.html".
 
     Whatever a listing calls its variants, it is below `bases`, another one for each, on disks too that do not tell
-    upper from lower case.
+    upper from lower case, or that have names of their own, as Windows has ("Naming Files, Paths, and Namespaces").
     """
     image, _, tag = variant.partition(":")
     parts = [_UNUSUAL.sub(_spelled, part) or "~" for part in (*image.split("/"), tag)]
@@ -44,7 +45,7 @@ def page_path(variant: str) -> str:
 
 def by_number(python: str) -> tuple[int, ...]:
     """Order versions of Python as numbers: 3.9 comes before 3.10."""
-    return tuple(int(part) for part in python.split(".") if part.isdecimal())
+    return tuple(int(part[:_MOST_DIGITS]) for part in python.split(".") if part.isdecimal())
 
 
 def way_up(path: str) -> str:

@@ -1,7 +1,7 @@
 """All files of a site, from what is published. Pure, but for reading the scripts and styles that lie beside it.
 
 What pages load has its content's hash in its name: a page goes with its own script and style also while a site is
-replaced, and from whatever a browser or a server has kept.
+replaced, and one that a browser or a server has kept until the site after that (see `writing`).
 """
 
 import hashlib
@@ -21,6 +21,9 @@ from warmbase.downstream.site.releases import search_script
 
 ASSETS = Path(__file__).with_name("assets")
 VENDORED = Path(__file__).with_name("vendored")
+
+_NO_JEKYLL = ".nojekyll"
+"""GitHub Pages then leaves no file out because of its name ("Bypassing Jekyll on GitHub Pages")."""
 
 _OWN = ("site.css", "icon.svg", "versions.js", "page.js", "front.js", "base.js")
 
@@ -46,23 +49,9 @@ def render_site(listing: Listing, editions: Mapping[str, Sequence[Edition]]) -> 
         layers=layers,
         holders={platform: count_holders(those) for platform, those in layers.items()},
     )
-    pages = pages_by_name(bases)
-    files |= {page_path(base.variant): base_page(shelf, base, pages).encode() for base in bases}
+    files |= {page_path(base.variant): base_page(shelf, base).encode() for base in bases}
     index = render_index(index_to_json(replace(listing, bases=bases, source=source), editions))
-    return {**files, NAME: index, "index.html": front_page(shelf).encode()}
-
-
-def pages_by_name(bases: Sequence[Base]) -> dict[str, str]:
-    """The path of each base's page by what people call it: variant, tags with the image's name, full reference."""
-    pages: dict[str, str] = {}
-    for base in bases:
-        path = page_path(base.variant)
-        tags = (*base.tags, base.dated, base.content)
-        names = [f"{base.image}:{each}" for each in tags if each]
-        for name in (*names, *(f"{base.place}/{name}" for name in names), base.reference, base.digest):
-            pages.setdefault(name, path)
-        pages[base.variant] = path
-    return pages
+    return {**files, _NO_JEKYLL: b"", NAME: index, "index.html": front_page(shelf).encode()}
 
 
 def vendored() -> list[dict[str, Any]]:

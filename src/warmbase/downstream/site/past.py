@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from warmbase.downstream.listing import Edition
+from warmbase.downstream.site.banners import Link, yank_banner
 from warmbase.downstream.site.frame import row, short, table, when
+from warmbase.downstream.site.links import HISTORY
 from warmbase.nightly.changes import Direction, direction, package_moves
 from warmbase.nightly.model import Move
 from warmbase.nightly.report.markup import Markup, join, tag
@@ -15,33 +17,29 @@ _SHOWN = 10
 _ARROWS = {"up": "↑", "down": "↓", "added": "+", "removed": "−"}
 
 
-def history_section(editions: Sequence[Edition]) -> Markup:
+def history_section(editions: Sequence[Edition], link: Link) -> Markup:
     """What was published, the newest first, and how it differs from what was there before."""
     if not editions:
         return Markup("")
     before = [*editions[1:], None]
-    items = [_edition(edition, old) for edition, old in zip(editions, before, strict=True)]
+    items = [_edition(edition, old, link) for edition, old in zip(editions, before, strict=True)]
     rest = items[_SHOWN:]
     earlier = [tag("details", tag("summary", f"{len(rest)} earlier ones"), tag("ol", *rest))] if rest else []
-    return tag("section", tag("h2", "History"), tag("ol", *items[:_SHOWN]), *earlier, class_="card history")
+    return tag("section", tag("h2", "History"), tag("ol", *items[:_SHOWN]), *earlier, class_="card history", id=HISTORY)
 
 
-def _edition(edition: Edition, before: Edition | None) -> Markup:
+def _edition(edition: Edition, before: Edition | None, link: Link) -> Markup:
     moved = _moves(before.packages, edition.packages) if before and before.packages and edition.packages else ()
     counted = f"Packages: {count_moves(moved)}"
     facts = [edition.action, in_bytes(edition.size) if edition.size else "", short(edition.digest)]
     return tag(
         "li",
         tag("p", when(edition.time), " ", tag("code", edition.dated) if edition.dated else "", class_="edition"),
-        tag("p", tag("b", "Yanked: "), _against(edition)) if edition.yanked else "",
-        tag("p", edition.changes) if edition.changes else "",
+        yank_banner(edition, link) if edition.yanked else "",
+        tag("p", tag("bdi", edition.changes)) if edition.changes else "",
         tag("p", " · ".join(filter(None, facts)), class_="quiet"),
         tag("details", tag("summary", counted), _table(edition, moved)) if moved else "",
     )
-
-
-def _against(edition: Edition) -> str:
-    return f"{edition.yanked}; take {edition.instead} instead" if edition.instead else edition.yanked
 
 
 def _moves(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Move, ...]:

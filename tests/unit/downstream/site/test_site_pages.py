@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import PurePosixPath
 from posixpath import dirname, normpath
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from tests.markup import Page, read_page
-from tests.offered import base, edition, offered
+from tests.offered import PLACE, base, edition, offered
 from tests.sites import BOTH, STRANGE, listing, small_bases, small_editions, small_files, strange_base
 from tinyhtml5.parser import HTMLParser
 
@@ -19,6 +21,7 @@ from warmbase.downstream.site.pages import VENDORED, render_site, vendored
 from warmbase.downstream.site.past import history_section
 
 FILES = small_files() | render_site(listing(strange_base()), {})
+PATH = page_path("data:py3.13-trixie")
 PAGES = [path for path in small_files() if path.endswith(".html")]
 
 
@@ -28,6 +31,11 @@ def page(path: str) -> Page:
 
 def text_of(variant: str) -> str:
     return page(page_path(variant)).text()
+
+
+def read_aloud(content: bytes) -> str:
+    """What a page says, its elements' texts one right behind the other."""
+    return unescape(re.sub("<[^>]*>", "", content.decode()))
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.endswith(".html")])
@@ -114,8 +122,19 @@ def test_a_yank_names_what_to_take_and_links_to_it() -> None:
 
 
 def test_an_end_of_life_is_said_on_the_page_and_in_the_list() -> None:
-    assert "past its end of life since 2026-10-31 (Python 3.10)" in text_of("old:py3.10-bookworm")
+    assert "Past its end of life since 31 Oct 2026 (Python 3.10)" in read_aloud(
+        small_files()[page_path("old:py3.10-bookworm")]
+    )
     assert "end of life" in page("index.html").text()
+
+
+def test_an_end_that_is_near_is_named_by_its_day() -> None:
+    """The page may lie for long after it was written."""
+    soon = base("old:py3.11-bookworm")
+    files = render_site(replace(listing(soon), time="2027-08-30T00:00:00Z"), {})
+    told = read_aloud(files[page_path(soon.variant)])
+    assert "End of life: 31 Oct 2027 (Python 3.11). Fixes end with it." in told
+    assert "ends 31 Oct 2027" in read_aloud(files["index.html"])
 
 
 def test_the_history_says_what_moved() -> None:
@@ -127,10 +146,37 @@ def test_the_history_says_what_moved() -> None:
 
 def test_the_history_says_what_was_yanked() -> None:
     own = base()
-    yanked = replace(edition(own, days=1), yanked="a broken numpy", instead="data:x")
-    told = str(history_section([edition(own), yanked]))
-    assert "<b>Yanked: </b>a broken numpy; take data:x instead" in told
-    assert "Yanked" not in str(history_section([edition(own)]))
+    earlier = edition(own, days=2)
+    yanked = replace(edition(own, days=1), yanked="a broken numpy", instead=f"data:{earlier.dated}@{earlier.digest}")
+    content = render_site(listing(own), {own.variant: [edition(own), yanked, earlier]})[PATH]
+    found = read_page(content.decode())
+    assert f"Yanked: a broken numpy. Take data:{earlier.dated} instead." in read_aloud(content)
+    assert "../../bases/data/py3.13-trixie.html#history" in found.values("href")
+    assert "history" in found.values("id")
+    assert "Yanked" not in str(history_section([edition(own)], str))
+
+
+@pytest.mark.parametrize("name", ["data", "data:py3.9", f"data:py3.9@sha256:{'0' * 64}", ""])
+def test_a_name_that_means_no_base_or_several_is_no_link(name: str) -> None:
+    yanked = base("data:py3.13-trixie", yanked="a broken numpy", instead=name)
+    other = base("data:py3.12-trixie")
+    content = render_site(listing(yanked, other), {})[PATH]
+    assert f"Yanked: a broken numpy.{f' Take {name} instead.' if name else ''}" in read_aloud(content)
+    assert not re.search(r"<a [^>]*><code>", content.decode())
+
+
+def test_a_yank_s_reason_sets_no_order_of_our_words() -> None:
+    """Right-to-left words stand in a box of their own."""
+    assert "<bdi>שבור</bdi>." in render_site(listing(base(yanked="שבור")), {})[PATH].decode()
+
+
+def test_a_command_says_where_the_bases_are() -> None:
+    assert f"warmbase adopt --base data:py3.13 --index {PLACE}" in text_of("data:py3.13-trixie")
+    assert f"warmbase choose --index {PLACE}" in page("index.html").text()
+
+
+def test_how_an_image_was_looked_at_is_said_in_words() -> None:
+    assert "linux/amd64: started and tested" in text_of("data:py3.13-trixie")
 
 
 def test_a_page_says_what_its_base_shares_with_others() -> None:
@@ -158,6 +204,9 @@ def test_strange_names_are_text() -> None:
         ("Data:PY", "bases/~44ata/~50~59.html"),
         ("a\\b:c<d", "bases/a~5cb/c~3cd.html"),
         (":", "bases/~/~.html"),
+        ("con:nul", "bases/~63~6f~6e/~6e~75~6c.html"),
+        ("con.1/a.:x.", "bases/~63~6f~6e.1/a~2e/x~2e.html"),
+        ("console:com10", "bases/console/com10.html"),
     ],
 )
 def test_a_page_lies_below_bases_whatever_its_variant_is_called(variant: str, path: str) -> None:

@@ -45,7 +45,10 @@ def doctor(
         Path | None, typer.Option("--root", metavar="FOLDER", help="Look at the unpacked files of an image.")
     ] = None,
     dockerfile: Annotated[
-        Path | None, typer.Option("--dockerfile", metavar="FILE", help="The project's Dockerfile.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--dockerfile", metavar="FILE", help="The Dockerfile, relative to the project.", show_default=False
+        ),
     ] = None,
     platform: PlatformOption = "",
     index: IndexOption = "",
@@ -110,7 +113,7 @@ def _examine_project(
         project,
         published,
         wanted=base,
-        dockerfile=dockerfile,
+        dockerfile=project.folder / dockerfile if dockerfile else None,
         platform=platform or default_platform(published.listing().bases),
         today=now().date(),
     )
@@ -125,14 +128,17 @@ def _examine_container(path: Path, survey: "Survey", index: str, report: "Report
 
 
 def _project_of(path: Path) -> "Project | None":
-    """The project; None where a folder has none, for then the base itself is looked at."""
+    """The project; None where a folder has none, for then the base itself is looked at. Raises ProjectError, also for
+    what is not there."""
     from warmbase.downstream.projects.read import read_project
     from warmbase.errors import ProjectError
 
     try:
         return read_project(path)
     except ProjectError:
-        if path.is_file() or any((path / name).exists() for name in ("uv.lock", "pyproject.toml", "requirements.txt")):
+        if not path.is_dir() or any(
+            (path / name).exists() for name in ("uv.lock", "pyproject.toml", "requirements.txt")
+        ):
             raise
         return None
 

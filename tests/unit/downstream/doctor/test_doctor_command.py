@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from warmbase.cli import doctor
 from warmbase.cli.app import app
+from warmbase.downstream.doctor.containers import Survey
 from warmbase.downstream.doctor.probing import survey_container, survey_root
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Listing
@@ -133,6 +134,30 @@ def test_the_document_has_the_reason_and_the_fix_of_every_package(tmp_path: Path
         "uv lock --upgrade-package pandas==2.2.3",
     )
     assert pandas["why"] == "the project has 2.3.0, the base 2.2.3"
+
+
+def test_a_dockerfile_is_named_from_the_project(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "Dockerfile").rename(tmp_path / "docker/Dockerfile.dev")
+    assert examine(tmp_path, "--dockerfile", "docker/Dockerfile.dev").stdout.endswith("0 B to download\n")
+    exception = examine(tmp_path, "--dockerfile", "Dockerfile", code=1).exception
+    assert isinstance(exception, ProjectError)
+    assert exception.next_step
+
+
+@pytest.mark.parametrize("arguments", [(), ("--root", "."), ("--container", "web")])
+def test_a_project_that_is_not_there_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: Sequence[str]
+) -> None:
+    write_project(tmp_path)
+    survey: Survey = {"identity": None}
+    monkeypatch.setattr("warmbase.downstream.doctor.probing.survey_root", lambda folder: survey)
+    monkeypatch.setattr("warmbase.downstream.doctor.probing.survey_container", lambda name, run: survey)
+    index = str(tmp_path / "index.json")
+    finished = CliRunner().invoke(app, ["doctor", str(tmp_path / "nope"), "--index", index, *arguments])
+    assert isinstance(finished.exception, ProjectError)
+    assert finished.exception.message == f"there is no {tmp_path / 'nope'}"
 
 
 def test_an_unknown_base_and_a_missing_one_are_errors(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.needing import project
-from tests.offered import INDEX, base, edition, published, wheel_hash, wheel_name
+from tests.offered import INDEX, base, edition, offered, published, wheel_hash, wheel_name
 
 from warmbase.downstream.doctor.containers import Survey, read_identity
 from warmbase.downstream.doctor.examine import examine_container
@@ -86,6 +86,17 @@ def test_without_a_project_the_base_s_own_packages_are_looked_at(tmp_path: Path)
     (folder / CACHE / ARCHIVES / archive_id(pandas)).rename(folder / "gone")
     (folder / VENV / "lib/python3.13/site-packages/pandas-2.2.3.dist-info").rename(folder / "gone too")
     (found,) = examine(folder, needs=None).findings
+    assert (found.code, found.packages) == ("archive", ("pandas",))
+
+
+def test_what_is_kept_warm_is_nobody_s_to_install_without_a_project(tmp_path: Path) -> None:
+    warm = base("data:py3.13-trixie", [offered("numpy", "2.3.4"), offered("pandas", "2.2.3", use="warm")])
+    folder = image(tmp_path, installed={"numpy": "2.3.4"})
+    for bases in ((warm,), (base("web:py3.13-trixie"),)):
+        diagnosis = examine(folder, *bases, needs=None)
+        assert [(one.name, one.outcome) for one in diagnosis.verdicts] == [("numpy", "hit")]
+    (folder / CACHE / ARCHIVES / archive_id(wheel_hash(wheel_name("pandas", "2.2.3")))).rename(folder / "gone")
+    (found,) = examine(folder, warm, needs=None).findings
     assert (found.code, found.packages) == ("archive", ("pandas",))
 
 

@@ -6,11 +6,12 @@ be changed safely is said, with the line to write. Patching what was patched cha
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warmbase.downstream.adopt.copies import BUILDS, copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
+from warmbase.downstream.adopt.others import missing_copies
 from warmbase.downstream.adopt.programs import INSTALL_PLACES, is_install, option_values
 from warmbase.downstream.adopt.rules import look_at
 from warmbase.downstream.adopt.stages import (
@@ -48,11 +49,21 @@ def move_dockerfile(text: str, path: str, base: Base) -> Patched:
     return _patched(ground, edits, [])
 
 
-def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") -> Patched:
+def patch_dockerfile(
+    text: str,
+    path: str,
+    base: Base,
+    *,
+    exported: str = "",
+    main: str = "",
+    groups: frozenset[str] = frozenset(),
+    local: tuple[str, ...] = (".",),
+) -> Patched:
     """A Dockerfile on `base`. `exported` is the requirements file that takes the place of a lock that uv does not
-    read. Raises ProjectError for a text that is no Dockerfile."""
+    read; `main`, `groups` and `local` are as `Ground` has them. Raises ProjectError for a text that is no
+    Dockerfile."""
     dockerfile = read_dockerfile(text, path)
-    ground = survey(dockerfile, base, exported)
+    ground = replace(survey(dockerfile, base, exported), main=main, groups=groups, local=local)
     edits: dict[int, list[Edit]] = {}
     notes: list[Note] = []
     for number in sorted(ground.begun):
@@ -68,7 +79,7 @@ def patch_dockerfile(text: str, path: str, base: Base, *, exported: str = "") ->
     for stage in dockerfile.stages:
         for line, edit in copied_edits(ground, stage):
             edits.setdefault(line, []).append(edit)
-    notes += [*_left_alone(ground), *_kept_folders(ground), *_exact_syncs(ground)]
+    notes += [*_left_alone(ground), *_kept_folders(ground), *missing_copies(ground), *_exact_syncs(ground)]
     _drop_unused(ground, edits)
     return _patched(ground, edits, notes)
 
@@ -100,6 +111,15 @@ def _begin(ground: Ground, stage: Stage) -> tuple[int, list[Edit]]:
 
 def _doubts(ground: Ground, stage: Stage) -> Iterator[Note]:
     system = next((each.system for each in ground.base.offer.platforms if each.system), "")
+    platforms = [each.platform for each in ground.base.offer.platforms]
+    if stage.platform and stage.platform not in platforms:
+        yield Note(
+            text=f"the base is not there for {stage.platform}, only for {', '.join(platforms)}",
+            line=f"FROM {ground.base.reference}{f' AS {stage.name}' if stage.name else ''}",
+            path=ground.dockerfile.path,
+            number=stage.start.line,
+            is_blocking=True,
+        )
     if has_no_shell(stage.image):
         said = f"{stage.image} has no shell, and the base has one, a package manager and uv"
         named = any(each.keyword == "USER" for each in stage.instructions)

@@ -82,7 +82,6 @@ class _Reading:
                 self.programs += self._copied(instruction, place)
                 if INSTALLER.search(instruction.arguments):
                     self._installers |= set(instruction.words)
-                self.flags += _copied_venv(instruction, place)
             case "RUN" | "CMD" | "ENTRYPOINT":
                 self._run(instruction)
 
@@ -213,17 +212,6 @@ def _version(text: str) -> str:
 def origin_of(instruction: Instruction) -> str:
     """The stage or the image that COPY takes from, "" for the project's folder."""
     return dict(instruction.flags).get("from", "")
-
-
-def _copied_venv(instruction: Instruction, place: Place) -> Iterator[Option]:
-    """A venv of another stage: it has the base's packages once more."""
-    origin = origin_of(instruction)
-    words = instruction.words
-    if origin and len(words) > 1 and words[-1].rstrip("/") != f"/{VENV}":
-        for word in words[:-1]:
-            if word.rstrip("/").rsplit("/", 1)[-1] in (".venv", "venv"):
-                said = f"{instruction.keyword} --from={origin} {' '.join(words)}"
-                yield Option(name="copied-venv", value=words[-1], said=said, place=place)
 
 
 def _installed_uv(program: Sequence[str], place: Place) -> Iterator[Program]:

@@ -203,21 +203,29 @@ def _about_programs(
 def _about_copy(
     dockerfile: Dockerfile, stages: Sequence[Stage], step: _Step, *, is_ours: bool, has_project: bool
 ) -> Iterator[Finding]:
-    """A copy of a venv that is not made in the stage that it is copied from."""
+    """A copy of a venv that is not made in the stage that it is copied from, or that has the base's packages anew."""
     instruction = step.instruction
-    origin = dockerfile.find_stage(origin_of(instruction))
-    if origin is None or origin not in stages or len(instruction.words) < 2:
+    source, place = origin_of(instruction), Place(file=dockerfile.path, line=instruction.line)
+    origin = dockerfile.find_stage(source) if source else None
+    is_from_base = origin is not None and origin in stages
+    if not source or len(instruction.words) < 2 or not (is_ours or is_from_base):
         return
     *paths, target = instruction.words
-    made = _made(dockerfile, origin, has_project) | {_BASE_VENV}
+    made = _made(dockerfile, origin, has_project) if origin else frozenset()
     for word in paths:
         path = posixpath.normpath(posixpath.join("/", expand(word, step.values)[0]))
-        if _VENV.search(path) and path not in made:
+        if not _VENV.search(path) or path == _BASE_VENV:
+            continue
+        if is_from_base and path not in made:
             flags = "".join(f" --{name}={value}" for name, value in instruction.flags if name in ("chown", "chmod"))
             there = f" {_BASE_VENV} {_BASE_VENV}" if is_ours else f"{flags} {_BASE_VENV} {target}"
             message = f"there is no {path} to copy: uv installs into {_BASE_VENV}"
-            place = Place(file=dockerfile.path, line=instruction.line)
-            yield _fault("no-venv", message, f"COPY --from={origin_of(instruction)}{there}", place)
+            yield _fault("no-venv", message, f"COPY --from={source}{there}", place)
+        elif is_ours and step.path(target) != _BASE_VENV:
+            said = f"{instruction.keyword} --from={source} {' '.join(instruction.words)}"
+            message = f"`{said}` brings a venv that has the base's packages once more"
+            fix = f"take it out, and {target.rstrip('/')}/bin of PATH and of commands with it; have `uv sync --frozen"
+            yield _fault("copied-venv", message, f"{fix} --inexact` install into the base's venv in this stage", place)
 
 
 def _fault(code: str, message: str, fix: str, place: Place) -> Finding:

@@ -297,11 +297,6 @@ def _admits(required: str, uv: str) -> bool:
 
 def _latent(case: Case, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
     """What was said to uv and costs nothing only because everything is installed."""
-    for copied in case.situation.surroundings.all("copied-venv"):
-        message = f"`{copied.said}` brings a venv that has the base's packages once more"
-        fix = f"take it out, and {copied.value.rstrip('/')}/bin of PATH and of commands with it; have `uv sync --frozen"
-        fix += " --inexact` install into the base's venv in this stage"
-        yield Finding(code="copied-venv", severity="error", message=message, fix=fix, place=copied.place)
     needed = {verdict.name for verdict in verdicts}
     unneeded = [name for name in case.situation.holdings.venvs.get(BASE_VENV, {}) if name not in needed]
     exact = case.situation.surroundings.last("exact")

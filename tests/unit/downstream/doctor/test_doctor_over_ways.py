@@ -30,9 +30,11 @@ def pinned(text: str) -> str:
     return text
 
 
-def examine(way: Project, folder: Path) -> Diagnosis:
+def examine(way: Project, folder: Path, *, is_changed: bool = False) -> Diagnosis:
     """What doctor says of a way whose project needs what the base has, and has a lock if it is one of uv's."""
     dockerfile = way.copy(folder) / "Dockerfile"
+    if is_changed and way.change:
+        way.change.apply(folder)
     dockerfile.write_text(pinned(dockerfile.read_text()))
     is_synced, python = (folder / "pyproject.toml").is_file(), folder / ".python-version"
     made = project(VERSIONS if is_synced else {}, kind="uv.lock" if is_synced else "requirements.txt")
@@ -49,6 +51,9 @@ def test_a_line_that_has_to_change_is_an_error(way: Project, tmp_path: Path) -> 
     lines = (tmp_path / change.file).read_text().splitlines()
     places = {str(each.place) for each in errors}
     assert f"{change.file}:{lines.index(pinned(change.line)) + 1}" in places, errors
+    after = examine(way, tmp_path / "changed", is_changed=True)
+    left = {each.code for each in after.findings if each.severity == "error"}
+    assert left <= {"environment"}, "a venv of its own costs copies, but works"
 
 
 @pytest.mark.parametrize("way", AS_THEY_STAND, ids=lambda way: way.name)
@@ -176,6 +181,8 @@ def test_a_platform_that_the_base_has_not_is_an_error(tmp_path: Path) -> None:
     other = IN_PLACE.replace("FROM ", "FROM --platform=linux/arm64 ")
     found = patient(tmp_path, other).only_finding()
     assert (found.code, found.severity, found.place.line) == ("platform", "error", 1)
+    (note,) = (each for each in patch_dockerfile(other, "Dockerfile", BASE).notes if each.is_blocking)
+    assert note.text == found.message == "the base is not there for linux/arm64, only for linux/amd64"
     both = base(BASE.variant, BASE.offer.platforms[0].packages, platforms=("linux/amd64", "linux/arm64"))
     assert patient(tmp_path, other.replace(BASE.reference, both.reference)).examine(both).platform == "linux/arm64"
     variable = IN_PLACE.replace("FROM ", "FROM --platform=$BUILDPLATFORM ")

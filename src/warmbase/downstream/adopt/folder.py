@@ -18,7 +18,9 @@ _COUNTING = ("pyproject.toml", "uv.lock", ".python-version", ".dockerignore", "u
 
 
 def read_files(folder: Path, dockerfile: str, described_by: str) -> ProjectFiles:
-    """What a plan is made from. Raises ProjectError for a file that counts and is no text."""
+    """What a plan is made from. Raises ProjectError for a file that counts and is no text, or none at all."""
+    if (folder / dockerfile).is_dir():
+        raise ProjectError(f"{folder / dockerfile} is a folder", next_step="name the Dockerfile with --dockerfile")
     names = frozenset(_walk(folder))
     counting = {*_COUNTING, *COMPOSE_NAMES, *DEVCONTAINER_NAMES, dockerfile, f"{dockerfile}.dockerignore", described_by}
     texts = {name: _read_text(folder / name) for name in sorted(counting) if (folder / name).is_file()}

@@ -162,6 +162,13 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         read_files(tmp_path, "Dockerfile", "uv.lock")
 
 
+def test_a_folder_is_no_dockerfile(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").mkdir()
+    with pytest.raises(ProjectError, match="Dockerfile is a folder") as refused:
+        read_files(tmp_path, "Dockerfile", "uv.lock")
+    assert "--dockerfile" in refused.value.next_step
+
+
 def test_environments_and_hidden_folders_are_not_looked_into(tmp_path: Path) -> None:
     for path in ("app/main.py", "env/pyvenv.cfg", "env/x.py", ".git/y.py", "node_modules/z.py", "a/b/c/d/deep.py"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

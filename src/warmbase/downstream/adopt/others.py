@@ -23,6 +23,7 @@ OTHER_TOOLS = frozenset({"poetry", "pipenv", "poetry-core", "poetry-plugin-expor
 
 _LOCKS = ("poetry.lock", "Pipfile.lock")
 _INSTALLS = frozenset({"install", "sync"})
+_EXPORTS = frozenset({"export", "requirements"})
 _NEEDLESS: Mapping[str, frozenset[str]] = {
     "poetry": frozenset({"config", "self", "check", "lock", "env", "cache", "show", "about", "--version", "-V"}),
     "pipenv": frozenset({"lock", "verify", "check", "--version", "--python", "--rm", "--clear"}),
@@ -67,7 +68,7 @@ def replace_command(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
     start, end, new = command.words[first].start, command.end, ""
     if words[1] in _INSTALLS:
         new = _installation(ground, words)
-    elif words[1] in ("export", "requirements"):
+    elif words[1] in _EXPORTS:
         redirects = [word.start for word in command.words if re.match(r"\d?>", word.text)]
         end = command.words[[word.start for word in command.words].index(redirects[0]) - 1].end if redirects else end
         output = next(option_values(words, {"--output", "-o"}), "")
@@ -84,7 +85,7 @@ def doubt(ground: Ground, command: ShellCommand) -> tuple[str, str] | None:
         return None
     if not ground.exported:
         return f"{words[0]} downloads by itself what the base has", "RUN uv sync --frozen --inexact"
-    if words[1] not in (*_INSTALLS, "export", "requirements"):
+    if words[1] not in (*_INSTALLS, *_EXPORTS):
         return f"the base has no {words[0]}, which `{' '.join(words[:2])}` needs", ""
     if command.operator == "[":
         return f"the base has no {words[0]}", f"RUN {_installation(ground, words)}"
@@ -106,7 +107,7 @@ def wanted_files(ground: Ground) -> tuple[str, ...]:
         for instruction in ground.dockerfile.stages[number].instructions:
             for command in ground.commands(instruction) if instruction.keyword == "RUN" else ():
                 words = tool_words(command)
-                if words[1:2] and (words[1] in _INSTALLS or words[1] in ("export", "requirements")):
+                if words[1:2] and words[1] in (*_INSTALLS, *_EXPORTS) and "--only-root" not in words:
                     found.add(_wanted_file(ground, words))
                 found |= {name for name in (ground.exported, ground.main) if name and name in command.texts}
     return tuple(sorted(found))
@@ -127,11 +128,12 @@ def copy_exported(ground: Ground, instruction: Instruction) -> Iterator[Edit]:
         flags = "".join(f"--{name}={value} " for name, value in instruction.flags)
         ending = "\r\n" if instruction.text.endswith("\r\n") else "\n"
         copied = {each.arguments for each in ground.dockerfile.instructions}
-        line = f"{' '.join(names)} {into or '.'}/"
-        if line not in copied:
-            end = len(instruction.text)
-            begin = "" if instruction.text.endswith("\n") else ending
-            yield Edit(start=end, end=end, new=f"{begin}COPY {flags}{line}{ending}", why=why)
+        lines = [line for line in (f"{name} {into or '.'}/" for name in names) if line not in copied]
+        end = len(instruction.text)
+        new = "" if instruction.text.endswith("\n") else ending
+        new += "".join(f"COPY {flags}{line}{ending}" for line in lines)
+        if lines:
+            yield Edit(start=end, end=end, new=new, why=why)
         return
     end = instruction.text.index(locks[0]) + len(locks[0])
     new = "".join(f'", "{name}' if instruction.exec_form else f" {name}" for name in names)

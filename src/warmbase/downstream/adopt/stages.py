@@ -13,11 +13,13 @@ from posixpath import join, normpath
 from warmbase.downstream.adopt.programs import (
     INSTALL_PLACES,
     WHEEL_PLACES,
+    installs_project,
     is_install,
     is_wheel_build,
     option_values,
+    settle,
 )
-from warmbase.downstream.commands import ShellCommand, read_commands
+from warmbase.downstream.commands import ShellCommand, read_commands, unfold
 from warmbase.downstream.dockerfile import Dockerfile, Instruction, Stage, expand
 from warmbase.downstream.listing import Base
 from warmbase.downstream.naming import take_apart
@@ -72,6 +74,11 @@ class Ground:
     def commands(self, instruction: Instruction) -> tuple[ShellCommand, ...]:
         """The commands of an instruction."""
         return read_commands(instruction, self.dockerfile.escape)
+
+    def installs(self, instruction: Instruction) -> bool:
+        """Whether an instruction installs a project's packages."""
+        commands = self.commands(instruction) if instruction.keyword == "RUN" else ()
+        return any(installs_project(settle(each.program)) for outer in commands for each in unfold(outer))
 
 
 def survey(dockerfile: Dockerfile, base: Base, exported: str = "") -> Ground:
@@ -191,7 +198,7 @@ def _made_by(command: ShellCommand, kept: Collection[str] = ()) -> Iterator[tupl
     program = command.program
     if path:
         yield "venv", path
-    elif program[:1] in (("uv",), ("poetry",)):
+    elif program[:1] in (("uv",), ("poetry",), ("pipenv",)):
         yield "venv", ".venv"
     if is_install(program):
         yield from (("venv", value) for value in option_values(program, INSTALL_PLACES) if value not in kept)

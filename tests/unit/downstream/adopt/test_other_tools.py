@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.needing import locked, project
 from tests.offered import base
 
@@ -139,6 +141,12 @@ def test_the_exported_file_goes_where_the_lock_goes(line: str) -> None:
     found = patched(f"FROM python:3.12\n{line}\nRUN poetry install --no-root\n")
     assert found.text == f"FROM {BASE.reference}\n{BROUGHT[line]}\nRUN uv pip install -r {ALL}\n"
     assert not blocking(found)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from([*BROUGHT, *(f"RUN {each}" for each in COMMANDS), "FROM x"]), max_size=6))
+def test_any_dockerfile_of_theirs_is_patched_once(lines: list[str]) -> None:
+    assert patched("".join(f"{line}\n" for line in ["FROM python:3.12 AS x", *lines])).text
 
 
 def test_a_lock_that_is_mounted_is_replaced_in_the_mount() -> None:

@@ -228,7 +228,7 @@ def fleet(
                 tags=(tag, f"py{minor}") if suite == "trixie" else (tag,),
                 time=NEWEST - timedelta(days=number(image, 90)),
                 yanked="a broken build of openssl" if position % 40 == 39 else "",
-                instead=f"{image}:{tag}-20261121" if position % 40 == 39 else "",
+                instead=f"{image}:{tag}-20261121@{digest(f'{image}:{tag} before')}" if position % 40 == 39 else "",
             )
         )
     return tuple(made)
@@ -248,6 +248,10 @@ class Offering:
     def editions(self, variant: str) -> tuple[Edition, ...]:
         """See `Published`."""
         return next((each.history or (edition(each),) for each in self.bases if each.variant == variant), ())
+
+    def histories(self) -> dict[str, tuple[Edition, ...]]:
+        """See `Published`."""
+        return {each.variant: self.editions(each.variant) for each in self.bases}
 
     def find(self, text: str) -> Base:
         """See `Published`."""

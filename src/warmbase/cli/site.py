@@ -32,7 +32,7 @@ def site(
     with reporting(quiet=True) as report:
         published = open_published(index, Path(), report)
         listing = published.listing()
-        editions = {base.variant: published.editions(base.variant) for base in listing.bases}
+        editions = published.histories()
     files = render_site(listing, editions)
     write_site(files, out)
     size = sum(map(len, files.values()))

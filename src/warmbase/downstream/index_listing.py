@@ -40,6 +40,10 @@ class IndexListing:
         """See `Published`."""
         return editions_from_json(self._document, variant, self.source)
 
+    def histories(self) -> dict[str, tuple[Edition, ...]]:
+        """See `Published`."""
+        return {base.variant: self.editions(base.variant) for base in self._listing.bases}
+
     def find(self, text: str) -> Base:
         """See `Published`. Of an earlier image only what its edition says is known."""
         found = find_listed(self._listing, text)

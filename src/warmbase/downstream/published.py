@@ -1,5 +1,6 @@
 """What is published somewhere, as the commands for people ask for it: whoever reads a registry or an index.json."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from warmbase.downstream.listing import Base, Edition, Listing
@@ -19,6 +20,11 @@ class Published(Protocol):
 
     def editions(self, variant: str) -> tuple[Edition, ...]:
         """What a variant was and is, the newest first; nothing for one that is not there."""
+        ...
+
+    def histories(self) -> Mapping[str, tuple[Edition, ...]]:
+        """The same for all variants, read at once. Where that fails and the listing was kept, there are none, and a
+        warning says so."""
         ...
 
     def find(self, text: str) -> Base:

@@ -8,7 +8,7 @@ found among the tags of each image's repository, one listing each.
 Where the registry cannot be reached, what was kept is told instead, with a warning that says of when it is.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -81,9 +81,19 @@ class RegistryListing:
     def editions(self, variant: str) -> tuple[Edition, ...]:
         """See `Published`."""
         try:
-            return self._reader.editions(variant)
+            return self._reader.histories([variant])[variant]
         except RegistryError as error:
             raise _as_listing_error(error) from error
+
+    def histories(self) -> Mapping[str, tuple[Edition, ...]]:
+        """See `Published`."""
+        variants = [base.variant for base in self._listing.bases]
+        try:
+            return self._reader.histories(variants)
+        except RegistryError as error:
+            said = f"{error.message}; what bases were before is not told"
+            self._report(Warned(subject=self.source, message=said))
+            return {}
 
     def find(self, text: str) -> Base:
         """See `Published`."""

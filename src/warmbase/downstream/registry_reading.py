@@ -1,7 +1,7 @@
 """Reading a registry's journal: the newest entry of each variant and what it offers, or what a variant was before."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,10 +14,11 @@ from warmbase.errors import RegistryError
 from warmbase.events import Report, Warned
 from warmbase.oci.manifest import Descriptor
 from warmbase.oci.records import parse_document, record_layers
-from warmbase.publish.history import history
+from warmbase.publish.history import Change, history
 from warmbase.publish.journal import KIND, Entry, entry_from_json, front, merge
 from warmbase.publish.ledger import last_at_once, read_tagged
 from warmbase.publish.model import Place
+from warmbase.publish.offer_document import harmless
 from warmbase.publish.offering import read_offer
 from warmbase.publish.stamps import Stamp
 from warmbase.publish.yank import Yank, read_tagged_yanks
@@ -88,38 +89,26 @@ class RegistryReader:
         digests: dict[str, list[str]] = defaultdict(list)
         for base in bases:
             digests[base.image] += _digests(base)
-
-        def ask(image: str) -> Mapping[str, Yank]:
-            return self._read_yanks(image, digests[image])
-
-        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="yanks") as executor:
-            yanks = dict(zip(digests, executor.map(ask, digests), strict=True))
+        yanks = self._read_yanks(digests)
         return tuple(_with_yank(base, yanks[base.image]) for base in bases)
 
-    def editions(self, variant: str) -> tuple[Edition, ...]:
-        """What a variant was and is, the newest first, with what is said against each image today."""
-        past = tuple(history(merge(self._own_entries(variant))))
-        yanks = self._read_yanks(variant.partition(":")[0], (name for entry, _ in past for name in _images(entry)))
-        return tuple(
-            Edition(
-                time=entry.time,
-                action=entry.action,
-                digest=entry.digest,
-                dated=entry.dated,
-                content=entry.content,
-                changes=change.words(),
-                size=entry.size,
-                packages=entry.packages,
-                yanked=yank.reason if yank else "",
-                instead=yank.instead if yank else "",
-            )
-            for entry, change in past
-            for yank in (_yank_among(yanks, _images(entry)),)
-        )
+    def histories(self, variants: Collection[str]) -> dict[str, tuple[Edition, ...]]:
+        """What variants were and are, the newest first, with what is said against each image today."""
+        entries = self._own_entries(variants)
+        past = {variant: tuple(history(merge(own))) for variant, own in entries.items()}
+        digests: dict[str, list[str]] = defaultdict(list)
+        for changes in past.values():
+            for entry, _ in changes:
+                digests[entry.image] += _images(entry)
+        yanks = self._read_yanks(digests)
+        return {
+            variant: tuple(_edition(entry, change, yanks[entry.image]) for entry, change in changes)
+            for variant, changes in past.items()
+        }
 
     def find_earlier(self, variant: str, wanted: Wanted) -> Base | None:
         """The newest image of a variant that a tag or a digest means, under its own tags."""
-        for entry in reversed(merge(self._own_entries(variant)).entries):
+        for entry in reversed(merge(self._own_entries([variant])[variant]).entries):
             digests = _images(entry)
             tags = () if wanted.digits else (entry.dated, entry.content)
             if any(map(wanted.is_digest, digests)) or wanted.tag in tags:
@@ -133,17 +122,32 @@ class RegistryReader:
                 return replace(told, tags=tuple(tag for tag in (entry.dated, entry.content) if tag) or entry.rolling)
         return None
 
-    def _read_yanks(self, image: str, digests: Iterable[str]) -> Mapping[str, Yank]:
-        return read_tagged_yanks(self._place.registry, self._place.repository(image), digests)
+    def _read_yanks(self, digests: Mapping[str, Iterable[str]]) -> dict[str, Mapping[str, Yank]]:
+        """The yanks among the digests of each image's repository, one listing each."""
+
+        def ask(image: str) -> Mapping[str, Yank]:
+            found = read_tagged_yanks(self._place.registry, self._place.repository(image), digests[image])
+            return {
+                digest: replace(yank, reason=harmless(yank.reason), instead=harmless(yank.instead))
+                for digest, yank in found.items()
+            }
+
+        with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="yanks") as executor:
+            return dict(zip(digests, executor.map(ask, digests), strict=True))
 
     @cached_property
     def _stamps(self) -> tuple[Stamp, ...]:
         return tuple(filter(None, map(Stamp.parse, self._place.registry.tags(self._place.journal))))
 
-    def _own_entries(self, variant: str) -> list[Entry]:
-        tags = [str(stamp) for stamp in self._stamps if stamp.front == front(variant)]
-        read = read_tagged(self._place, tags, self._entries)
-        return [entry for entry in read.values() if entry.variant == variant]
+    def _own_entries(self, variants: Collection[str]) -> dict[str, list[Entry]]:
+        """All entries of variants, read at once."""
+        fronts = set(map(front, variants))
+        tags = [str(stamp) for stamp in self._stamps if stamp.front in fronts]
+        found: dict[str, list[Entry]] = {variant: [] for variant in variants}
+        for entry in read_tagged(self._place, tags, self._entries).values():
+            if entry.variant in found:
+                found[entry.variant].append(entry)
+        return found
 
     def _newest_of(self, records: Sequence[_Record]) -> list[Base]:
         """The bases of the variants that these entries are of. Raises ValueError for what cannot be read."""
@@ -190,6 +194,28 @@ def with_own_tags(bases: Iterable[Base]) -> tuple[Base, ...]:
 
 def _with_tags(base: Base, tags: tuple[str, ...]) -> Base:
     return base if base.tags == tags else replace(base, tags=tags)
+
+
+def _edition(entry: Entry, change: Change, yanks: Mapping[str, Yank]) -> Edition:
+    yank = _yank_among(yanks, _images(entry))
+    return Edition(
+        time=entry.time,
+        action=entry.action,
+        digest=entry.digest,
+        dated=harmless(entry.dated),
+        content=harmless(entry.content),
+        changes=harmless(change.words()),
+        size=entry.size,
+        packages=_harmless_packages(entry.packages),
+        yanked=yank.reason if yank else "",
+        instead=yank.instead if yank else "",
+    )
+
+
+def _harmless_packages(packages: Mapping[str, str]) -> Mapping[str, str]:
+    if "".join((*packages, *packages.values())).isprintable():  # as nearly all are
+        return packages
+    return {harmless(name): harmless(version) for name, version in packages.items()}
 
 
 def _with_yank(base: Base, yanks: Mapping[str, Yank]) -> Base:

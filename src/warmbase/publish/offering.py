@@ -8,6 +8,7 @@ then it is read from the registry in the same way, at the cost of the images' la
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,8 @@ def read_offer(place: Place, entry: Entry, layers: Mapping[str, Descriptor]) -> 
     registry = place.registry
     packed = layers.get(packed_type(OFFER))
     if packed:
-        return replace(unpack_offer(read_layer(registry, place.journal, packed)), variant=entry.variant)
+        with suppress(ValueError):  # another version's; its images can be read all the same
+            return replace(unpack_offer(read_layer(registry, place.journal, packed)), variant=entry.variant)
     repository = place.repository(entry.image)
     index = registry.read_manifest(repository, entry.digest)
     if index is None:

@@ -220,3 +220,38 @@ def test_the_editions_of_a_variant_say_what_changed(reader: Reader) -> None:
     assert now.changes == "numpy 2.0 → 2.3.4, +pandas 2.2.3"
     assert dict(before.packages) == {"numpy": "2.0"}
     assert reader.open().editions("none:py3.13") == ()
+
+
+def test_what_all_variants_were_is_read_with_one_listing_for_each_image(reader: Reader) -> None:
+    told: list[object] = []
+    published = reader.open()
+    published.listing()
+    assert reader.asks(lambda: told.append(published.histories())) == 3 + 2, "three entries, two images"
+    assert told == [{name: reader.open().editions(name) for name in ("data:py3.13-trixie", "web:py3.12-trixie")}]
+    reader.later()
+    again = reader.open()
+    again.listing()
+    assert reader.asks(again.histories) == 2, "entries never change"
+
+
+def test_with_the_registry_away_bases_are_told_without_what_they_were(reader: Reader) -> None:
+    first = reader.bases()
+    reader.later()
+    reader.registry.before = refuse
+    published = reader.open()
+    assert (published.listing().bases, published.histories()) == (first, {})
+    assert reader.warnings[1:] == ["no connection; what bases were before is not told"]
+
+
+def test_what_people_wrote_in_a_registry_loses_what_a_terminal_obeys(reader: Reader, tmp_path: Path) -> None:
+    shelf, place = Shelf(folder=tmp_path / "blobs"), Place(registry=reader.registry, prefix="bases")
+    variant = describing_variant(shelf, "kit", LOCK)
+    [done] = publish_variants([variant], place, blobs=shelf, clock=Clock())
+    assert done.entry
+    odd = replace(entry_of(DATA), variant=done.entry.variant, packages={"odd\u202e": "1\x1b"})
+    Ledger(place, odd.variant).write(odd)
+    yank(place, odd.variant, done.entry.digest, reason="turned\u202e round", instead="", clock=Clock())
+    by_digest = {each.digest: each for each in reader.open().editions(odd.variant)}
+    assert by_digest[done.entry.digest].yanked == "turned\ufffd round"
+    assert by_digest[odd.digest].packages == {"odd\ufffd": "1\ufffd"}
+    assert all(each.changes.isprintable() for each in by_digest.values())

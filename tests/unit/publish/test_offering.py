@@ -14,7 +14,7 @@ from warmbase.effects.registry.records import write_record
 from warmbase.errors import RegistryError
 from warmbase.events import Event, Warned
 from warmbase.oci.manifest import Manifest
-from warmbase.oci.records import packed_layers, packed_type
+from warmbase.oci.records import embed, pack, packed_layers, packed_type
 from warmbase.oci.reference import Reference
 from warmbase.publish.baseline import read_origin
 from warmbase.publish.journal import Entry, record_entry
@@ -74,6 +74,15 @@ def test_the_offer_says_what_the_image_says(published: Place) -> None:
     assert platform.system_packages == (
         SystemPackage(name="libc6", version="2.41-12", licences=("LGPL-2.1-or-later",)),
     )
+
+
+def test_an_offer_that_only_a_newer_version_reads_is_read_out_of_the_image(published: Place) -> None:
+    entry = newest(published)
+    manifest = published.registry.read_manifest(published.journal, entry.id)
+    assert manifest
+    newer = embed(*pack(OFFER, b'{"format": 1000}'))
+    layers = {**packed_layers(manifest.content), packed_type(OFFER): newer}
+    assert read_offer(published, entry, layers) == offer_of(published)
 
 
 def test_layers_say_which_packages_lie_in_them(published: Place) -> None:

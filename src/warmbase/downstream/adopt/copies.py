@@ -13,9 +13,6 @@ from warmbase.downstream.adopt.others import is_tool_folder
 from warmbase.downstream.adopt.stages import VENV_FOLDER, Ground, folders_of, installed_folders
 from warmbase.downstream.dockerfile import Instruction, Stage, expand
 
-BUILDS = ("uv sync", "uv pip", "pip install", "pip3 install", "poetry install", "pipenv install")
-"""Commands that install a project's packages."""
-
 _INSTALLED = re.compile(
     r"/usr/local/lib/python3\.\d+(?:/site-packages)?|/usr/lib/python3(?:/dist-packages)?|/root/\.local"
 )
@@ -94,7 +91,7 @@ def _has_installed_in(ground: Ground, origin: Stage, paths: Sequence[str]) -> bo
         if any(_lies_in(venv, path) for venv in _own_folders(ground, each) for path in paths):
             return True
         for instruction, folder, _ in folders_of(each, ground.dockerfile):
-            if instruction.keyword == "RUN" and any(words in instruction.arguments for words in BUILDS):
+            if ground.installs(instruction):
                 within = (normpath(join(folder, path)) for path in paths)
                 if any(folder == path or _lies_in(folder, path) for path in within):
                     return True

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from warmbase.downstream.adopt.copies import BUILDS, copied_edits, takes_environment
+from warmbase.downstream.adopt.copies import copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
 from warmbase.downstream.adopt.others import missing_copies
@@ -143,8 +143,7 @@ def _left_alone(ground: Ground) -> Iterator[Note]:
     """Stages that install packages on something else than a Python image."""
     said_of = set()
     for stage in ground.dockerfile.stages:
-        runs = [each for each in stage.instructions if each.keyword == "RUN"]
-        installs = any(words in each.arguments for each in runs for words in BUILDS)
+        installs = any(ground.installs(each) for each in stage.instructions)
         if stage.number in ground.ours or not (installs or takes_environment(ground, stage)):
             continue
         image = stage.image or "an image that is not known here"

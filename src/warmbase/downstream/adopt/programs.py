@@ -101,6 +101,17 @@ def settle(program: Sequence[str]) -> tuple[str, ...]:
     return ("uv", *program[place:end], *program[1:place], *program[end:])
 
 
+def installs_project(program: Sequence[str]) -> bool:
+    """Whether a settled program installs a project's packages, whichever tool does."""
+    match program:
+        case ("uv", "sync", *_) | (("poetry" | "pipenv"), ("install" | "sync"), *_):
+            return True
+        case (python, "-m", ("poetry" | "pipenv"), ("install" | "sync"), *_) if PYTHON_PROGRAM.fullmatch(python):
+            return True
+        case _:
+            return is_install(program)
+
+
 def uses_cache(program: Sequence[str]) -> bool:
     """Whether a settled program takes packages, or the cache's word for what there is."""
     if is_install(program) or program[:1] == ("uvx",):
@@ -124,9 +135,9 @@ def requested(program: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
             return (), tuple(_operands(rest))
     if not is_install(program) or "install" not in program:
         return (), ()
-    rest = program[program.index("install") + 1 :]
-    files = [word[2:] for word in rest if re.fullmatch(r"-r[^=].*", word)]
-    return tuple(_operands(rest)), (*option_values(rest, {"-r", "--requirement", "--requirements"}), *files)
+    words = program[program.index("install") + 1 :]
+    files = [word[2:] for word in words if re.fullmatch(r"-r[^=].*", word)]
+    return tuple(_operands(words)), (*option_values(words, {"-r", "--requirement", "--requirements"}), *files)
 
 
 def _operands(words: Sequence[str]) -> Iterator[str]:

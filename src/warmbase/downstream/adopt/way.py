@@ -1,5 +1,6 @@
 """How the image of a Dockerfile gets its packages, for the prediction of its layers. Pure."""
 
+from warmbase.downstream.adopt.programs import is_install, settle
 from warmbase.downstream.adopt.stages import VENV_FOLDER
 from warmbase.downstream.commands import read_commands
 from warmbase.downstream.dockerfile import Instruction, read_dockerfile
@@ -24,12 +25,9 @@ def _way_of_step(instruction: Instruction, escape: str) -> Way | None:
     if instruction.keyword != "RUN":
         return None
     for command in read_commands(instruction, escape):
-        words = command.texts
-        if "sync" in words[1:] and "pip" not in words and words[0].endswith("uv"):
-            return "sync" if "--inexact" in words else "exact sync"
-        programs = [word.rpartition("/")[2] for word in words[: words.index("install")]] if "install" in words else []
-        if programs and programs[0] in ("pip", "pip3"):
-            return "pip"
-        if "pip" in programs:
-            return "install"
+        program = settle(command.program)
+        if program[:2] == ("uv", "sync"):
+            return "sync" if "--inexact" in program else "exact sync"
+        if is_install(program) and "install" in program:
+            return "pip" if program[0].startswith("pip") else "install"
     return None

@@ -17,11 +17,10 @@ EXPORTED_KINDS = frozenset({"poetry.lock", "Pipfile.lock", "environment.yml"})
 def export_requirements(project: Project, needs: Sequence[Need]) -> str:
     """The needs as a requirements file, with the hashes of their files where all have some."""
     indexed = [need for need in needs if need.source == "index"]
-    hashed = bool(indexed) and all(need.version and any(file.sha256 for file in need.files) for need in needs)
+    written = [need for need in needs if need.source != "path"]
+    hashed = bool(indexed) and all(need.version and any(file.sha256 for file in need.files) for need in written)
     lines = [f"# From {project.path.name}, for images; written by `warmbase adopt`, which also renews it."]
-    for need in needs:
-        if need.source == "path":
-            continue
+    for need in written:
         lines.append(_requirement(need))
         if hashed:
             hashes = sorted({file.sha256 for file in need.files if file.sha256})

@@ -89,6 +89,10 @@ def doubt(ground: Ground, command: ShellCommand) -> tuple[str, str] | None:
         return f"the base has no {words[0]}, which `{' '.join(words[:2])}` needs", ""
     if command.operator == "[":
         return f"the base has no {words[0]}", f"RUN {_installation(ground, words)}"
+    folders = [f"./{folder}" for folder in ground.local if folder != "."]
+    if words[1] == "export" and folders:
+        text = f"it named {' and '.join(folders)} too, which no requirements file for images can; where they are"
+        return text, f"RUN uv pip install --no-deps {' '.join(folders)}"
     if _is_open(ground, words):
         said = " ".join(word for word in words[2:] if word not in ("--no-root", "--no-interaction", "--no-ansi"))
         file = f"; {ground.main} has the main dependencies alone" if ground.main else ""

@@ -96,7 +96,7 @@ def plan_adoption(
     changes += [each for each in extras if isinstance(each, Change)]
     notes += [each for each in extras if isinstance(each, Note)]
     found = match(project_in_image(project, image), base, offered.platform)
-    notes += [*_notes(project, found, locked), *_notes_on_folders(project, found, exports), *_notes_on_scripts(files)]
+    notes += [*_notes(project, found, locked), *_notes_on_folders(project, found, image), *_notes_on_scripts(files)]
     notes += notes_on_settings(files)
     notes += _notes_on_source(files.texts.get(wishes.dockerfile, ""), wishes.dockerfile, recipe)
     return Adoption(
@@ -246,10 +246,10 @@ def _notes(project: Project, found: Match, locked: Locked | None) -> Iterator[No
         )
 
 
-def _notes_on_folders(project: Project, found: Match, exports: Mapping[str, str]) -> Iterator[Note]:
+def _notes_on_folders(project: Project, found: Match, dockerfile: str) -> Iterator[Note]:
     """What the lock takes from folders or files that are no packages here, and no requirements file can name."""
-    for miss in found.misses if exports else ():
-        if miss.need.source == "path":
+    for miss in found.misses if project.kind in EXPORTED_KINDS else ():
+        if miss.need.source == "path" and miss.need.url not in dockerfile:
             text = f"{miss.need.name} comes from {miss.need.whence}, which nothing installs"
             is_relative = not re.match(r"[./]|file:", miss.need.url)
             line = f"RUN uv pip install --no-deps {'./' if is_relative else ''}{miss.need.url}"

@@ -112,6 +112,8 @@ def test_packages_in_folders_are_installed_too() -> None:
     assert patched(text, local).text.splitlines()[-1] == line
     whole = text.replace(" --no-root", "")
     assert patched(whole, local).text.splitlines()[-1] == line.replace("./libs", "-e . ./libs")
+    (note,) = blocking(patched(f"FROM python:3.12\n{COPIES}RUN poetry export > r.txt\n", local))
+    assert note.line == "RUN uv pip install --no-deps ./libs/util"
 
 
 def test_a_package_whose_files_are_not_there_yet_is_left_to_a_note() -> None:
@@ -187,6 +189,7 @@ def test_an_image_for_production_gets_the_main_dependencies_alone() -> None:
 def test_what_no_requirements_file_can_name_is_said() -> None:
     (note,) = blocking(_plan({"poetry.lock": ""}))
     assert note.line == "RUN uv pip install --no-deps ../x"
+    assert not blocking(_plan({"poetry.lock": "", "Dockerfile": f"FROM python:3.12\nCOPY . .\n{note.line}\n"}))
 
 
 @pytest.mark.parametrize("sample", ["poetry1", "poetry2"])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from warmbase.downstream.adopt.conda import notes_on_conda
 from warmbase.downstream.adopt.copies import copied_edits, takes_environment
 from warmbase.downstream.adopt.edits import Edit, apply_edits, leave_out, set_image, set_value
 from warmbase.downstream.adopt.model import Note
@@ -79,7 +80,13 @@ def patch_dockerfile(
     for stage in dockerfile.stages:
         for line, edit in copied_edits(ground, stage):
             edits.setdefault(line, []).append(edit)
-    notes += [*_left_alone(ground), *_kept_folders(ground), *missing_copies(ground), *_exact_syncs(ground)]
+    notes += [
+        *_left_alone(ground),
+        *notes_on_conda(ground),
+        *_kept_folders(ground),
+        *missing_copies(ground),
+        *_exact_syncs(ground),
+    ]
     _drop_unused(ground, edits)
     return _patched(ground, edits, notes)
 

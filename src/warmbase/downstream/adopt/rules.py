@@ -235,6 +235,9 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
     gone = {number for number, _ in _flags(ground, program)}
     if gone:
         yield from drop_words(command, [number + offset for number in gone], "packages go into the base's environment")
+    if program[0] in ("chown", "chmod"):
+        places = [number for number, word in enumerate(command.texts) if word.rstrip("/") in ground.venvs]
+        yield from drop_words(command, places, "the base's environment is open to every user")
     packages = system_packages(program)
     own = {name for name in packages if _SYSTEM_PYTHON.fullmatch(name)}
     if own:
@@ -350,13 +353,6 @@ def _not_ours(ground: Ground, command: ShellCommand, instruction: Instruction) -
             line = f"RUN {install_system(without_options(rest))}"
             text = f"the base is {system}, which has no apk; its packages may have other names"
             return _note(ground, instruction, text, line)
-        case (("conda" | "mamba" | "micromamba"), *_):
-            return _note(
-                ground,
-                instruction,
-                "the base has no conda",
-                f"RUN uv pip install -r {ground.exported or 'requirements.txt'}",
-            )
         case _:
             said = doubt(ground, command)
             return _note(ground, instruction, *said) if said else None

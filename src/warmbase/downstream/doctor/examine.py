@@ -66,7 +66,7 @@ def examine_project(
     texts = read_texts(project)
     configuration = read_configuration(project, texts)
     bases = published.listing().bases
-    ground = find_ground(dockerfile or _find_dockerfile(project.folder), published, bases)
+    ground = find_ground(dockerfile or _find_dockerfile(project.folder), project.folder, published, bases)
     if wanted:
         base = published.find(wanted)
         if ground and ground.base.variant != base.variant:
@@ -130,7 +130,11 @@ def _diagnose(
     situation = assess(holdings, surroundings, project.kind)
     environment = environment_of(holdings.python, platform)
     verdicts = tuple(judge(need, situation) for need in project.needs(environment))
-    named = list(find_named(surroundings.requests, situation, lambda name: _needs_of(name, project, environment)))
+
+    def read(name: str) -> tuple[Need, ...]:
+        return _needs_of(name, project, environment)
+
+    named = list(find_named(surroundings.requests, situation, verdicts, read))
     case = Case(
         project=project, situation=situation, base=base.name if base else "", texts=asked.texts, drift=asked.drift
     )
@@ -157,15 +161,16 @@ def _needs_of(name: str, project: Project, environment: Environment) -> tuple[Ne
         return ()
 
 
-def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) -> Ground | None:
+def find_ground(path: Path | None, folder: Path, published: Published, bases: Iterable[Base]) -> Ground | None:
     """The base of a Dockerfile's last stage that stands on a published one, and all its stages that stand on that
-    image; None where there is no such stage, or no file.
+    image; None where there is no such stage, or no file. It is named as it is seen from `folder`.
 
     Raises ProjectError for what is no Dockerfile, ListingError for a tag of a base that is not there.
     """
     if path is None:
         return None
-    dockerfile = read_dockerfile(_read(path), path.name)
+    name = (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+    dockerfile = read_dockerfile(_read(path), name)
     names = images_of_bases(dockerfile, bases)
     lowest = next((dockerfile.ancestry(dockerfile.stages[number])[0] for number in reversed(list(names))), None)
     if lowest is None:
@@ -175,7 +180,7 @@ def find_ground(path: Path | None, published: Published, bases: Iterable[Base]) 
         dockerfile=dockerfile,
         stages=tuple(dockerfile.stages[number] for number, name in names.items() if name == names[lowest.number]),
         is_pinned="@sha256:" in lowest.image,
-        place=Place(file=path.name, line=lowest.start.line),
+        place=Place(file=name, line=lowest.start.line),
     )
 
 

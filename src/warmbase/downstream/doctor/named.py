@@ -22,12 +22,15 @@ _OF_UV = frozenset({"uv", "pip"})
 """What the base has as its own."""
 
 
-def find_named(requests: Iterable[Request], situation: Situation, read: ReadFile) -> Iterator[tuple[Verdict, Finding]]:
-    """What is downloaded of the requests, each once, with the finding about it."""
-    seen: set[tuple[str, str, str]] = set()
+def find_named(
+    requests: Iterable[Request], situation: Situation, known: Iterable[Verdict], read: ReadFile
+) -> Iterator[tuple[Verdict, Finding]]:
+    """What is downloaded of the requests, each once, with the finding about it; `known` is what the project needs, of
+    which all is said."""
+    seen = {(verdict.name, verdict.version) for verdict in known}
     for request in requests:
         for need in read(request.text.removeprefix(f"{request.folder}/")) if request.is_file else _read(request.text):
-            key = need.name, need.version, need.specifier
+            key = need.name, need.version or need.specifier
             if key not in seen and need.name not in _OF_UV:
                 seen.add(key)
                 verdict = judge(need, situation)

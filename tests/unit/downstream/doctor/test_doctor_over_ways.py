@@ -165,6 +165,13 @@ def test_what_commands_install_beside_the_project_counts(tmp_path: Path) -> None
     assert (diagnosis.hits, len(diagnosis.verdicts)) == (3, 6)
 
 
+def test_what_the_project_needs_itself_is_told_once(tmp_path: Path) -> None:
+    files = {"exported.txt": "pandas==2.0\n"}
+    text = f"{IN_PLACE}RUN pip install -r /app/exported.txt\n"
+    found = patient(tmp_path, text, {**PACKAGES, "pandas": "2.0"}, files).only_finding()
+    assert (found.code, found.packages) == ("version", ("pandas",))
+
+
 def test_an_emptied_cache_costs_what_is_installed_after_it(tmp_path: Path) -> None:
     found = patient(tmp_path, OWN_VENV.replace("COPY . .", "RUN uv cache clean")).only_finding()
     assert (found.code, found.severity, found.packages) == ("buckets", "error", tuple(PACKAGES))

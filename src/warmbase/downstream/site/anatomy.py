@@ -7,24 +7,27 @@ from typing import Literal
 from warmbase.downstream.listing import Base
 from warmbase.downstream.site.frame import row, short, table
 from warmbase.downstream.site.model import Shelf, main_platform
+from warmbase.downstream.words import count
 from warmbase.nightly.report.markup import Markup, tag
 from warmbase.oci.sizes import in_bytes
 from warmbase.publish.offer import OfferedLayer, OfferedPackage, OfferedPlatform
 
-Part = Literal["shared", "packages", "warmbase", "system"]
+Part = Literal["shared", "packages", "warmbase", "system", "unknown"]
 """What a layer is for: Python packages that are a layer of other bases too, or of this one alone; what warmbase adds
-beside them; the foundation."""
+beside them; the foundation; or one of these, where it is not known which packages lie in which layer."""
 
 PARTS: Mapping[Part, str] = {
     "shared": "Python packages, in other bases too",
     "packages": "Python packages, in this base alone",
     "warmbase": "uv, and what describes the image",
     "system": "the foundation",
+    "unknown": "not known: the foundation or Python packages",
 }
 
 _OURS = {"contract": "what describes the image"}
 """What the history calls layers that have no package, for people; and "uv 0.13.8"."""
 
+_UNKNOWN = -1
 _NAMED = 3
 _LONGEST = 72
 
@@ -54,23 +57,26 @@ def anatomy_section(shelf: Shelf, base: Base) -> Markup:
     )
 
 
-def part_of(layer: OfferedLayer, *, has_packages: bool, others: int) -> Part:
-    """What a layer is for, by what lies in it, how many others have it, and what the image's history says of it."""
+def part_of(layer: OfferedLayer, *, has_packages: bool, others: int, is_whole: bool) -> Part:
+    """What a layer is for, by what lies in it, how many others have it, and what the image's history says of it.
+    `is_whole` where the layer of every package is known."""
     if has_packages:
         return "shared" if others else "packages"
-    return "warmbase" if layer.words in _OURS or layer.words.startswith("uv ") else "system"
+    if layer.words in _OURS or layer.words.startswith("uv "):
+        return "warmbase"
+    return "system" if is_whole else "unknown"
 
 
 def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Markup:
     inside: dict[int, list[OfferedPackage]] = {}
-    for package, place in zip(platform.packages, platform.places, strict=False):  # an index may lack places
+    for package, place in zip(platform.packages, platform.places, strict=True):
         inside.setdefault(place, []).append(package)
     holders = shelf.holders.get(platform.platform, {})
     sizes = dict.fromkeys(PARTS, 0)
     rows: list[Markup] = []
     for number, layer in sorted(enumerate(platform.layers), key=lambda each: (-each[1].size, each[0])):
         others = holders.get(layer.digest, 1) - 1
-        part = part_of(layer, has_packages=number in inside, others=others)
+        part = part_of(layer, has_packages=number in inside, others=others, is_whole=_UNKNOWN not in inside)
         sizes[part] += layer.size
         label = _label(layer, inside.get(number, []))
         rows.append(_row(label, layer.size, part, others))
@@ -82,8 +88,8 @@ def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Mark
         tag("h3", platform.platform) if several else "",
         tag("p", total, class_="quiet"),
         tag("div", class_="treemap", data_words=f"{caption}, by size: {_told(sizes)}"),
-        tag("ul", *_legend(sizes), class_="legend"),
-        tag("details", tag("summary", "The same as a table"), listed),
+        tag("ul", *_legend(sizes), class_="legend", hidden="hidden"),  # until a script draws what it tells of
+        tag("details", tag("summary", "The same as a table"), listed, open="open"),
         class_="platform",
         data_platform=platform.platform,
     )
@@ -91,7 +97,7 @@ def _platform(shelf: Shelf, platform: OfferedPlatform, *, several: bool) -> Mark
 
 @lru_cache(maxsize=10_000)
 def _row(label: str, size: int, part: Part, others: int) -> Markup:
-    also = f"{others} other base{'' if others == 1 else 's'}" if others else "none"
+    also = count(others, "other base") if others else "none"
     return row(
         label,
         tag("span", in_bytes(size), class_="number"),

@@ -115,6 +115,20 @@ def test_a_page_names_versions_licences_and_what_differs_between_platforms() -> 
     assert amd64.packages[0].licences[0] in found.text("td")
 
 
+def test_layers_of_which_nothing_is_known_are_not_called_the_foundation() -> None:
+    known = base("data:py3.13-trixie", {"numpy": "2.3.4", "pandas": "2.3.1"})
+    [platform] = known.offer.platforms
+    nowhere = replace(platform, places=(-1, -1))
+    unknown = replace(known, offer=replace(known.offer, platforms=(nowhere,)))
+    [before, after] = (
+        read_page(render_site(listing(each), {})[PATH].decode()).values("data-part") for each in (known, unknown)
+    )
+    assert "system" in before
+    assert "unknown" not in before
+    assert "unknown" in after
+    assert not {"system", "packages", "shared"} & set(after)
+
+
 def test_a_yank_names_what_to_take_and_links_to_it() -> None:
     found = page(page_path("data:py3.11-bookworm"))
     assert "numpy was built without OpenBLAS" in found.text()
@@ -224,6 +238,8 @@ def test_the_libraries_are_those_that_are_noted() -> None:
     for each in noted:
         assert hashlib.sha256((VENDORED / each["file"]).read_bytes()).hexdigest() == each["sha256"], each["name"]
         assert (VENDORED / each["licence_file"]).stat().st_size > 500
+        assert each["archive"].startswith(f"{each['name']}-{each['version']}.tgz")
+        assert each["sha256"] != each["archive_sha256"], "the one is of the file, the other of what it came in"
     known = {"vendored.json", *(each[key] for each in noted for key in ("file", "licence_file"))}
     assert {path.name for path in VENDORED.iterdir()} == known
 

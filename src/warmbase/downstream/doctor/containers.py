@@ -169,5 +169,4 @@ def _folder(found: Mapping[str, Any]) -> Folder:
         is_there=found["is_there"],
         is_writable=found["is_writable"],
         mode=found.get("mode", ""),
-        device=found.get("device", 0),
     )

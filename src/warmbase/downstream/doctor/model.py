@@ -115,7 +115,6 @@ class Folder:
     is_there: bool
     is_writable: bool
     mode: str = ""
-    device: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -120,7 +120,6 @@ def look_at(root: str, path: str) -> dict[str, Any]:
         "is_there": True,
         "is_writable": os.access(root + path, os.W_OK | (os.X_OK if stat.S_ISDIR(found.st_mode) else 0)),
         "mode": oct(stat.S_IMODE(found.st_mode))[2:],
-        "device": found.st_dev,
     }
 
 

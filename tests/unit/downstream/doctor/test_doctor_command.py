@@ -137,10 +137,12 @@ def test_the_document_has_the_reason_and_the_fix_of_every_package(tmp_path: Path
 
 
 def test_a_dockerfile_is_named_from_the_project(tmp_path: Path) -> None:
-    write_project(tmp_path)
+    write_project(tmp_path, dockerfile=IN_PLACE.replace(f"@{BASE.digest}", ""))
     (tmp_path / "docker").mkdir()
     (tmp_path / "Dockerfile").rename(tmp_path / "docker/Dockerfile.dev")
-    assert examine(tmp_path, "--dockerfile", "docker/Dockerfile.dev").stdout.endswith("0 B to download\n")
+    said = examine(tmp_path, "--dockerfile", "docker/Dockerfile.dev").stdout
+    assert "docker/Dockerfile.dev:1: warning: " in said
+    assert "[unpinned]" in said
     exception = examine(tmp_path, "--dockerfile", "Dockerfile", code=1).exception
     assert isinstance(exception, ProjectError)
     assert exception.next_step

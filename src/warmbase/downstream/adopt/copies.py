@@ -82,7 +82,8 @@ def _path(word: str, variables: Mapping[str, str]) -> str:
 
 
 def _is_environment(ground: Ground, path: str) -> bool:
-    return path == VENV_FOLDER or path in ground.venvs or bool(_INSTALLED.fullmatch(path))
+    folder = re.sub(r"/(?:bin|lib|lib64)(?:/.*)?$", "", path)
+    return path == VENV_FOLDER or {path, folder} & ground.venvs != set() or bool(_INSTALLED.fullmatch(path))
 
 
 def _has_installed_in(ground: Ground, origin: Stage, paths: Sequence[str]) -> bool:

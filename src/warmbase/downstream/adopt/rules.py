@@ -235,7 +235,7 @@ def _words(ground: Ground, command: ShellCommand) -> Iterator[Edit]:
     gone = {number for number, _ in _flags(ground, program)}
     if gone:
         yield from drop_words(command, [number + offset for number in gone], "packages go into the base's environment")
-    if program[0] in ("chown", "chmod"):
+    if program[:1] in (("chown",), ("chmod",)):
         places = [number for number, word in enumerate(command.texts) if word.rstrip("/") in ground.venvs]
         yield from drop_words(command, places, "the base's environment is open to every user")
     packages = system_packages(program)

@@ -112,6 +112,7 @@ CASES = {
     "HEALTHCHECK": ("HEALTHCHECK --retries=2 CMD /app/.venv/bin/x || exit", "HEALTHCHECK --retries=2 CMD x || exit"),
     "a program within a line": ("RUN cd x && /app/.venv/bin/python manage.py", "RUN cd x && python manage.py"),
     "CMD of poetry": ('CMD ["poetry", "run", "x", "-v"]', 'CMD ["x", "-v"]'),
+    "the environment's owner beside others": ("RUN chown -R a /app/.venv /app/x", "RUN chown -R a /app/x"),
     "the environment's owner": ("RUN chown -R app:app /app/.venv && true", "RUN true"),
 }  # fmt: skip
 
@@ -125,6 +126,7 @@ STAYS = [
     "RUN uv pip install --python 3.13 -e .",
     "RUN python -c 'import venv; print(\"uv venv\")'",
     "RUN echo uv venv",
+    "RUN A=1",
     "RUN apt-get install -y python3-dev libpq-dev",
     'CMD ["uv", "run", "greet"]',
     "CMD /opt/venv/bin/python x.py",
@@ -194,6 +196,12 @@ def test_an_environment_for_another_image_keeps_its_place_and_its_owner() -> Non
 TWO_STAGES = {
     "a prefix": (
         "RUN pip install --prefix=/install -r a.txt\nFROM python:3.12\nCOPY --from=b /install /usr/local\n",
+        "RUN pip install -r a.txt\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\n",
+    ),
+    "parts of a prefix": (
+        "RUN pip install --prefix=/install -r a.txt\nFROM python:3.12\n"
+        "COPY --from=b /install/lib/python3.12/site-packages /usr/local/lib/python3.12/site-packages\n"
+        "COPY --from=b /install/bin /usr/local/bin\n",
         "RUN pip install -r a.txt\nFROM {base}\nCOPY --from=b /opt/venv /opt/venv\n",
     ),
     "wheels": (

@@ -1,6 +1,7 @@
 """The catalog page as people use it, in Chromium: from a disk, without a network."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.e2e.site.browser import Theme, opened, running_browser, serving_folder, violations
 from tests.e2e.site.screenshots import FOLDER as PICTURES_FOLDER
 from tests.e2e.site.screenshots import PICTURES, write_sample_site
-from tests.sites import small_bases, write_small_site
+from tests.offered import PLACE, base, edition, offered
+from tests.sites import BOTH, listing, small_bases, write_small_site
 
 from warmbase.downstream.site.frame import from_line
 from warmbase.downstream.site.model import page_path
+from warmbase.downstream.site.pages import render_site
+from warmbase.downstream.site.writing import write_site
+from warmbase.oci.sizes import in_bytes
 
 DATA = page_path("data:py3.13-trixie")
 YANKED = page_path("data:py3.11-bookworm")
@@ -81,6 +86,24 @@ def said(page: Page) -> str:
         ("py3.10", ["old:py3.10"]),
         ("pandas[excel]==2.3.*", ["data:py3.13"]),
         ("pandas>=", ["data:py3.13", "data:py3.12", "data:py3.11-bookworm"]),
+        ("pandas~=2", ["data:py3.13", "data:py3.12"]),
+        ("uvicorn[standard]>=0.30; python_version<'3.14'", ["web:py3.13"]),
+        ("uvicorn [standard] (>=0.30)", ["web:py3.13"]),
+        ("polars==1.31.0 --hash=sha256:0a1b2c", ["data:py3.13", "data:py3.12", "data:py3.11-bookworm"]),
+        ("fastapi  # what we serve with", ["web:py3.13"]),
+        ("python 3.12", ["data:py3.12"]),
+        ("python3.11", ["data:py3.11-bookworm"]),
+        ("3.11", ["data:py3.11-bookworm"]),
+        ("python>=3.12,<3.13 numpy", ["data:py3.12"]),
+        ("python==3.13.9 fastapi", ["web:py3.13"]),
+        ("python<=3.10", ["old:py3.10"]),
+        ("bookworm", ["data:py3.11-bookworm", "old:py3.10"]),
+        ("debian 12", ["data:py3.11-bookworm", "old:py3.10"]),
+        ("linux/arm64 numpy>=2", ["data:py3.13", "data:py3.12", "ml:py3.13"]),
+        ("arm6", ["data:py3.13", "data:py3.12", "ml:py3.13"]),
+        ("FROM registry.example/bases/data:py3.12", ["data:py3.12"]),
+        ("FROM --platform=linux/amd64 mirror.example:5000/any/data:py3.12 AS build", ["data:py3.12"]),
+        ("old:py3.10-bookworm-20251016", ["old:py3.10"]),
     ],
 )
 def test_a_search_shows_the_bases_that_have_it(front: Page, text: str, names: list[str]) -> None:
@@ -127,6 +150,89 @@ def test_filters_leave_what_they_admit_and_say_what_they_hide(front: Page) -> No
     front.get_by_label("arm64").check()
     front.get_by_label("Size").select_option("≤ 100 MB")
     assert shown(front) == ["data:py3.13"]
+
+
+def test_versions_are_offered_with_as_many_bases_as_they_then_show(front: Page) -> None:
+    search(front, "polars numpy")
+    versions = front.locator("#versions button")
+    assert versions.all_inner_texts() == ["2.3.4 2 bases", "1.26.4 1 base"]
+    front.get_by_label("3.12", exact=True).check()
+    front.get_by_label("3.11", exact=True).check()
+    assert versions.all_inner_texts() == ["2.3.4 1 base", "1.26.4 1 base"]
+    versions.first.click()
+    assert shown(front) == ["data:py3.12"]
+
+
+def test_a_base_is_found_by_all_of_its_names(front: Page) -> None:
+    one = small_bases()[1]
+    for name in (one.reference, one.content, one.dated, one.digest[:20], f"data@{one.digest}", f"data:{one.content}"):
+        assert search(front, name) == [one.name], name
+    assert search(front, f"data:py3.12@{small_bases()[0].digest}") == [small_bases()[0].name]
+
+
+def test_a_version_of_python_that_no_base_has_is_told_with_those_that_there_are(front: Page) -> None:
+    assert search(front, "python>=3.14") == []
+    assert said(front) == "No base has python>=3.14: there is python 3.13.9, 3.12.12, 3.11.14, 3.10.0."
+
+
+def test_a_platform_that_is_typed_is_where_packages_have_to_be(front: Page) -> None:
+    search(front, "torch arm64")
+    assert said(front) == "No base has torch for linux/arm64. Nearest: 3 bases."
+
+
+def test_a_name_with_a_folder_is_another_image(browser: Browser, tmp_path: Path) -> None:
+    bases = (base("team/data:py3.13-trixie"), base("data:py3.13-trixie"))
+    write_site(render_site(listing(*bases), {}), tmp_path)
+    with opened(browser, tmp_path) as page:
+        for name in (
+            "team/data:py3.13",
+            f"{PLACE}/team/data:py3.13",
+            f"FROM mirror.example/team/data:py3.13@{bases[0].digest}",
+        ):
+            assert search(page, name) == ["team/data:py3.13"], name
+        assert search(page, f"{PLACE}/data:py3.13") == ["data:py3.13"]
+
+
+def test_a_size_is_that_of_the_platform_that_is_asked_for(browser: Browser, tmp_path: Path) -> None:
+    plain, other = base(platforms=BOTH), base("web:py3.13-trixie", [offered("six", "1.17", size=1_000)], platforms=BOTH)
+    amd64, arm64 = plain.offer.platforms
+    small = replace(arm64, layers=arm64.layers[-1:], places=(0,) * len(arm64.packages))
+    uneven = replace(plain, offer=replace(plain.offer, platforms=(amd64, small)))
+    write_site(render_site(listing(uneven, other), {}), tmp_path)
+    with opened(browser, tmp_path) as page:
+        size = page.locator("#results li", has_text="data:py3.13").locator(".size")
+        page.get_by_label("Order").select_option("smallest first")
+        assert (size.inner_text(), shown(page)[0]) == (in_bytes(amd64.size), other.name)
+        page.get_by_label("arm64").check()
+        assert (size.inner_text(), shown(page)[0]) == (in_bytes(small.size), uneven.name)
+        page.get_by_label("amd64").check()
+        assert (size.inner_text(), shown(page)[0]) == (in_bytes(amd64.size), other.name)
+
+
+def test_a_key_touches_no_base_that_stays_as_it_is(front: Page) -> None:
+    """With a thousand bases, what is touched is what a key takes."""
+    search(front, "pandas>=2.")
+    front.evaluate(
+        """() => {
+            window.touched = [];
+            const watcher = new MutationObserver((records) => window.touched.push(...records));
+            const results = document.getElementById("results");
+            watcher.observe(results, { attributes: true, childList: true, subtree: true, characterData: true });
+        }"""
+    )
+    front.keyboard.type("2")
+    touched = front.evaluate("window.touched.length")
+    front.keyboard.type("9")
+    assert (touched, front.evaluate("window.touched.length > 0")) == (0, True)
+
+
+def test_back_leads_to_the_search_as_it_was(front: Page) -> None:
+    search(front, "fastapi")
+    front.get_by_role("link", name="web:py3.13").click()
+    front.wait_for_url("**/bases/web/*.html")
+    front.go_back()
+    expect(front.get_by_role("searchbox")).to_have_value("fastapi")
+    assert shown(front) == ["web:py3.13"]
 
 
 def test_what_is_on_one_platform_alone_is_not_found_for_the_other(front: Page) -> None:
@@ -236,6 +342,13 @@ def test_the_packages_of_a_base_are_filtered_and_sorted(data: Page) -> None:
     sizes = data.locator("#packages tbody tr").evaluate_all("rows => rows.map((row) => Number(row.dataset.size))")
     assert sizes == sorted(sizes, reverse=True)
     assert data.locator("#packages [aria-sort=descending]").inner_text().startswith("download")
+    data.get_by_role("button", name="licence").click()
+    assert data.locator("#packages [aria-sort]").inner_text().startswith("licence")
+    names = rows.all_inner_texts()
+    data.get_by_role("button", name="package").click()
+    assert rows.all_inner_texts() == sorted(names) != names
+    data.get_by_role("button", name="package").click()
+    assert rows.all_inner_texts() == sorted(names, reverse=True)
 
 
 def test_the_picture_has_the_layers_of_its_table(data: Page) -> None:
@@ -257,6 +370,21 @@ def test_nothing_is_wider_than_the_narrowest_phone(browser: Browser, folder: Pat
             assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0], address
 
 
+def test_words_without_an_end_are_broken(browser: Browser, tmp_path: Path) -> None:
+    long = "word" * 100
+    plain = base(
+        f"{long[:120]}:py3.13-trixie", {"numpy": "2.3.4", long: "1.0"}, description=long, yanked=long, instead=long
+    )
+    of = replace(plain, offer=replace(plain.offer, parent=long, uv=long))
+    write_site(render_site(listing(of), {of.variant: (edition(of, changes=long),)}), tmp_path)
+    with opened(browser, tmp_path, size=NARROWEST) as page:
+        for address in ("index.html", f"index.html#query={long}", page_path(of.variant)):
+            page.goto(f"{tmp_path.as_uri()}/{address}")
+            assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST[0], address
+            cut = "parts => parts.filter((each) => each.getBoundingClientRect().right > innerWidth).length"
+            assert page.locator(".image h2, .image p, .image a, .banner, .chip").evaluate_all(cut) == 0, address
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_against_any_page(browser: Browser, folder: Path, theme: Theme) -> None:
     with opened(browser, folder, theme=theme) as page:
@@ -264,6 +392,53 @@ def test_axe_finds_nothing_against_any_page(browser: Browser, folder: Path, them
             page.goto(f"{folder.as_uri()}/{address}")
             page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
             assert violations(page) == [], address
+
+
+def test_axe_finds_nothing_on_a_phone_nor_against_strange_names(browser: Browser, folder: Path) -> None:
+    with opened(browser, folder, size=NARROWEST) as page:
+        for address in ("index.html#query=oddity", STRANGE):
+            page.goto(f"{folder.as_uri()}/{address}")
+            assert violations(page) == [], address
+
+
+def test_axe_finds_nothing_where_nothing_is_published(browser: Browser, tmp_path: Path) -> None:
+    write_site(render_site(listing(), {}), tmp_path)
+    with opened(browser, tmp_path) as page:
+        assert "Nothing is published here yet" in page.locator("main").inner_text()
+        assert violations(page) == []
+
+
+def test_where_colours_are_forced_a_chosen_filter_and_the_key_of_the_picture_are_seen(
+    front: Page, folder: Path
+) -> None:
+    color = "each => getComputedStyle(each).backgroundColor"
+    front.emulate_media(forced_colors="active")
+    front.get_by_label("3.13", exact=True).check()
+    chosen, other = (front.locator(".pill span", has_text=each).evaluate(color) for each in ("3.13", "3.12"))
+    assert chosen != other
+    assert violations(front) == []
+    front.goto(f"{folder.as_uri()}/{DATA}")
+    parts = front.locator(".platform:visible .legend li")
+    keys = parts.locator(".swatch").evaluate_all(f"all => all.map({color})")
+    assert len(set(keys)) == parts.count() > 1
+    front.emulate_media(forced_colors="none")
+
+
+def test_paper_has_all_packages_and_what_a_list_was_searched_by(front: Page, folder: Path) -> None:
+    search(front, "numpy")
+    front.get_by_label("3.13", exact=True).check()
+    front.emulate_media(media="print")
+    assert front.get_by_role("searchbox").is_visible()
+    assert front.locator(".pill:visible").all_inner_texts() == ["3.13"]
+    assert not front.locator(".copy, .hint").first.is_visible()
+    front.goto(f"{folder.as_uri()}/{DATA}")
+    front.locator("#packages tbody").evaluate(
+        "body => { for (let copy = 0; copy < 200; copy += 1) body.append(body.rows[0].cloneNode(true)); }"
+    )
+    hidden = "parts => parts.map((each) => each.scrollHeight - each.clientHeight)"
+    assert front.locator(".long").evaluate_all(hidden) == [0]
+    assert not front.locator(".filter").is_visible()
+    front.emulate_media(media="screen")
 
 
 def test_the_dark_page_is_dark(browser: Browser, folder: Path) -> None:
@@ -289,6 +464,8 @@ def test_without_scripts_all_is_there_to_read(browser: Browser, folder: Path) ->
         page.goto(f"{folder.as_uri()}/{DATA}")
         assert page.locator("#packages tbody tr").count() == 5
         assert page.locator(".platform").count() == 2
+        assert page.locator(".platform table:visible").count() == 2
+        assert page.locator(".legend:visible").count() == 0
 
 
 def test_what_packages_call_themselves_does_not_run(browser: Browser, folder: Path) -> None:

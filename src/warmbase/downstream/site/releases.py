@@ -70,14 +70,17 @@ def newest_first(versions: Iterable[str]) -> list[str]:
 
 
 def _base(base: Base, numbers: dict[str, int]) -> dict[str, Any]:
-    platform = main_platform(base)
+    """What is searched of a base itself. Of its platforms the one whose sizes stand for the base comes first."""
+    main = main_platform(base)
+    sizes = {main.platform: main.size} if main else {}
+    sizes |= {each.platform: each.size for each in base.offer.platforms}
     return {
         "from": base.reference,
         "name": base.name,
-        "platforms": sorted({numbers[each.platform] for each in base.offer.platforms}),
+        "platforms": [numbers[platform] for platform in sizes],
         "python": base.offer.python,
-        "size": platform.size if platform else 0,
-        "tags": list(base.tags),
+        "sizes": list(sizes.values()),
+        "tags": [each for each in (*base.tags, base.dated, base.content) if each],
         "time": base.time,
     }
 

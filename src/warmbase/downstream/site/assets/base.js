@@ -4,8 +4,8 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const GAP = 2;
-  const TITLE = 0.62; // of a letter's height is its width, about
   const LETTER = 12;
+  const LETTER_WIDTH = 0.62 * LETTER; // about
 
   function draw(name, attributes, ...children) {
     const made = document.createElementNS(SVG, name);
@@ -24,7 +24,7 @@
     }));
 
   const clip = (text, width) => {
-    const letters = Math.floor((width - 10) / (LETTER * TITLE));
+    const letters = Math.floor((width - 10) / LETTER_WIDTH);
     if (letters < 3) return "";
     return text.length <= letters ? text : `${text.slice(0, letters - 1)}…`;
   };
@@ -46,16 +46,17 @@
   function picture(box, rows, detail) {
     const [width, height] = [box.clientWidth, box.clientWidth < 500 ? 320 : 380];
     if (!width) return;
-    const parts = ["system", "shared", "packages", "warmbase"].map((part) => ({
+    const parts = ["system", "unknown", "shared", "packages", "warmbase"].map((part) => ({
       children: rows.filter((row) => row.part === part && row.size > 0),
     }));
     const root = d3.hierarchy({ children: parts.filter((part) => part.children.length) });
     root.sum((row) => row.size || 0).sort((one, other) => other.value - one.value);
     d3.treemap().size([width, height]).paddingInner(GAP).round(true)(root);
     const leaves = root.leaves().filter((node) => node.x1 > node.x0 && node.y1 > node.y0);
+    const said = `${box.dataset.words}. The table below has the same.`;
     const svg = draw(
       "svg",
-      { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `${box.dataset.words}. The table below has the same.` },
+      { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": said },
       ...leaves.map(leaf),
     );
     svg.addEventListener("pointerover", (event) => {
@@ -72,6 +73,8 @@
     const detail = page.element("p", "detail", "Point at a layer: what it is, and which bases have it too.");
     detail.setAttribute("aria-hidden", "true");
     box.after(detail);
+    platform.querySelector(".legend").hidden = false;
+    platform.querySelector("details").open = false;
     let drawn = 0;
     new ResizeObserver(() => {
       if (box.clientWidth === drawn) return;
@@ -104,21 +107,29 @@
     });
   }
 
+  const byName = (one, other) => (one.dataset.name < other.dataset.name ? -1 : 1);
+  const byText = (column) => (one, other) =>
+    one.cells[column].textContent.localeCompare(other.cells[column].textContent, "en") || byName(one, other);
+  // What a click on a heading sorts by, and which way first; another click turns it round.
   const ORDERS = [
-    [0, (one, other) => (one.dataset.name < other.dataset.name ? -1 : 1), "ascending"],
-    [2, (one, other) => other.dataset.size - one.dataset.size, "descending"],
+    [0, byName, "ascending"],
+    [2, (one, other) => one.dataset.size - other.dataset.size || byName(other, one), "descending"],
+    [3, byText(3), "ascending"],
   ];
+  const TURNED = { ascending: "descending", descending: "ascending" };
   const headings = table ? [...table.tHead.rows[0].cells] : [];
-  for (const [column, order, direction] of table ? ORDERS : []) {
+  for (const [column, order, first] of table ? ORDERS : []) {
     const heading = headings[column];
     const button = page.element("button", "sort", heading.textContent);
     button.type = "button";
     heading.replaceChildren(button);
-    if (column === 0) heading.setAttribute("aria-sort", direction);
+    if (column === 0) heading.setAttribute("aria-sort", first);
     button.addEventListener("click", () => {
+      const direction = TURNED[heading.getAttribute("aria-sort")] || first;
       for (const each of headings) each.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", direction);
-      table.tBodies[0].append(...rows.sort(order));
+      rows.sort(direction === "ascending" ? order : (one, other) => order(other, one));
+      table.tBodies[0].append(...rows);
     });
   }
 })();

@@ -76,9 +76,8 @@ const versions = (() => {
     "==": equals,
     "!=": (version, wanted) => !equals(version, wanted),
     "~=": (version, wanted) =>
-      wanted.release.length > 1 &&
       comparePublic(version, wanted) >= 0 &&
-      startsWith(version, { epoch: wanted.epoch, release: wanted.release.slice(0, -1) }),
+      (wanted.release.length < 2 || startsWith(version, { ...wanted, release: wanted.release.slice(0, -1) })),
     "<": (version, wanted) => {
       if (comparePublic(version, wanted) >= 0) return false;
       const isPre = version.pre !== null || version.dev !== null;
@@ -92,7 +91,7 @@ const versions = (() => {
     },
   };
 
-  // Whether a version satisfies a clause; one that is being typed (">=", ">=2.") says what it says so far.
+  // Whether a version satisfies a clause; one that is being typed (">=", ">=2.", "~=2") says what it says so far.
   function matches(text, operator, wanted) {
     const bound = wanted.trim().replace(/[.*]+$/, "");
     if (!bound) return true;
@@ -105,5 +104,5 @@ const versions = (() => {
     return OPERATORS[operator](version, limit);
   }
 
-  return { matches, parse, startsWith };
+  return { matches };
 })();

@@ -13,6 +13,7 @@ from tests.offeringimages import describing_variant
 from tests.publishing import Clock, Shelf
 from tests.unit.publish.memory import MemoryRegistry
 
+from warmbase.downstream.doctor.standing import find_newest_sound
 from warmbase.downstream.kept import FRESH
 from warmbase.downstream.listing import Base
 from warmbase.downstream.registry_listing import RegistryListing
@@ -171,7 +172,11 @@ def test_a_yank_is_told_as_soon_as_it_is_asked_about_again(reader: Reader, tmp_p
     told = reader.open().find("kit:py3.13")
     assert (told.yanked, told.instead) == ("a broken build", f"kit:{older.dated}@{older.digest}")
     assert reader.open().find("kit:py3.13-trixie") == told, "it is kept"
+    sound = find_newest_sound(told, reader.open(), clock().date())
+    assert sound
+    assert (sound.digest, sound.tags[0]) == (older.digest, older.dated)
     yank(place, name, older.digest, reason="older, and broken too", instead="", clock=clock)
+    assert find_newest_sound(told, reader.open(), clock().date()) is None
     assert reader.open().find(f"kit:{older.dated}").yanked == "older, and broken too"
     against = [(each.yanked, each.instead) for each in reader.open().editions(name)]
     assert against == [("a broken build", f"kit:{older.dated}@{older.digest}"), ("older, and broken too", "")]

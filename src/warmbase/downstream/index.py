@@ -82,9 +82,7 @@ def index_from_json(document: Mapping[str, Any], source: str) -> Listing:
     try:
         reader = OfferReader(document)
         bases = tuple(_read_base(each, reader) for each in list_of(document.get("bases")))
-        twice = [name for name, times in Counter(base.variant for base in bases).items() if times > 1]
-        if twice:
-            raise ValueError(f"it has several bases {twice[0]}")
+        _check_distinct(bases)
         return Listing(bases=bases, source=source, time=_time_of(document) if document.get("time") != "" else "")
     except ValueError as error:
         raise _damaged(source, str(error)) from None
@@ -99,6 +97,12 @@ def editions_from_json(document: Mapping[str, Any], variant: str, source: str) -
     except ValueError as error:
         raise _damaged(source, str(error)) from None
     return ()
+
+
+def _check_distinct(bases: Sequence[Base]) -> None:
+    twice = [name for name, times in Counter(base.variant for base in bases).items() if times > 1]
+    if twice:
+        raise ValueError(f"it has several bases {twice[0]}")
 
 
 def _texts(item: Base | Edition, names: Sequence[str]) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from warmbase.downstream.adopt.exporting import project_in_image
 from warmbase.downstream.adopt.folder import name_within, read_files
 from warmbase.downstream.adopt.locking import LOCK, PYPROJECT, lock_on
 from warmbase.downstream.adopt.model import Adoption, Locked, Note, ProjectFiles, Wishes
+from warmbase.downstream.adopt.named import note_named
 from warmbase.downstream.adopt.plan import plan_adoption
 from warmbase.downstream.adopt.way import way_of
 from warmbase.downstream.listing import Base
@@ -63,6 +64,7 @@ def prepare_adoption(
     adoption = plan_adoption(after, base, wishes, files, locked)
     written = {change.path: change.new for change in adoption.changes}
     dockerfile = written.get(wishes.dockerfile, files.texts.get(wishes.dockerfile, ""))
+    notes = [*notes, *(note_named(dockerfile, wishes.dockerfile, base) if dockerfile else ())]
     after = project_in_image(after, dockerfile)
     found = match(after, base, offered.platform if offered else wishes.platform)
     return Prepared(

@@ -5,9 +5,7 @@ Only what is downloaded is told. A name without a version is what the base has, 
 
 from collections.abc import Callable, Iterable, Iterator
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
+from warmbase.downstream.adopt.named import OF_UV, read_requirement
 from warmbase.downstream.doctor.model import Finding, Request, Verdict
 from warmbase.downstream.doctor.packages import judge
 from warmbase.downstream.doctor.situation import BASE_VENV, Situation
@@ -18,9 +16,6 @@ ReadFile = Callable[[str], Iterable[Need]]
 """What a file of requirements needs, by its name within the project; nothing where it is the project's own, or is not
 there."""
 
-_OF_UV = frozenset({"uv", "pip"})
-"""What the base has as its own."""
-
 
 def find_named(
     requests: Iterable[Request], situation: Situation, known: Iterable[Verdict], read: ReadFile
@@ -29,28 +24,15 @@ def find_named(
     which all is said."""
     seen = {(verdict.name, verdict.version) for verdict in known}
     for request in requests:
-        for need in read(request.text.removeprefix(f"{request.folder}/")) if request.is_file else _read(request.text):
+        for need in (
+            read(request.text.removeprefix(f"{request.folder}/")) if request.is_file else read_requirement(request.text)
+        ):
             key = need.name, need.version or need.specifier
-            if key not in seen and need.name not in _OF_UV:
+            if key not in seen and need.name not in OF_UV:
                 seen.add(key)
                 verdict = judge(need, situation)
                 if verdict.outcome in ("downloaded", "built"):
                     yield verdict, _about(request, need, verdict, situation)
-
-
-def _read(text: str) -> Iterator[Need]:
-    """The need that a requirement names; none for a path, or what a variable holds."""
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return
-    if requirement.marker is None or requirement.marker.evaluate():
-        yield Need(
-            name=str(canonicalize_name(requirement.name)),
-            specifier=str(requirement.specifier),
-            source="url" if requirement.url else "index",
-            url=requirement.url or "",
-        )
 
 
 def _about(request: Request, need: Need, verdict: Verdict, situation: Situation) -> Finding:

@@ -11,6 +11,8 @@ from tests.offered import base, offered, published
 from tests.unit.downstream.adopt.test_patching import CASES
 
 from warmbase.cli.doctor import exit_code
+from warmbase.downstream.adopt.adopting import prepare_adoption
+from warmbase.downstream.adopt.model import Wishes
 from warmbase.downstream.adopt.patching import patch_dockerfile
 from warmbase.downstream.doctor.examine import examine_project
 from warmbase.downstream.doctor.model import Diagnosis
@@ -163,6 +165,16 @@ def test_what_commands_install_beside_the_project_counts(tmp_path: Path) -> None
         ("note", ("ruff",), 8),
     ]
     assert (diagnosis.hits, len(diagnosis.verdicts)) == (3, 6)
+
+
+def test_adopt_notes_what_steps_install_beside_the_project(tmp_path: Path) -> None:
+    text = f"{IN_PLACE}RUN pip install flask==2.0 pandas numpy==2.0\nFROM node:22\nRUN pip install flask\n"
+    case = patient(tmp_path, text)
+    notes = [note for note in prepare_adoption(case.project, BASE, Wishes(), None).adoption.notes if note.number == 7]
+    assert [(note.text.partition(":")[2], note.line) for note in notes] == [
+        (" the base has it not", ""),
+        (" the base has 2.3.4", "numpy==2.3.4"),
+    ]
 
 
 def test_what_the_project_needs_itself_is_told_once(tmp_path: Path) -> None:

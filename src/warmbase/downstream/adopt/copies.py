@@ -17,6 +17,8 @@ _INSTALLED = re.compile(
     r"/usr/local/lib/python3\.\d+(?:/site-packages)?|/usr/lib/python3(?:/dist-packages)?|/root/\.local"
 )
 _PROGRAMS = re.compile(r"/usr/local/bin|/usr/bin")
+_HELD_PACKAGES = frozenset({"/usr", "/usr/lib", "/usr/local", "/usr/local/lib", "/root"})
+"""Folders in which pip had installed, among other things."""
 _THERE_ANYWAY = frozenset({"/", "/home", "/mnt", "/opt", "/root", "/srv", "/usr", "/usr/local", "/var"})
 """Folders that an image on Debian has in any case."""
 _WHY = "the packages are in the base's environment"
@@ -94,7 +96,7 @@ def _has_installed_in(ground: Ground, origin: Stage, paths: Sequence[str]) -> bo
         for instruction, folder, _ in folders_of(each, ground.dockerfile):
             if ground.installs(instruction):
                 within = (normpath(join(folder, path)) for path in paths)
-                if any(folder == path or _lies_in(folder, path) for path in within):
+                if any(path in _HELD_PACKAGES or folder == path or _lies_in(folder, path) for path in within):
                     return True
     return False
 

@@ -198,7 +198,7 @@ def _made_by(command: ShellCommand, kept: Collection[str] = ()) -> Iterator[tupl
     program = command.program
     if path:
         yield "venv", path
-    elif program[:1] in (("uv",), ("poetry",), ("pipenv",)):
+    elif program[:1] == ("uv",) or {*program[:1], *program[2:3]} & {"poetry", "pipenv"}:
         yield "venv", ".venv"
     if is_install(program):
         yield from (("venv", value) for value in option_values(program, INSTALL_PLACES) if value not in kept)

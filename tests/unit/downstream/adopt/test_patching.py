@@ -168,6 +168,7 @@ COPIES = {
     "COPY --from=b /usr/local/lib/python3.12/site-packages /usr/local/lib/python3.12/site-packages\n"
     "COPY --from=b /usr/local/bin /usr/local/bin": "COPY --from=b /opt/venv /opt/venv",
     "COPY --from=b --chown=app /app /app": "COPY --from=b /opt/venv /opt/venv\nCOPY --from=b --chown=app /app /app",
+    "COPY --from=b /usr/local /usr/local": "COPY --from=b /opt/venv /opt/venv\nCOPY --from=b /usr/local /usr/local",
     "COPY --from=b /opt/venv /opt/venv": "COPY --from=b /opt/venv /opt/venv",
     "COPY --from=b --chown=1000 /opt/venv /opt/venv": "COPY --from=b /opt/venv /opt/venv",
     "COPY --from=b /etc/x /etc/x": "COPY --from=b /etc/x /etc/x",
@@ -297,6 +298,10 @@ def test_a_lock_that_uv_does_not_read_is_replaced_by_what_is_exported() -> None:
         ("FROM python:3.12\nRUN poetry install\n", 2, "poetry downloads by itself", "RUN uv sync --frozen --inexact"),
         ("FROM python:3.12\nRUN uv venv || true\n", 2, "take `uv venv` out", ""),
         ("FROM nvidia/cuda:12.8\nRUN pip install x\n", 1, "no plain Python image", f"FROM {REF}"),
+        (
+            "FROM python:3 AS b\nRUN pip install x\nFROM nginx\nCOPY --from=b /usr/local /usr/local\n",
+            3, "nginx needs Python 3.13", f"FROM {REF}",
+        ),
         ("FROM nginx\nCOPY . .\n", 1, "no stage stands on a Python image", f"FROM {REF}"),
     ],
 )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from warmbase.downstream.listing import Base
+from warmbase.downstream.listing import Base, Edition
 from warmbase.effects.registry.model import Registry
 from warmbase.effects.registry.records import write_record
 from warmbase.publish.journal import Entry, PublishedPlatform, record_entry
@@ -46,3 +47,18 @@ def list_bases(registry: Registry, bases: Iterable[Base]) -> Place:
     with ThreadPoolExecutor(max_workers=8) as executor:
         list(executor.map(enter, listed[1:]))
     return place
+
+
+def list_editions(place: Place, base: Base, editions: Iterable[Edition]) -> None:
+    """Enter what a base was into the journal, without what it offered then."""
+    for edition in editions:
+        was = replace(
+            entry_of(base),
+            time=edition.time,
+            digest=edition.digest,
+            content=edition.content,
+            dated=edition.dated,
+            packages=edition.packages,
+        )
+        record, tag = record_entry(was, [])
+        write_record(place.registry, place.journal, record, tag)

@@ -5,6 +5,8 @@ its search answers in Chromium.
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,12 +15,15 @@ from tests.bench.model import BenchError, Row, Took, median_of, size_row, time_r
 from tests.bench.usage import Usage, run_measured
 from tests.bench.workbench import Workbench, bench_environment
 from tests.e2e.site.browser import opened, running_browser
+from tests.listed import list_bases, list_editions
 from tests.offered import edition, fleet
+from tests.registries import running_registry
 from tests.sites import listing
 
 from warmbase.downstream.index import index_to_json, render_index
 from warmbase.downstream.listing import Base, Edition
 from warmbase.downstream.site.writing import FILES
+from warmbase.effects.registry.registries import open_registries
 
 VARIANTS, PACKAGES, EDITIONS = 200, 150, 12
 SEARCHES = ("pandas>=2.2,<3 numpy", "scikit-learn torch 2", "acme-part-01", "panads fastapi", "data:py3.13")
@@ -43,9 +48,12 @@ _KEYS = """
 
 def measure_site(bench: Workbench, times: int = 5) -> Iterator[Row]:
     """Write the site, whole, into a new folder each time."""
-    usages = [_write(bench, bench.new_folder("site")) for _ in range(times)]
+    usages = [_write(bench, bench.new_folder("site"), str(_index(bench))) for _ in range(times)]
     sample = f"{VARIANTS} variants of {PACKAGES} packages, {EDITIONS} images of each"
     yield time_row("site", usages, 5.0, f"{sample}, from an index.json; the command as a whole")
+    place = _publish(bench)
+    cold = [_write(bench, bench.new_folder("site"), place) for _ in range(3)]
+    yield time_row("site: cold", cold, 15.0, f"{sample}, each with its record; a registry on loopback, nothing kept")
     yield size_row("site: first page", [_first_page(bench)], 300_000, "page, style, scripts and what is searched")
 
 
@@ -76,6 +84,17 @@ def _index(bench: Workbench) -> Path:
     return path
 
 
+def _publish(bench: Workbench) -> str:
+    """The same in a registry; its place."""
+    registry = bench.stack.enter_context(running_registry(bench.new_folder("browsing") / "registry"))
+    name = f"{registry.host}/bases"
+    bases = [replace(base, place=name) for base in fleet(variants=VARIANTS, packages=PACKAGES)]
+    place = list_bases(open_registries({}).at(registry.host), bases)
+    with ThreadPoolExecutor(max_workers=8) as executor:
+        list(executor.map(lambda base: list_editions(place, base, _editions(base)[1:]), bases))
+    return name
+
+
 def _editions(base: Base) -> tuple[Edition, ...]:
     """What a base was: each week some packages moved."""
     versions = {each.name: each.version for each in base.offer.platforms[0].packages}
@@ -86,9 +105,10 @@ def _editions(base: Base) -> tuple[Edition, ...]:
     return tuple(found)
 
 
-def _write(bench: Workbench, folder: Path) -> Usage:
-    command: list[str | Path] = [sys.executable, "-m", "warmbase", "site", folder, "--index", _index(bench), "--json"]
-    usage = run_measured(command, env=bench_environment(""), cwd=_index(bench).parent)
+def _write(bench: Workbench, folder: Path, source: str) -> Usage:
+    command: list[str | Path] = [sys.executable, "-m", "warmbase", "site", folder, "--index", source, "--json"]
+    cache = {"WARMBASE_CACHE_DIR": str(folder.with_suffix(".cache"))}
+    usage = run_measured(command, env=bench_environment("") | cache, cwd=folder.parent)
     if (bases := json.loads(usage.output)["bases"]) != VARIANTS:
         raise BenchError(f"a site of {VARIANTS} bases was to be written, and it has {bases}")
     return usage
@@ -97,7 +117,7 @@ def _write(bench: Workbench, folder: Path) -> Usage:
 @cache
 def _written(bench: Workbench) -> Path:
     folder = bench.new_folder("site")
-    _write(bench, folder)
+    _write(bench, folder, str(_index(bench)))
     return folder
 
 

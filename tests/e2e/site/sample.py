@@ -21,7 +21,7 @@ def write_sample(index: str) -> None:
     """Read what is published, and write it to the sample."""
     published = open_published(index, SAMPLE.parent, _ignore)
     listing = published.listing()
-    editions = {each.variant: published.editions(each.variant) for each in listing.bases}
+    editions = published.histories()
     shown = Listing(bases=tuple(map(_anywhere, listing.bases)), source=PLACE, time=listing.time)
     SAMPLE.write_bytes(render_index(index_to_json(shown, editions)) + b"\n")
 

@@ -55,7 +55,7 @@
     const [named, digest] = base.from.split("@");
     const place = named.slice(0, named.lastIndexOf(`/${base.name}`) + 1).toLowerCase();
     const own = { number, row, group, image, tags, digest, place, traits: readTraits(row, base) };
-    return { ...base, ...own, chips: null, said: "[[],[]]", shownSize: base.sizes[0] || 0 };
+    return { ...base, ...own, chips: null, said: "[0,[],[]]", shownSize: base.sizes[0] || 0 };
   });
   const images = new Set(bases.map((base) => base.image));
   const traits = new Map();
@@ -168,7 +168,9 @@
 
   // The bases that have a release on all platforms that are wanted, each with the platforms if it is not on all.
   const holders = (release, wantedPlatforms) =>
-    [...basesOf(release)].filter(([base, only]) => isOnAll(only || bases[base].platforms, wantedPlatforms));
+    wantedPlatforms.length
+      ? new Map([...basesOf(release)].filter(([base, only]) => isOnAll(only || bases[base].platforms, wantedPlatforms)))
+      : basesOf(release);
   const isOnAll = (there, wantedPlatforms) => wantedPlatforms.every((platform) => there.includes(platform));
 
   // Base number → what it has of a term: chips, as "pandas 2.2.3". A base may also be meant itself, by its names or by
@@ -181,10 +183,11 @@
       for (const release of item.releases) {
         if (!isRelease(term, release.version)) continue;
         const own = holders(release, wantedPlatforms);
-        isElsewhere = isElsewhere || own.length < basesOf(release).size;
+        const whole = `${item.name} ${release.version}`;
+        isElsewhere = isElsewhere || own.size < basesOf(release).size;
         for (const [base, only] of own) {
           const where = only ? ` (${only.map((each) => catalog.platforms[each]).join(", ")})` : "";
-          const words = `${item.name} ${release.version}${where}`;
+          const words = where ? `${whole}${where}` : whole;
           if (found.has(base)) found.get(base).push(words);
           else found.set(base, [words]);
         }
@@ -264,7 +267,7 @@
   function showChips(base, searched) {
     const has = searched.flatMap(({ found }) => found.get(base.number) || []);
     const lacks = searched.filter(({ found }) => !found.has(base.number)).map(({ term }) => term.text);
-    const said = JSON.stringify([has, lacks]);
+    const said = JSON.stringify([has.length, has.slice(0, MOST_CHIPS), lacks]);
     if (said === base.said) return;
     base.said = said;
     if (base.chips) base.chips.remove();
@@ -286,8 +289,11 @@
     const rest = searched.slice(0, -1);
     const left = new Set(admitted.map((base) => base.number).filter((base) => rest.every(({ found }) => found.has(base))));
     const countOf = (releases) => {
-      const own = releases.flatMap((release) => holders(release, last.wantedPlatforms).map(([base]) => base));
-      return new Set(own.filter((base) => left.has(base))).size;
+      const own = new Set();
+      for (const release of releases) {
+        for (const base of holders(release, last.wantedPlatforms).keys()) if (left.has(base)) own.add(base);
+      }
+      return own.size;
     };
     const choices = item
       ? item.releases.map((each) => [each.version, `${item.name}==${each.version}`, [each]])

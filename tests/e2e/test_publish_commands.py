@@ -117,7 +117,9 @@ def test_whoever_chooses_reads_what_the_image_itself_says(
     assert {each["name"]: (each["file"], each["sha256"], each["size"]) for each in platform["packages"]} == wheels
     for each in platform["packages"]:
         assert f"{each['name']} {each['version']}" in platform["layers"][each["layer"]]["words"].split(", ")
-    assert [listed["reference"] for listed in json.loads(bases.run("list", *index).stdout)] == [base["reference"]]
+    assert [listed["reference"] for listed in json.loads(bases.run("list", *index).stdout)["bases"]] == [
+        base["reference"]
+    ]
     moves = json.loads(bases.run("diff", "small", published["small"]["digest"], *index).stdout)["moves"]
     assert moves == []
 

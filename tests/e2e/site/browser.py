@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 Theme = Literal["light", "dark"]
 
@@ -95,3 +95,23 @@ def violations(page: Page) -> list[Any]:
     options = {"resultTypes": ["violations"], "preload": False}
     found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
     return [(each["id"], each["nodes"][0]["html"], each["nodes"][0].get("failureSummary")) for each in found]
+
+
+def search(page: Page, text: str) -> list[str]:
+    """The bases that are shown once something is typed, the last of it key by key."""
+    field = page.get_by_role("searchbox")
+    field.fill(text[:-3])
+    field.press_sequentially(text[-3:])
+    return shown(page)
+
+
+def shown(page: Page) -> list[str]:
+    """What is not hidden, also before the browser has drawn what has just been moved into view."""
+    links = page.locator("#results .image:not([hidden]) li:not([hidden]) > a")
+    return [name for name in links.all_text_contents() if "strange" not in name]
+
+
+def press_copy(button: Locator) -> None:
+    """Press it, and wait until it says that it has copied."""
+    button.click()
+    expect(button).to_have_text("Copied")

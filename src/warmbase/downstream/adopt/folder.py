@@ -61,9 +61,9 @@ def apply_changes(folder: Path, changes: Sequence[Change]) -> None:
         done: list[tuple[Path, Change]] = []
         try:
             for partial, path, change in prepared:
-                partial.replace(path)
                 done.append((path, change))
-        except OSError:
+                partial.replace(path)
+        except BaseException:  # Ctrl-C too
             for path, change in reversed(done):
                 _put_back(path, change)
             raise

@@ -140,6 +140,25 @@ def test_nothing_is_written_where_one_cannot_be(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".new-*"))
 
 
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_interruption_puts_everything_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    (tmp_path / "a").write_text("old")
+    replace, count = Path.replace, 0
+
+    def interrupted(path: Path, target: Path) -> Path:
+        nonlocal count
+        count += 1
+        done = replace(path, target)
+        if count == after:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        apply_changes(tmp_path, [Change(path="a", old="old", new="new"), Change(path="b", old=None, new="x")])
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
 def test_a_file_outside_of_the_folder_is_never_written(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     with pytest.raises(ProjectError, match="link"):
